@@ -1,1 +1,4 @@
 //! node
+
+pub mod demo_agent;
+pub mod demo_files;
