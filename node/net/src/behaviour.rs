@@ -1,0 +1,194 @@
+//! The protocols of a node and their settings. No state of ours and no decisions: those are in the driver.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use libp2p::allow_block_list::BlockedPeers;
+use libp2p::connection_limits::ConnectionLimits;
+use libp2p::gossipsub::{self, TopicHash};
+use libp2p::identity::Keypair;
+use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{allow_block_list, connection_limits, identify, kad, memory_connection_limits, ping, request_response};
+use sha2::{Digest, Sha256};
+
+use crate::codec::Codec;
+use crate::config::{Config, Role, StartError};
+use crate::limits;
+use crate::names::Names;
+
+/// gossipsub with our filter of subscriptions.
+pub type Gossip =
+    gossipsub::Behaviour<gossipsub::IdentityTransform, gossipsub::MaxCountSubscriptionFilter<RoomsOfOurNetwork>>;
+
+/// Every protocol of a node. Those that refuse connections come first, so that no other sets anything up for them.
+#[derive(NetworkBehaviour)]
+pub struct Behaviour {
+    /// How many connections, in total and from one peer.
+    pub connections: connection_limits::Behaviour,
+    /// No new connections above a bound of resident memory.
+    pub memory: memory_connection_limits::Behaviour,
+    /// Agents we want nothing to do with, for a while.
+    pub banned: allow_block_list::Behaviour<BlockedPeers>,
+    /// Who a peer is, what it speaks, where it says it listens.
+    pub identify: identify::Behaviour,
+    /// Round trip times, and links that died without a word.
+    pub ping: ping::Behaviour,
+    /// Entry points of rooms, and contacts of agents.
+    pub kad: kad::Behaviour<MemoryStore>,
+    /// Rooms; a bootstrap has none.
+    pub gossip: Toggle<Gossip>,
+    /// Requests and answers; a bootstrap has none.
+    pub exchange: Toggle<request_response::Behaviour<Codec>>,
+}
+
+impl Behaviour {
+    /// The protocols as `config` wants them.
+    pub fn new(config: &Config, keys: &Keypair, names: &Names) -> Result<Self, StartError> {
+        let has_rooms = config.role == Role::Node;
+        Ok(Self {
+            connections: connections(&config.capacity),
+            memory: memory_connection_limits::Behaviour::with_max_bytes(config.capacity.memory_bytes),
+            banned: allow_block_list::Behaviour::default(),
+            identify: identify::Behaviour::new(
+                identify::Config::new(names.identify(), keys.public())
+                    .with_agent_version(concat!("gigmesh/", env!("CARGO_PKG_VERSION")).to_owned())
+                    .with_push_listen_addr_updates(true)
+                    // Its cache would hand unfiltered addresses to every dial; our book keeps filtered ones.
+                    .with_cache_size(0),
+            ),
+            ping: ping::Behaviour::default(),
+            kad: kad(config.role, keys, names),
+            gossip: has_rooms.then(|| gossip(config, names)).transpose()?.into(),
+            exchange: has_rooms.then(|| exchange(names)).into(),
+        })
+    }
+}
+
+fn connections(capacity: &limits::Capacity) -> connection_limits::Behaviour {
+    connection_limits::Behaviour::new(
+        ConnectionLimits::default()
+            .with_max_pending_incoming(Some(capacity.pending_in))
+            .with_max_pending_outgoing(Some(capacity.pending_out))
+            .with_max_established_incoming(Some(capacity.inbound))
+            .with_max_established_outgoing(Some(capacity.outbound))
+            .with_max_established(Some(capacity.total))
+            .with_max_established_per_peer(Some(limits::CONNECTIONS_PER_PEER)),
+    )
+}
+
+fn kad(role: Role, keys: &Keypair, names: &Names) -> kad::Behaviour<MemoryStore> {
+    let peer = keys.public().to_peer_id();
+    let store = MemoryStoreConfig {
+        max_records: limits::DHT_RECORDS,
+        max_value_bytes: limits::CONTACT_BYTES + 1, // kad's bound excludes itself
+        max_provided_keys: limits::DHT_ROOMS,
+        max_providers_per_key: limits::PROVIDERS_PER_ROOM,
+    };
+    let mut config = kad::Config::new(names.kad());
+    config
+        .set_record_filtering(kad::StoreInserts::FilterBoth)
+        .set_record_ttl(Some(limits::DHT_TTL))
+        .set_provider_record_ttl(Some(limits::DHT_TTL))
+        // Owners renew what is theirs, signed anew (driver/announce); copies by others would only keep the dead listed.
+        .set_replication_interval(None)
+        .set_publication_interval(None)
+        .set_provider_publication_interval(None)
+        .set_caching(kad::Caching::Disabled)
+        .set_query_timeout(Duration::from_secs(20));
+    let mut kad = kad::Behaviour::with_config(peer, MemoryStore::with_config(peer, store), config);
+    if role == Role::Bootstrap {
+        kad.set_mode(Some(kad::Mode::Server));
+    }
+    kad
+}
+
+fn exchange(names: &Names) -> request_response::Behaviour<Codec> {
+    request_response::Behaviour::new(
+        [(names.exchange(), request_response::ProtocolSupport::Full)],
+        request_response::Config::default()
+            .with_request_timeout(limits::EXCHANGE_TIMEOUT)
+            .with_max_concurrent_streams(limits::EXCHANGES_PER_CONNECTION),
+    )
+}
+
+fn gossip(config: &Config, names: &Names) -> Result<Gossip, StartError> {
+    let settings = gossipsub::ConfigBuilder::default()
+        .heartbeat_interval(config.heartbeat)
+        .heartbeat_initial_delay(Duration::ZERO)
+        .max_transmit_size(limits::GOSSIP_FRAME_BYTES)
+        // Nothing is forwarded before the owner's verdict.
+        .validate_messages()
+        // Records are signed themselves; the hash of the whole is the id, so that relayed copies are one message and
+        // a badly signed copy cannot shadow the good one.
+        .validation_mode(gossipsub::ValidationMode::Anonymous)
+        .message_id_fn(|message| gossipsub::MessageId::from(Sha256::digest(&message.data).to_vec()))
+        .build()
+        .map_err(|e| StartError::Setup(e.to_string()))?;
+    let filter = gossipsub::MaxCountSubscriptionFilter {
+        filter: RoomsOfOurNetwork(names.clone()),
+        max_subscribed_topics: limits::ROOMS,
+        max_subscriptions_per_request: limits::ROOMS * 2,
+    };
+    let mut gossip = Gossip::new_with_subscription_filter(gossipsub::MessageAuthenticity::Anonymous, settings, filter)
+        .map_err(|e| StartError::Setup(e.to_owned()))?;
+    gossip.with_peer_score(scores(), thresholds()).map_err(StartError::Setup)?;
+    Ok(gossip)
+}
+
+/// Lets peers subscribe to any room of our network, not only to those we follow: gossipsub hears of a subscription
+/// once, and would never learn that a peer is in a room which we enter later. The count bounds what that costs.
+#[derive(Clone)]
+pub struct RoomsOfOurNetwork(Names);
+
+impl gossipsub::TopicSubscriptionFilter for RoomsOfOurNetwork {
+    fn can_subscribe(&mut self, topic: &TopicHash) -> bool {
+        self.0.room(topic.as_str()).is_some()
+    }
+}
+
+/// Below these a peer gets no gossip (-20), none of our own records (-50), is not heard (-80).
+fn thresholds() -> gossipsub::PeerScoreThresholds {
+    gossipsub::PeerScoreThresholds {
+        gossip_threshold: -20.0,
+        publish_threshold: -50.0,
+        graylist_threshold: -80.0,
+        ..Default::default()
+    }
+}
+
+/// What counts against a peer whatever the room: our own penalties as they are (P5), many peers on one address (P6),
+/// broken promises of gossipsub itself (P7).
+fn scores() -> gossipsub::PeerScoreParams {
+    gossipsub::PeerScoreParams {
+        topic_score_cap: 20.0,
+        app_specific_weight: 1.0,
+        ip_colocation_factor_weight: -5.0,
+        ip_colocation_factor_threshold: 10.0,
+        ip_colocation_factor_whitelist: [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].into(),
+        behaviour_penalty_weight: -5.0,
+        behaviour_penalty_threshold: 4.0,
+        behaviour_penalty_decay: gossipsub::score_parameter_decay(limits::PENALTY_HALF_LIFE),
+        ..Default::default()
+    }
+}
+
+/// What counts in a room: a little for staying (P1) and for being first (P2); four invalid records in ten minutes
+/// silence a peer (P4). Rooms may be quiet for hours, so nothing is expected of anybody (P3 and its failures are off).
+pub fn room_scores() -> gossipsub::TopicScoreParams {
+    gossipsub::TopicScoreParams {
+        topic_weight: 1.0,
+        time_in_mesh_weight: 0.01,
+        time_in_mesh_quantum: Duration::from_secs(1),
+        time_in_mesh_cap: 500.0,
+        first_message_deliveries_weight: 0.1,
+        first_message_deliveries_decay: gossipsub::score_parameter_decay(Duration::from_secs(600)),
+        first_message_deliveries_cap: 50.0,
+        mesh_message_deliveries_weight: 0.0,
+        mesh_failure_penalty_weight: 0.0,
+        invalid_message_deliveries_weight: -6.0,
+        invalid_message_deliveries_decay: gossipsub::score_parameter_decay(Duration::from_secs(600)),
+        ..Default::default()
+    }
+}

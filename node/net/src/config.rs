@@ -1,0 +1,136 @@
+//! What a node is told at start, and the check that it makes sense. Nothing here touches the network or the disk.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gigmesh_protocol::id::AgentId;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+
+use crate::limits::Capacity;
+use crate::names::Names;
+
+/// Is this DHT record a valid, live contact of that agent, and which addresses does it give? `None`: it is not.
+///
+/// Called on the event loop for every contact that is stored or found, so it must be quick: one signature check.
+pub type ContactFilter = Arc<dyn Fn(&AgentId, &[u8]) -> Option<Vec<String>> + Send + Sync>;
+
+/// What a node is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// An agent's node: rooms, requests, a part in the DHT where it can be reached.
+    Node,
+    /// A door into the network: always a DHT server, no rooms, no requests.
+    Bootstrap,
+}
+
+/// What [`Net::start`](crate::Net::start) needs to know.
+#[derive(Clone)]
+pub struct Config {
+    /// The ed25519 seed. Never printed.
+    pub secret: [u8; 32],
+    /// The market network: letters, digits, `-`, `_` and `.`. Networks of different names do not hear each other.
+    pub network: String,
+    /// Where to listen, as multiaddresses: `/ip4/0.0.0.0/tcp/0`, `/ip4/127.0.0.1/udp/0/quic-v1`.
+    pub listen: Vec<String>,
+    /// Doors into the network, as multiaddresses that end in `/p2p/` and the peer's id.
+    pub bootstrap: Vec<String>,
+    /// What the node is for.
+    pub role: Role,
+    /// Judges contacts, ours and those of others.
+    pub contacts: ContactFilter,
+    /// Connections and memory.
+    pub capacity: Capacity,
+    /// Pause between gossipsub's heartbeats. A second; tests may be less patient.
+    pub heartbeat: Duration,
+}
+
+impl Config {
+    /// A configuration that listens nowhere and knows nobody.
+    pub fn new(role: Role, network: impl Into<String>, secret: [u8; 32], contacts: ContactFilter) -> Self {
+        Self {
+            secret,
+            network: network.into(),
+            listen: Vec::new(),
+            bootstrap: Vec::new(),
+            role,
+            contacts,
+            capacity: match role {
+                Role::Node => Capacity::NODE,
+                Role::Bootstrap => Capacity::BOOTSTRAP,
+            },
+            heartbeat: Duration::from_secs(1),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<Checked, StartError> {
+        let names = Names::new(&self.network).ok_or_else(|| StartError::Network(self.network.clone()))?;
+        let address = |text: &String| text.parse::<Multiaddr>().map_err(|_| StartError::Address(text.clone()));
+        let listen = self.listen.iter().map(address).collect::<Result<_, _>>()?;
+        let mut doors: Vec<(PeerId, Vec<Multiaddr>)> = Vec::new();
+        for text in &self.bootstrap {
+            let mut address = address(text)?;
+            let Some(Protocol::P2p(peer)) = address.pop() else { return Err(StartError::NoPeer(text.clone())) };
+            match doors.iter_mut().find(|(known, _)| *known == peer) {
+                Some((_, addresses)) => addresses.push(address),
+                None => doors.push((peer, vec![address])),
+            }
+        }
+        let keys = Keypair::ed25519_from_bytes(self.secret).expect("any 32 bytes are an ed25519 seed");
+        // Our own address in a shared list of doors is no mistake.
+        doors.retain(|(peer, _)| *peer != keys.public().to_peer_id());
+        Ok(Checked { keys, names, listen, doors })
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("network", &self.network)
+            .field("role", &self.role)
+            .field("listen", &self.listen)
+            .field("bootstrap", &self.bootstrap)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A configuration that parsed.
+pub(crate) struct Checked {
+    pub keys: Keypair,
+    pub names: Names,
+    pub listen: Vec<Multiaddr>,
+    pub doors: Vec<(PeerId, Vec<Multiaddr>)>,
+}
+
+/// Why a node did not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The network's name.
+    #[error("network name {0:?} must be 1 to 64 letters, digits, '-', '_' or '.'")]
+    Network(String),
+    /// An address that does not parse.
+    #[error("{0:?} is not a multiaddress; write for example \"/ip4/0.0.0.0/tcp/4001\"")]
+    Address(String),
+    /// A bootstrap address that does not say who must answer there.
+    #[error("bootstrap address {0:?} must end in /p2p/ and the peer id that the bootstrap node prints at its start")]
+    NoPeer(String),
+    /// Somebody else listens there.
+    #[error("{0} is already in use; stop the process that listens there or choose another port (0 takes a free one)")]
+    InUse(String),
+    /// The address is of a kind that we do not speak.
+    #[error("cannot listen on {0}: use /tcp/PORT or /udp/PORT/quic-v1 on an IP address")]
+    Unsupported(String),
+    /// The system said no.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something the libraries refuse.
+    #[error("cannot set up the network: {0}")]
+    Setup(String),
+}

@@ -1,0 +1,315 @@
+//! The event loop: one task that owns the swarm and everything the node knows about its links.
+//!
+//! In: commands of the handle, events of libp2p, a tick. Out: events for the receiver, answers to callers. One file a
+//! subject under `driver/`, each an `impl Driver`. Never: an `await` on anything but the next input, an unbounded
+//! queue, a panic from what a peer sent.
+
+mod announce;
+mod dht;
+mod exchange;
+mod gossip;
+mod links;
+mod search;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use gigmesh_protocol::id::AgentId;
+use libp2p::core::transport::{ListenerId, TransportError};
+use libp2p::gossipsub::TopicHash;
+use libp2p::multiaddr::Protocol;
+use libp2p::request_response::OutboundRequestId;
+use libp2p::swarm::SwarmEvent;
+use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, noise, tcp, yamux};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use crate::behaviour::{Behaviour, BehaviourEvent};
+use crate::book::Book;
+use crate::claims::Claims;
+use crate::config::{Checked, Config, ContactFilter, Role, StartError};
+use crate::handle::{Answer, Command, Event, Net, Stats};
+use crate::limits;
+use crate::names::{Names, agent_of};
+use crate::penalties::Penalties;
+
+use announce::Announcements;
+use gossip::{Room, Unsent};
+use links::{Door, Link};
+use search::Searches;
+
+/// See the module.
+struct Driver {
+    swarm: Swarm<Behaviour>,
+    names: Names,
+    contacts: ContactFilter,
+    commands: mpsc::Receiver<Command>,
+    outlet: Outlet,
+    addresses: watch::Sender<Vec<String>>,
+    stats: Stats,
+    links: HashMap<PeerId, Link>,
+    doors: Vec<Door>,
+    book: Book,
+    penalties: Penalties,
+    rooms: HashMap<TopicHash, Room>,
+    unsent: Unsent,
+    announcements: Announcements,
+    claims: Claims,
+    searches: Searches,
+    requests: HashMap<OutboundRequestId, Answer>,
+    /// When slow housekeeping is due.
+    chores_at: Instant,
+}
+
+/// How often penalties are forgiven and the DHT store is swept.
+const CHORES: Duration = Duration::from_secs(30);
+
+/// Starts a node; the loop runs as a task of the current runtime.
+pub(crate) async fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>), StartError> {
+    let Checked { keys, names, listen, doors } = config.check()?;
+    let peer = keys.public().to_peer_id();
+    let agent = agent_of(&peer).expect("our own key is ed25519");
+    let swarm = swarm(&config, keys, &names)?;
+    let (command_sender, commands) = mpsc::channel(limits::COMMANDS);
+    let (event_sender, events) = mpsc::channel(limits::EVENTS);
+    let (address_sender, addresses) = watch::channel(Vec::new());
+    let now = Instant::now();
+    let mut driver = Driver {
+        swarm,
+        names: names.clone(),
+        contacts: config.contacts,
+        commands,
+        outlet: Outlet { sender: event_sender },
+        addresses: address_sender,
+        stats: Stats::default(),
+        links: HashMap::new(),
+        doors: doors.into_iter().map(|(peer, addresses)| Door::new(peer, addresses, now)).collect(),
+        book: Book::default(),
+        penalties: Penalties::default(),
+        rooms: HashMap::new(),
+        unsent: Unsent::default(),
+        announcements: Announcements::default(),
+        claims: Claims::default(),
+        searches: Searches::default(),
+        requests: HashMap::new(),
+        chores_at: now + CHORES,
+    };
+    driver.listen(listen).await?;
+    driver.update_reach();
+    let _ = driver.addresses.send_replace(driver.usable_addresses());
+    driver.knock(now);
+    tokio::spawn(driver.run(config.heartbeat / 2));
+    Ok((Net { agent, names, commands: command_sender, addresses }, events))
+}
+
+fn swarm(config: &Config, keys: libp2p::identity::Keypair, names: &Names) -> Result<Swarm<Behaviour>, StartError> {
+    let setup = |e: &dyn std::fmt::Display| StartError::Setup(e.to_string());
+    let behaviour = Behaviour::new(config, &keys, names)?;
+    let idle = match config.role {
+        Role::Node => limits::IDLE_TIMEOUT,
+        Role::Bootstrap => limits::IDLE_TIMEOUT_BOOTSTRAP,
+    };
+    Ok(SwarmBuilder::with_existing_identity(keys)
+        .with_tokio()
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+        .map_err(|e| setup(&e))?
+        .with_quic()
+        .with_behaviour(|_| behaviour)
+        .map_err(|e| setup(&e))?
+        // Addresses of one peer are tried in order of promise, so that TCP and QUIC do not race into two connections.
+        .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(idle).with_smart_dial())
+        .build())
+}
+
+impl Driver {
+    async fn run(mut self, beat: Duration) {
+        // gossipsub 0.50.1 resets its heartbeat timer without registering a waker: on an idle node the heartbeat
+        // stalls until something else has the swarm polled. The tick is that something (tests/it/heartbeat.rs).
+        let mut tick = tokio::time::interval(beat);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let farewell = loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_swarm(event),
+                command = self.commands.recv() => match command {
+                    Some(Command::Shutdown(done)) => break Some(done),
+                    Some(command) => self.on_command(command),
+                    None => break None,
+                },
+                _ = tick.tick() => self.on_tick(Instant::now()),
+            }
+        };
+        self.say_farewell().await;
+        drop(self);
+        if let Some(done) = farewell {
+            let _ = done.send(());
+        }
+    }
+
+    /// Closes every connection, so that peers learn of it now and not by a timeout.
+    async fn say_farewell(&mut self) {
+        for peer in self.links.keys().copied().collect::<Vec<_>>() {
+            // An error means that it is closed already.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let closed = async {
+            while self.swarm.connected_peers().next().is_some() {
+                self.swarm.select_next_some().await;
+            }
+        };
+        let _ = tokio::time::timeout(limits::FAREWELL, closed).await;
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Follow(room) => self.follow(room),
+            Command::Unfollow(room) => self.unfollow(&room),
+            Command::Publish { room, bytes } => self.publish(&room, bytes),
+            Command::Verdict(token, verdict) => self.on_verdict(&token, verdict),
+            Command::Request { to, hints, bytes, answer } => self.request(to, &hints, bytes, answer),
+            Command::Announce(contact) => self.announce_contact(contact),
+            Command::Penalize(agent, severity) => self.penalize(&agent, severity),
+            Command::Peers(reply) => drop(reply.send(self.peers())),
+            Command::Stats(reply) => drop(reply.send(self.stats())),
+            Command::Shutdown(_) => unreachable!("the loop ends on it"),
+        }
+    }
+
+    fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.on_behaviour(event),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.on_established(peer_id, connection_id, &endpoint);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, cause, .. } => {
+                self.on_closed(peer_id, connection_id, num_established, cause.as_ref());
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => self.on_dial_failed(peer_id, &error),
+            SwarmEvent::IncomingConnectionError { error, .. } => self.on_accept_failed(&error),
+            SwarmEvent::NewListenAddr { .. }
+            | SwarmEvent::ExpiredListenAddr { .. }
+            | SwarmEvent::ListenerClosed { .. } => self.on_listeners_changed(),
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener reports an error"),
+            // Candidates are what peers claim to see, ephemeral ports included. Never confirmed on their word.
+            SwarmEvent::NewExternalAddrCandidate { .. } => {}
+            _ => {}
+        }
+    }
+
+    fn on_behaviour(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Identify(event) => self.on_identify(event),
+            BehaviourEvent::Ping(event) => self.on_ping(event),
+            BehaviourEvent::Kad(event) => self.on_kad(event),
+            BehaviourEvent::Gossip(event) => self.on_gossip(event),
+            BehaviourEvent::Exchange(event) => self.on_exchange(event),
+            BehaviourEvent::Connections(never) | BehaviourEvent::Memory(never) | BehaviourEvent::Banned(never) => {
+                match never {}
+            }
+        }
+    }
+
+    fn on_tick(&mut self, now: Instant) {
+        self.knock(now);
+        self.announce(now);
+        self.look_for_members(now);
+        self.search_on(now);
+        self.retry_unsent(now);
+        if now >= self.chores_at {
+            self.chores_at = now + CHORES;
+            self.forgive(now);
+            self.claims.prune(self.swarm.behaviour_mut().kad.store_mut(), now);
+        }
+    }
+
+    /// Listens on every address, or on none: the first failure is the caller's answer.
+    async fn listen(&mut self, addresses: Vec<Multiaddr>) -> Result<(), StartError> {
+        let mut awaited: HashMap<ListenerId, Multiaddr> = HashMap::new();
+        for address in addresses {
+            let failed = |source: io::Error| match source.kind() {
+                io::ErrorKind::AddrInUse => StartError::InUse(address.to_string()),
+                _ => StartError::Listen { address: address.to_string(), source },
+            };
+            probe(&address).map_err(failed)?;
+            let listener = self.swarm.listen_on(address.clone()).map_err(|e| match e {
+                TransportError::MultiaddrNotSupported(address) => StartError::Unsupported(address.to_string()),
+                TransportError::Other(error) => failed(root(error)),
+            })?;
+            awaited.insert(listener, address);
+        }
+        let deadline = tokio::time::sleep(limits::LISTEN_TIMEOUT);
+        tokio::pin!(deadline);
+        while !awaited.is_empty() {
+            let event = tokio::select! {
+                event = self.swarm.select_next_some() => event,
+                () = &mut deadline => {
+                    let address = awaited.values().next().map(ToString::to_string).unwrap_or_default();
+                    return Err(StartError::Listen { address, source: io::ErrorKind::TimedOut.into() });
+                }
+            };
+            match event {
+                SwarmEvent::NewListenAddr { listener_id, .. } => drop(awaited.remove(&listener_id)),
+                SwarmEvent::ListenerClosed { listener_id, reason: Err(source), .. } => {
+                    let address = awaited.remove(&listener_id).map(|a| a.to_string()).unwrap_or_default();
+                    return Err(StartError::Listen { address, source });
+                }
+                event => self.on_swarm(event),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// libp2p listens with SO_REUSEPORT, and so would share a taken port with another gigmesh of the same user without a
+/// word. A plain bind finds out.
+fn probe(address: &Multiaddr) -> io::Result<()> {
+    let mut parts = address.iter();
+    let ip = match parts.next() {
+        Some(Protocol::Ip4(ip)) => ip.into(),
+        Some(Protocol::Ip6(ip)) => ip.into(),
+        _ => return Ok(()),
+    };
+    match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind(SocketAddr::new(ip, port)).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// The system's error inside libp2p's wrappers, which forget its kind.
+fn root(error: io::Error) -> io::Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|e| e as _);
+    while let Some(inner) = cause {
+        if let Some(code) = inner.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+            return io::Error::from_raw_os_error(code);
+        }
+        cause = inner.source();
+    }
+    error
+}
+
+/// The event channel, seen from the loop.
+struct Outlet {
+    sender: mpsc::Sender<Event>,
+}
+
+impl Outlet {
+    /// For what may be dropped: false if only reserved places are left.
+    fn offer(&self, event: Event) -> bool {
+        self.sender.capacity() > limits::EVENTS_RESERVED && self.sender.try_send(event).is_ok()
+    }
+}
+
+impl Driver {
+    /// For what must not be dropped: takes a reserved place if need be.
+    fn tell(&mut self, event: Event) {
+        if self.outlet.sender.try_send(event).is_err() {
+            self.stats.events_lost += 1;
+        }
+    }
+
+    fn agent(&self, peer: &PeerId) -> Option<AgentId> {
+        agent_of(peer)
+    }
+}

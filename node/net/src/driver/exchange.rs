@@ -1,0 +1,99 @@
+//! Requests and answers. Ours wait in a bounded map for their outcome; those of others are handed on at once.
+
+use std::io;
+
+use gigmesh_protocol::id::AgentId;
+use libp2p::PeerId;
+use libp2p::request_response::{self as exchange, Message, OutboundFailure};
+use tokio::sync::oneshot;
+
+use super::Driver;
+use crate::codec;
+use crate::handle::{Answer, Event, RequestError, ResponseToken};
+use crate::limits;
+use crate::names::peer_of;
+
+impl Driver {
+    pub(super) fn request(&mut self, to: AgentId, hints: &[String], bytes: Vec<u8>, answer: Answer) {
+        let peer = peer_of(&to);
+        if self.requests.len() + self.searches.waiting() >= limits::REQUESTS {
+            self.fail(answer, RequestError::Busy);
+        } else if peer == *self.swarm.local_peer_id() {
+            self.fail(answer, RequestError::Unreachable);
+        } else if self.links.contains_key(&peer) {
+            self.send(&peer, bytes, answer);
+        } else {
+            self.search(peer, hints, bytes, answer);
+        }
+    }
+
+    /// Sends to a connected peer.
+    pub(super) fn send(&mut self, peer: &PeerId, bytes: Vec<u8>, answer: Answer) {
+        let Some(exchange) = self.swarm.behaviour_mut().exchange.as_mut() else {
+            return self.fail(answer, RequestError::Unsupported);
+        };
+        let id = exchange.send_request(peer, codec::Request { bytes, ration: None });
+        self.stats.requests_out += 1;
+        self.requests.insert(id, answer);
+    }
+
+    pub(super) fn fail(&mut self, answer: Answer, error: RequestError) {
+        self.stats.requests_failed += 1;
+        // The caller may have stopped waiting.
+        let _ = answer.send(Err(error));
+    }
+
+    pub(super) fn on_exchange(&mut self, event: exchange::Event<codec::Request, codec::Answer>) {
+        match event {
+            exchange::Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                self.on_request(&peer, request, channel);
+            }
+            exchange::Event::Message { message: Message::Response { request_id, response }, .. } => {
+                let Some(answer) = self.requests.remove(&request_id) else { return };
+                match response {
+                    codec::Answer::Here(bytes) => drop(answer.send(Ok(bytes))),
+                    // Made on the answering side only, never read from a stream.
+                    codec::Answer::Coming(_) => self.fail(answer, RequestError::NoAnswer),
+                }
+            }
+            exchange::Event::OutboundFailure { request_id, error, .. } => {
+                if let Some(answer) = self.requests.remove(&request_id) {
+                    self.fail(answer, reason(&error));
+                }
+            }
+            exchange::Event::InboundFailure { .. } => self.stats.requests_unanswered += 1,
+            exchange::Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn on_request(
+        &mut self,
+        peer: &PeerId,
+        request: codec::Request,
+        channel: exchange::ResponseChannel<codec::Answer>,
+    ) {
+        self.stats.requests_in += 1;
+        let Some(from) = self.agent(peer) else { return };
+        let (answer, coming) = oneshot::channel();
+        let token = ResponseToken { answer, _ration: request.ration };
+        if !self.outlet.offer(Event::Request { token, from, bytes: request.bytes }) {
+            // The dropped channel tells the asker.
+            self.stats.requests_refused += 1;
+            return;
+        }
+        if let Some(exchange) = self.swarm.behaviour_mut().exchange.as_mut() {
+            // Fails if the connection is gone; then the token's answer goes nowhere, as it should.
+            let _ = exchange.send_response(channel, codec::Answer::Coming(coming));
+        }
+    }
+}
+
+fn reason(failure: &OutboundFailure) -> RequestError {
+    match failure {
+        OutboundFailure::DialFailure => RequestError::Unreachable,
+        OutboundFailure::Timeout => RequestError::Timeout,
+        OutboundFailure::UnsupportedProtocols => RequestError::Unsupported,
+        OutboundFailure::Io(error) if error.kind() == io::ErrorKind::InvalidData => RequestError::TooLarge,
+        OutboundFailure::ConnectionClosed | OutboundFailure::Io(_) => RequestError::NoAnswer,
+    }
+}

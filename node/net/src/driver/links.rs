@@ -1,0 +1,335 @@
+//! Links to peers: up and down, who they are, where they and we can be reached, doors into the network.
+//!
+//! Two connections to one peer are one link. Which of our own addresses we tell the DHT follows from where our peers
+//! are: see [`Driver::update_reach`].
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use gigmesh_protocol::id::AgentId;
+use libp2p::core::ConnectedPoint;
+use libp2p::kad;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{ConnectionError, ConnectionId, DialError, ListenError};
+use libp2p::{Multiaddr, PeerId, identify, ping};
+
+use super::Driver;
+use crate::backoff::Backoff;
+use crate::handle::{Event, PeerInfo, Severity, Stats};
+use crate::limits;
+use crate::names::{agent_of, peer_of};
+use crate::scope::{plausible, scope_of};
+
+/// A connected peer.
+pub(super) struct Link {
+    pub agent: AgentId,
+    connections: Vec<(ConnectionId, Multiaddr)>,
+    outbound: bool,
+    since: Instant,
+    rtt: Option<Duration>,
+    agent_version: String,
+}
+
+impl Link {
+    /// Where the peer is, as its first connection shows.
+    pub fn remote(&self) -> Option<&Multiaddr> {
+        self.connections.first().map(|(_, address)| address)
+    }
+}
+
+/// A bootstrap node we were told of.
+pub(super) struct Door {
+    peer: PeerId,
+    addresses: Vec<Multiaddr>,
+    backoff: Backoff,
+    /// When to dial it next, if not connected; `None` while there is no need.
+    knock_at: Option<Instant>,
+}
+
+impl Door {
+    pub fn new(peer: PeerId, addresses: Vec<Multiaddr>, now: Instant) -> Self {
+        let backoff = Backoff::new(limits::REDIAL_FIRST, limits::REDIAL_LAST);
+        Self { peer, addresses, backoff, knock_at: Some(now) }
+    }
+}
+
+impl Driver {
+    pub(super) fn on_established(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
+        let address = endpoint.get_remote_address().clone();
+        let Some(agent) = agent_of(&peer) else {
+            // Our handshake knows ed25519 alone; should that change, such a peer is nobody we can name.
+            let _ = self.swarm.disconnect_peer_id(peer);
+            return;
+        };
+        let link = self.links.entry(peer).or_insert_with(|| Link {
+            agent,
+            connections: Vec::new(),
+            outbound: endpoint.is_dialer(),
+            since: Instant::now(),
+            rtt: None,
+            agent_version: String::new(),
+        });
+        link.connections.push((connection, address.clone()));
+        if link.connections.len() > 1 {
+            return;
+        }
+        for door in self.doors.iter_mut().filter(|door| door.peer == peer) {
+            door.knock_at = None;
+            door.backoff.reset();
+        }
+        self.apply_penalty(&peer);
+        self.update_reach();
+        self.tell(Event::LinkUp { agent, addr: address.to_string() });
+        self.found(&peer);
+    }
+
+    pub(super) fn on_closed(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        remaining: u32,
+        cause: Option<&ConnectionError>,
+    ) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.connections.retain(|(id, _)| *id != connection);
+        }
+        if remaining > 0 {
+            return;
+        }
+        let Some(link) = self.links.remove(&peer) else { return };
+        // A door that we let go for idleness is still there. One that went away by itself has restarted, and must be
+        // told of us again.
+        if !matches!(cause, Some(ConnectionError::KeepAliveTimeout)) {
+            for door in self.doors.iter_mut().filter(|door| door.peer == peer) {
+                door.knock_at = Some(Instant::now() + door.backoff.pause());
+            }
+        }
+        self.update_reach();
+        self.tell(Event::LinkDown { agent: link.agent });
+    }
+
+    /// Dials doors whose time has come. One that is not connected gets a time if it went away, or if we know nobody.
+    pub(super) fn knock(&mut self, now: Instant) {
+        let lonely = self.links.is_empty() || self.dht_peers() == 0;
+        for n in 0..self.doors.len() {
+            let door = &mut self.doors[n];
+            if self.links.contains_key(&door.peer) {
+                continue;
+            }
+            match door.knock_at {
+                None if lonely => door.knock_at = Some(now + door.backoff.pause()),
+                Some(at) if at <= now => {
+                    door.knock_at = Some(now + door.backoff.pause());
+                    let dial = DialOpts::peer_id(door.peer).addresses(door.addresses.clone()).build();
+                    // Refused if a dial is under way or limits are reached; the next knock will tell.
+                    if let Err(error) = self.swarm.dial(dial) {
+                        tracing::debug!(%error, "bootstrap not dialled");
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn is_door(&self, peer: &PeerId) -> bool {
+        self.doors.iter().any(|door| door.peer == *peer)
+    }
+
+    pub(super) fn on_dial_failed(&mut self, peer: Option<PeerId>, error: &DialError) {
+        self.stats.dials_failed += 1;
+        if matches!(error, DialError::Denied { .. }) {
+            self.stats.connections_refused += 1;
+        }
+        let Some(peer) = peer else { return };
+        if let DialError::Transport(failures) = error {
+            for (address, _) in failures {
+                if let Some(address) = crate::scope::without_peer(address, &peer) {
+                    self.book.failed(&peer, &address);
+                }
+            }
+        }
+        if self.is_door(&peer) {
+            tracing::warn!(%error, "bootstrap node not reached");
+        }
+        self.search_dial_failed(&peer);
+    }
+
+    pub(super) fn on_accept_failed(&mut self, error: &ListenError) {
+        if matches!(error, ListenError::Denied { .. }) {
+            self.stats.connections_refused += 1;
+        }
+    }
+
+    pub(super) fn on_identify(&mut self, event: identify::Event) {
+        let identify::Event::Received { peer_id: peer, connection_id, info } = event else { return };
+        if info.protocol_version != self.names.identify() {
+            tracing::debug!("a peer of another network");
+            let _ = self.swarm.disconnect_peer_id(peer);
+            return;
+        }
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        link.agent_version = sanitised(&info.agent_version);
+        let Some((_, remote)) = link.connections.iter().find(|(id, _)| *id == connection_id) else { return };
+        let addresses: Vec<Multiaddr> =
+            plausible(peer, &info.listen_addrs, remote).take(limits::BOOK_ADDRESSES).collect();
+        if info.protocols.contains(&self.names.kad()) {
+            for address in &addresses {
+                self.swarm.behaviour_mut().kad.add_address(&peer, address.clone());
+            }
+        }
+        self.book.put(peer, addresses.into_iter(), Instant::now());
+        if self.is_door(&peer) {
+            self.announce_again(Instant::now());
+        }
+    }
+
+    pub(super) fn on_ping(&mut self, event: ping::Event) {
+        match event.result {
+            Ok(rtt) => {
+                if let Some(link) = self.links.get_mut(&event.peer) {
+                    link.rtt = Some(rtt);
+                }
+            }
+            // TCP alone may take a quarter of an hour to notice that the other side is gone.
+            Err(ping::Failure::Timeout) => {
+                self.swarm.close_connection(event.connection);
+            }
+            Err(_) => {}
+        }
+    }
+
+    pub(super) fn on_listeners_changed(&mut self) {
+        self.update_reach();
+        self.publish_addresses();
+    }
+
+    /// Decides which of our addresses are worth telling, and so whether we serve the DHT.
+    ///
+    /// An address is usable by our peers if it reaches as far as the farthest of them: on one machine loopback does,
+    /// in an office the private network does, and a node behind NAT with peers on the internet has none. Those that
+    /// are usable become libp2p's external addresses: they travel with our room entries and make kad a server; with
+    /// none it stays a client, so that nobody is sent to an address that cannot work.
+    pub(super) fn update_reach(&mut self) {
+        let linked = self.links.values().filter_map(Link::remote);
+        let expected = self.doors.iter().flat_map(|door| &door.addresses);
+        let Some(farthest) = linked.filter_map(scope_of).max().or_else(|| expected.filter_map(scope_of).max()) else {
+            return;
+        };
+        let usable: BTreeSet<Multiaddr> =
+            self.swarm.listeners().filter(|address| scope_of(address) == Some(farthest)).cloned().collect();
+        let told: BTreeSet<Multiaddr> = self.swarm.external_addresses().cloned().collect();
+        if usable == told {
+            return;
+        }
+        told.difference(&usable).for_each(|address| self.swarm.remove_external_address(address));
+        usable.difference(&told).for_each(|address| self.swarm.add_external_address(address.clone()));
+        self.publish_addresses();
+    }
+
+    fn publish_addresses(&mut self) {
+        let addrs = self.usable_addresses();
+        let changed = self.addresses.send_if_modified(|told| {
+            let changed = *told != addrs;
+            told.clone_from(&addrs);
+            changed
+        });
+        if changed {
+            self.tell(Event::Listening { addrs });
+        }
+    }
+
+    /// What we told peers, or everything we listen on while we told nothing. Widest scope first.
+    pub(super) fn usable_addresses(&self) -> Vec<String> {
+        let mut addresses: Vec<&Multiaddr> = self.swarm.external_addresses().collect();
+        if addresses.is_empty() {
+            addresses = self.swarm.listeners().collect();
+        }
+        addresses.sort_by_key(|address| (std::cmp::Reverse(scope_of(address)), address.to_string()));
+        let own = *self.swarm.local_peer_id();
+        addresses.into_iter().map(|address| address.clone().with(Protocol::P2p(own)).to_string()).collect()
+    }
+
+    pub(super) fn penalize(&mut self, agent: &AgentId, severity: Severity) {
+        let peer = peer_of(agent);
+        if self.penalties.add(peer, severity, Instant::now()) {
+            tracing::info!(%agent, "banned for misconduct");
+            // Closes its connections, too.
+            self.swarm.behaviour_mut().banned.block_peer(peer);
+        }
+        self.apply_penalty(&peer);
+    }
+
+    fn apply_penalty(&mut self, peer: &PeerId) {
+        let penalty = self.penalties.of(peer, Instant::now());
+        if let Some(gossip) = self.swarm.behaviour_mut().gossip.as_mut() {
+            gossip.set_application_score(peer, -penalty);
+        }
+    }
+
+    /// Time heals: penalties fade and bans end.
+    pub(super) fn forgive(&mut self, now: Instant) {
+        self.penalties.expire(now);
+        let banned = &mut self.swarm.behaviour_mut().banned;
+        let over: Vec<PeerId> =
+            banned.blocked_peers().iter().filter(|peer| !self.penalties.is_banned(peer)).copied().collect();
+        for peer in over {
+            banned.unblock_peer(peer);
+        }
+        for peer in self.links.keys().copied().collect::<Vec<_>>() {
+            self.apply_penalty(&peer);
+        }
+    }
+
+    pub(super) fn peers(&self) -> Vec<PeerInfo> {
+        let gossip = self.swarm.behaviour().gossip.as_ref();
+        let mut peers: Vec<PeerInfo> = self
+            .links
+            .iter()
+            .map(|(peer, link)| PeerInfo {
+                agent: link.agent,
+                addresses: link.connections.iter().map(|(_, address)| address.to_string()).collect(),
+                transports: link.connections.iter().map(|(_, address)| transport(address)).collect(),
+                outbound: link.outbound,
+                rtt: link.rtt,
+                agent_version: link.agent_version.clone(),
+                rooms: self.rooms_with(peer),
+                score: gossip.and_then(|gossip| gossip.peer_score(peer)).unwrap_or(0.0),
+                connected_for: link.since.elapsed(),
+            })
+            .collect();
+        peers.sort_by_key(|peer| peer.agent);
+        peers
+    }
+
+    pub(super) fn stats(&mut self) -> Stats {
+        Stats {
+            links: self.links.len() as u64,
+            connections: u64::from(self.swarm.network_info().connection_counters().num_established()),
+            dht_peers: self.dht_peers() as u64,
+            dht_server: self.swarm.behaviour().kad.mode() == kad::Mode::Server,
+            gossip_unsent: self.unsent.len() as u64,
+            ..self.stats.clone()
+        }
+    }
+}
+
+fn transport(address: &Multiaddr) -> &'static str {
+    if address.iter().any(|part| part == Protocol::QuicV1) { "quic" } else { "tcp" }
+}
+
+/// What a peer calls itself may be anything: a bounded number of printable ASCII characters is kept.
+fn sanitised(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(limits::AGENT_VERSION_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_calls_itself_cannot_reach_a_terminal() {
+        assert_eq!(sanitised("gigmesh/1.0\u{1b}[31m\n\u{202e}x"), "gigmesh/1.0[31mx");
+        assert_eq!(sanitised(&"x".repeat(5000)).len(), limits::AGENT_VERSION_CHARS);
+    }
+}

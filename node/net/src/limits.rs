@@ -1,0 +1,138 @@
+//! Every bound of this crate, each with its reason. What is not bounded here is bounded by one of these.
+
+use std::time::Duration;
+
+/// Largest gossiped record. libp2p's receiver compares its whole read buffer, which may already hold 8 KiB of the
+/// next frame, with the transmit size below; a payload near that size would be lost together with its stream.
+pub const GOSSIP_BYTES: usize = 16 * 1024;
+/// Largest gossip frame: several records and control messages.
+pub const GOSSIP_FRAME_BYTES: usize = 64 * 1024;
+/// Largest request and largest answer: one 256 KiB blob chunk, its proof and envelope, with room to spare.
+pub const EXCHANGE_BYTES: usize = 512 * 1024;
+/// Memory that unanswered inbound requests may hold together, whoever sent them.
+pub const INBOUND_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+/// The whole exchange, the answering side's work included. Answers are given at once; outcomes come later.
+pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Exchanges under way on one connection; more are refused by dropping the stream.
+pub const EXCHANGES_PER_CONNECTION: usize = 32;
+/// Our own requests under way, waiting for a dial included: the caller is told `Busy` beyond.
+pub const REQUESTS: usize = 512;
+/// Agents being looked for at once; each may cost a DHT query and a few dials.
+pub const SEARCHES: usize = 64;
+/// Finding an agent: hints, known addresses and the DHT together.
+pub const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Addresses dialled for one agent in one attempt. A contact has at most 4; hints, memory and the DHT may differ.
+pub const DIAL_ADDRESSES: usize = 12;
+
+/// Commands waiting for the event loop. A full channel means the loop is overloaded: callers get `Busy`.
+pub const COMMANDS: usize = 1024;
+/// Events waiting for the owner of the receiver, who is told `LinkUp` and `RoomMember` through it, too.
+pub const EVENTS: usize = 1024;
+/// Places in the event channel that gossip and requests may not take, so that links are still reported under load.
+pub const EVENTS_RESERVED: usize = 256;
+
+/// Bytes of a network's name; it becomes part of protocol names.
+pub const NETWORK_NAME_BYTES: usize = 64;
+/// Bytes of a room's name; it becomes part of topic names, of which each peer makes us remember some.
+pub const ROOM_NAME_BYTES: usize = 128;
+/// Rooms followed by us, and rooms of one peer that we remember.
+pub const ROOMS: usize = 64;
+/// Records waiting for the first subscriber of their room.
+pub const UNSENT_RECORDS: usize = 256;
+/// How long they wait. Senders renew what must live longer.
+pub const UNSENT_TTL: Duration = Duration::from_secs(120);
+
+/// Records in our part of the DHT: a contact each, 8 MiB at most.
+pub const DHT_RECORDS: usize = 8 * 1024;
+/// Largest contact record: signed, four addresses; small, since kad's packets hold 16 KiB.
+pub const CONTACT_BYTES: usize = 1024;
+/// Room keys in our part of the DHT.
+pub const DHT_ROOMS: usize = 4 * 1024;
+/// Providers kept of one room: entry points, not a list of members. What kad answers with, too.
+pub const PROVIDERS_PER_ROOM: usize = 20;
+/// Contacts and room providers live this long without renewal: nobody dead stays listed.
+pub const DHT_TTL: Duration = Duration::from_secs(60 * 60);
+/// We renew ours this often: three chances before they lapse.
+pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(20 * 60);
+/// After a bootstrap node came back empty we renew at once, but not more often than this.
+pub const ANNOUNCE_PAUSE: Duration = Duration::from_secs(5);
+/// DHT queries of ours under way: kad itself has no back-pressure.
+pub const DHT_QUERIES: usize = 32;
+
+/// Connected members of a room that make looking for more pointless: gossipsub's mesh is six wide.
+pub const ROOM_MEMBERS_WANTED: usize = 6;
+/// Providers dialled after one look-up. How many are returned is the answerer's choice, not ours.
+pub const ROOM_DIALS: usize = 4;
+/// The first repeat of a look-up. Provider records arrive about half a second after kad says they did.
+pub const ROOM_LOOKUP_FIRST: Duration = Duration::from_millis(700);
+/// The pause between look-ups of a room doubles up to this.
+pub const ROOM_LOOKUP_LAST: Duration = Duration::from_secs(5 * 60);
+/// Redialling bootstrap nodes: the first pause, doubled up to the last, each with jitter, so that thousands of nodes
+/// do not come back to a restarted bootstrap in one second.
+pub const REDIAL_FIRST: Duration = Duration::from_millis(500);
+/// See [`REDIAL_FIRST`].
+pub const REDIAL_LAST: Duration = Duration::from_secs(60);
+
+/// Connections a peer may have with us: two, because simultaneous dials legitimately make two, and a limit of one
+/// makes both ends close both.
+pub const CONNECTIONS_PER_PEER: u32 = 2;
+/// A node closes links that carry nothing (gossip keeps those of its mesh).
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A bootstrap waits longer, so that idle links are closed by the node's own choice, and the node can tell a
+/// bootstrap that went away from a link that was let go.
+pub const IDLE_TIMEOUT_BOOTSTRAP: Duration = Duration::from_secs(150);
+
+/// Addresses of agents we are not connected to that we remember.
+pub const BOOK_AGENTS: usize = 2048;
+/// Addresses remembered of one agent.
+pub const BOOK_ADDRESSES: usize = 8;
+/// Characters of a peer's self-description that we keep.
+pub const AGENT_VERSION_CHARS: usize = 64;
+/// Agents whose misbehaviour we remember.
+pub const PENALISED_AGENTS: usize = 1024;
+/// Half of a penalty is forgiven after this.
+pub const PENALTY_HALF_LIFE: Duration = Duration::from_secs(10 * 60);
+/// A ban ends: addresses and keys change hands, and mistakes happen.
+pub const BAN: Duration = Duration::from_secs(60 * 60);
+/// Time for closing frames to leave on shutdown.
+pub const FAREWELL: Duration = Duration::from_millis(500);
+/// Time for listeners to report their addresses at start.
+pub const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many connections a node of this kind accepts and opens, and how much memory it may use.
+#[derive(Debug, Clone)]
+pub struct Capacity {
+    /// Handshakes under way from outside.
+    pub pending_in: u32,
+    /// Dials under way: also the bound on concurrent dials.
+    pub pending_out: u32,
+    /// Established from outside; below `total`, so that an attacker cannot own every link of ours.
+    pub inbound: u32,
+    /// Established by us.
+    pub outbound: u32,
+    /// Established altogether.
+    pub total: u32,
+    /// Resident memory of the process above which connections are refused.
+    pub memory_bytes: usize,
+}
+
+impl Capacity {
+    /// For an agent's node: a mesh of a few rooms and direct business.
+    pub const NODE: Self = Self {
+        pending_in: 64,
+        pending_out: 32,
+        inbound: 160,
+        outbound: 128,
+        total: 256,
+        memory_bytes: 1024 * 1024 * 1024,
+    };
+    /// For a bootstrap: thousands of peers at 46 KB (TCP) to 90 KB (QUIC) an idle connection, measured.
+    pub const BOOTSTRAP: Self = Self {
+        pending_in: 512,
+        pending_out: 128,
+        inbound: 8_000,
+        outbound: 512,
+        total: 8_192,
+        memory_bytes: 2 * 1024 * 1024 * 1024,
+    };
+}

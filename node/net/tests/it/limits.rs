@@ -1,0 +1,60 @@
+//! Connections of one peer, and bans.
+
+use futures::StreamExt;
+use gigmesh_net::{Event, Severity};
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{SwarmEvent, dummy};
+use libp2p::{Multiaddr, SwarmBuilder, noise, tcp, yamux};
+
+use crate::harness::{DEADLINE, Node, wait_until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_third_connection_of_one_peer_is_refused_and_two_are_one_link() {
+    let mut node = Node::knowing(1, &[]).await;
+    let address: Multiaddr = node.net.listen_addrs()[0].parse().unwrap();
+    let mut swarm = SwarmBuilder::with_new_identity()
+        .with_tokio()
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|_| dummy::Behaviour)
+        .unwrap()
+        .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(DEADLINE))
+        .build();
+    for _ in 0..3 {
+        // Whoever is not named is dialled whether connected or not.
+        swarm.dial(DialOpts::unknown_peer_id().address(address.clone()).build()).unwrap();
+    }
+    let driving = tokio::spawn(async move {
+        loop {
+            if let SwarmEvent::ConnectionClosed { num_established, .. } = swarm.select_next_some().await {
+                assert_eq!(num_established, 2);
+            }
+        }
+    });
+    wait_until("one refused", async || {
+        let stats = node.net.stats().await;
+        (stats.links, stats.connections, stats.connections_refused) == (1, 2, 1)
+    })
+    .await;
+    let mut ups = 0;
+    while let Ok(event) = node.events.try_recv() {
+        ups += usize::from(matches!(event, Event::LinkUp { .. }));
+    }
+    assert_eq!(ups, 1);
+    driving.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fatal_act_ends_the_link_and_bars_the_way_back() {
+    let mut node = Node::knowing(1, &[]).await;
+    let mut villain = Node::knowing(2, &[&node]).await;
+    node.linked(villain.agent()).await;
+    villain.linked(node.agent()).await;
+    node.net.penalize(villain.agent(), Severity::Fatal).unwrap();
+    let down = |who| move |event| matches!(event, Event::LinkDown { agent } if agent == who).then_some(());
+    node.event("link down", down(villain.agent())).await;
+    villain.event("link down", down(node.agent())).await;
+    let hints = node.net.listen_addrs();
+    assert!(villain.net.request(node.agent(), hints, vec![]).await.is_err());
+    assert_eq!(node.net.stats().await.links, 0);
+}

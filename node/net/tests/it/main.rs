@@ -1,0 +1,9 @@
+//! Nodes on loopback, in one process: what the crate promises, as a user of it sees it.
+
+mod dht;
+mod exchange;
+mod harness;
+mod heartbeat;
+mod limits;
+mod rooms;
+mod start;
