@@ -2,3 +2,5 @@
 
 pub mod demo_agent;
 pub mod demo_files;
+pub mod limits;
+pub mod store;
