@@ -28,7 +28,7 @@ pub(super) fn blocks(source: &str) -> Vec<Block> {
         match event {
             Event::Start(Tag::Heading { .. }) => {
                 // Counted from the last heading on, so that the whole costs one pass.
-                line += source[counted..range.start].matches('\n').count();
+                line += source.get(counted..range.start).map_or(0, |passed| passed.matches('\n').count());
                 counted = range.start;
                 flow = Some(String::new());
             }
