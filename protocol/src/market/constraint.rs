@@ -1,0 +1,696 @@
+//! What an agent says about itself, and what others demand of it: typed properties and constraints on them.
+//!
+//! In come properties from a manifest and a demand like `retention_days = 0 and region = "eu"`; out comes yes, no with
+//! the reasons, or unknown with what is missing. Silence is never taken for consent: a property nobody stated makes
+//! the answer unknown, unless something else already makes it no.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A name of a property is a word or two.
+pub const MAX_KEY_BYTES: usize = 32;
+/// A property states a fact (a region, a model, a licence); prose belongs elsewhere.
+pub const MAX_TEXT_BYTES: usize = 128;
+/// Languages spoken, formats read: more than this is better said by a skill.
+pub const MAX_LIST_LEN: usize = 16;
+/// Manifests are gossiped hourly to a whole room.
+pub const MAX_PROPERTIES: usize = 32;
+/// A demand travels in every offer and is evaluated against every manifest of a room.
+pub const MAX_CONSTRAINT_BYTES: usize = 1024;
+/// Enough to demand half of [`MAX_PROPERTIES`] at once.
+pub const MAX_CONSTRAINT_TERMS: usize = 16;
+
+const MICROS: i64 = 1_000_000;
+/// These mean something in a constraint now or will once it says more than equality.
+const RESERVED: [&str; 6] = ["and", "or", "not", "in", "true", "false"];
+
+/// The name of a property: `a-z`, then `a-z`, `0-9` and `_`. Ordered as in deterministic CBOR, shorter first.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Key(String);
+
+/// The value of a property. Whole and decimal numbers of the same value are equal to a constraint.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Value {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A decimal, in millionths.
+    Dec(i64),
+    /// At most [`MAX_TEXT_BYTES`], without control characters.
+    Text(String),
+    /// At most [`MAX_LIST_LEN`] values, none of them a list.
+    List(Vec<Value>),
+}
+
+/// At most [`MAX_PROPERTIES`] named values, each within its bounds.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<Key, Value>")]
+pub struct Properties(BTreeMap<Key, Value>);
+
+/// A demand on properties. Its wire form is its text, in the one way [`Display`](fmt::Display) writes it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Constraint(Expr);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Expr {
+    /// Two or more, each of them not `All`, so that no two trees read the same.
+    All(Vec<Expr>),
+    Is {
+        key: Key,
+        value: Value,
+    },
+}
+
+/// What a constraint says to somebody's properties.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Match {
+    /// Everything demanded is stated.
+    Yes,
+    /// Something stated contradicts the demand, as told.
+    No(Vec<String>),
+    /// Nothing contradicts, but these properties are not stated.
+    Unknown(Vec<Key>),
+}
+
+/// A text that does not follow its grammar, and where it stops doing so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("column {column}: {message}")]
+pub struct SyntaxError {
+    /// Counted in characters from 1.
+    pub column: usize,
+    /// What was expected there.
+    pub message: String,
+}
+
+/// Why something is not a property or a constraint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// Not a name.
+    #[error(
+        "{0:?} does not name a property; use at most {MAX_KEY_BYTES} of a-z, 0-9 and '_', a letter first, no word \
+         of the constraint language"
+    )]
+    Key(String),
+    /// Text outside its bounds.
+    #[error("a text value has at most {MAX_TEXT_BYTES} bytes and no control characters")]
+    Text,
+    /// A list outside its bounds.
+    #[error("a list has at most {MAX_LIST_LEN} values and holds no lists")]
+    List,
+    /// A number no value can hold.
+    #[error("{0} is not a value; numbers have 64 bits and at most six decimals, without exponent")]
+    Number(String),
+    /// JSON that no property can hold.
+    #[error("a property is a boolean, a number, a text or a list of these")]
+    Json,
+    /// Too many properties.
+    #[error("at most {MAX_PROPERTIES} properties")]
+    TooMany,
+    /// The constraint does not parse.
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    /// The constraint is too big.
+    #[error("a constraint has at most {MAX_CONSTRAINT_BYTES} bytes and {MAX_CONSTRAINT_TERMS} terms")]
+    TooLong,
+    /// Another spelling of a constraint, where only one is allowed: on the wire.
+    #[error("a constraint on the wire is written {0:?}")]
+    NotCanonical(String),
+}
+
+impl Key {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Ord for Key {
+    /// RFC 8949 4.2.1 for short text keys: by length, then bytewise, so a map in this order is a canonical one.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl TryFrom<String> for Key {
+    type Error = Invalid;
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        let fits = text.len() <= MAX_KEY_BYTES
+            && text.starts_with(|first: char| first.is_ascii_lowercase())
+            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+            && !RESERVED.contains(&text.as_str());
+        if fits { Ok(Self(text)) } else { Err(Invalid::Key(text.chars().take(MAX_KEY_BYTES + 1).collect())) }
+    }
+}
+impl FromStr for Key {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Self::try_from(text.to_owned())
+    }
+}
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.0
+    }
+}
+
+impl Value {
+    /// The value of plain JSON, as a configuration or an API gives it. Null, objects and nested lists are none.
+    pub fn from_json(json: &serde_json::Value) -> Result<Self, Invalid> {
+        let value = match json {
+            serde_json::Value::Bool(truth) => Self::Bool(*truth),
+            serde_json::Value::Number(number) => Self::number(&number.to_string())?,
+            serde_json::Value::String(text) => Self::Text(text.clone()),
+            serde_json::Value::Array(items) if items.len() <= MAX_LIST_LEN => {
+                // One level: an array of arrays would recurse as deep as the document goes.
+                let scalar =
+                    |item: &serde_json::Value| if item.is_array() { Err(Invalid::List) } else { Self::from_json(item) };
+                Self::List(items.iter().map(scalar).collect::<Result<_, _>>()?)
+            }
+            serde_json::Value::Array(_) => return Err(Invalid::List),
+            serde_json::Value::Null | serde_json::Value::Object(_) => return Err(Invalid::Json),
+        };
+        value.check()?;
+        Ok(value)
+    }
+
+    /// A whole number or a plain decimal, with an optional `-`.
+    fn number(text: &str) -> Result<Self, Invalid> {
+        let bad = || Invalid::Number(text.chars().take(40).collect());
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let (sign, unsigned) = text.strip_prefix('-').map_or((1, text), |unsigned| (-1, unsigned));
+        let Some((whole, fraction)) = unsigned.split_once('.') else {
+            return if digits(unsigned) { text.parse().map(Self::Int).map_err(|_| bad()) } else { Err(bad()) };
+        };
+        if !digits(whole) || !digits(fraction) || fraction.len() > 6 {
+            return Err(bad());
+        }
+        let micros: i128 = format!("{whole}{fraction:0<6}").parse().map_err(|_| bad())?;
+        i64::try_from(sign * micros).map(Self::Dec).map_err(|_| bad())
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        match self {
+            Self::Bool(_) | Self::Int(_) | Self::Dec(_) => Ok(()),
+            Self::Text(text) if text.len() > MAX_TEXT_BYTES || text.chars().any(char::is_control) => Err(Invalid::Text),
+            Self::Text(_) => Ok(()),
+            Self::List(items) if items.len() > MAX_LIST_LEN => Err(Invalid::List),
+            Self::List(items) => items.iter().try_for_each(|item| match item {
+                Self::List(_) => Err(Invalid::List),
+                scalar => scalar.check(),
+            }),
+        }
+    }
+
+    /// Numbers as millionths, whichever way they were written.
+    fn micros(&self) -> Option<i128> {
+        match self {
+            Self::Int(whole) => Some(i128::from(*whole) * i128::from(MICROS)),
+            Self::Dec(micros) => Some(i128::from(*micros)),
+            Self::Bool(_) | Self::Text(_) | Self::List(_) => None,
+        }
+    }
+
+    /// Whether a property of this value is what is `wanted`. A list is also each of its members.
+    fn is(&self, wanted: &Self) -> bool {
+        match (self, wanted) {
+            (Self::List(stated), Self::List(wanted)) => {
+                stated.len() == wanted.len() && stated.iter().zip(wanted).all(|(stated, wanted)| stated.is(wanted))
+            }
+            (Self::List(stated), wanted) => stated.iter().any(|stated| stated.is(wanted)),
+            (stated, wanted) => match (stated.micros(), wanted.micros()) {
+                (Some(stated), Some(wanted)) => stated == wanted,
+                _ => stated == wanted,
+            },
+        }
+    }
+}
+
+impl Properties {
+    /// State a property, replacing what was stated under the same key.
+    pub fn insert(&mut self, key: Key, value: Value) -> Result<(), Invalid> {
+        value.check()?;
+        if self.0.len() >= MAX_PROPERTIES && !self.0.contains_key(&key) {
+            return Err(Invalid::TooMany);
+        }
+        self.0.insert(key, value);
+        Ok(())
+    }
+
+    /// Properties of a plain JSON object, as a configuration or an API gives it.
+    pub fn from_json(json: &serde_json::Map<String, serde_json::Value>) -> Result<Self, Invalid> {
+        let mut properties = Self::default();
+        for (key, value) in json {
+            properties.insert(key.parse()?, Value::from_json(value)?)?;
+        }
+        Ok(properties)
+    }
+
+    /// What is stated under `key`.
+    pub fn get(&self, key: &Key) -> Option<&Value> {
+        self.0.get(key)
+    }
+
+    /// All of them, in canonical order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Value)> {
+        self.0.iter()
+    }
+
+    /// Whether nothing is stated.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl TryFrom<BTreeMap<Key, Value>> for Properties {
+    type Error = Invalid;
+    fn try_from(map: BTreeMap<Key, Value>) -> Result<Self, Invalid> {
+        if map.len() > MAX_PROPERTIES {
+            return Err(Invalid::TooMany);
+        }
+        map.values().try_for_each(Value::check)?;
+        Ok(Self(map))
+    }
+}
+
+impl Constraint {
+    /// What the demand says to `properties`. Reasons and missing keys come in the order of the text.
+    pub fn evaluate(&self, properties: &Properties) -> Match {
+        let (mut reasons, mut missing) = (Vec::new(), Vec::new());
+        for (key, wanted) in self.0.terms() {
+            match properties.get(key) {
+                None if missing.contains(key) => {}
+                None => missing.push(key.clone()),
+                Some(stated) if stated.is(wanted) => {}
+                Some(stated) => reasons.push(format!("{key} is {stated}, wanted {wanted}")),
+            }
+        }
+        match (reasons.is_empty(), missing.is_empty()) {
+            (false, _) => Match::No(reasons),
+            (true, false) => Match::Unknown(missing),
+            (true, true) => Match::Yes,
+        }
+    }
+}
+
+impl Expr {
+    /// The equalities that must all hold.
+    fn terms(&self) -> Vec<(&Key, &Value)> {
+        match self {
+            Self::All(parts) => parts.iter().flat_map(Self::terms).collect(),
+            Self::Is { key, value } => vec![(key, value)],
+        }
+    }
+}
+
+/// `key = value`, joined by `and`. A value is `true`, `false`, a number, a `"text"` or a `[list, of, these]`.
+impl FromStr for Constraint {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.len() > MAX_CONSTRAINT_BYTES {
+            return Err(Invalid::TooLong);
+        }
+        let mut cursor = Cursor::new(text);
+        let mut parts = Vec::new();
+        loop {
+            if parts.len() == MAX_CONSTRAINT_TERMS {
+                return Err(Invalid::TooLong);
+            }
+            parts.push(parse_term(&mut cursor)?);
+            cursor.skip_spaces();
+            if cursor.is_done() {
+                break;
+            }
+            cursor.expect_word("and")?;
+        }
+        let constraint = match parts.pop() {
+            Some(only) if parts.is_empty() => Self(only),
+            last => Self(Expr::All(parts.into_iter().chain(last).collect())),
+        };
+        // Written with fewer spaces than it is printed with, it could be sent and not received.
+        if constraint.to_string().len() > MAX_CONSTRAINT_BYTES {
+            return Err(Invalid::TooLong);
+        }
+        Ok(constraint)
+    }
+}
+
+impl TryFrom<String> for Constraint {
+    type Error = Invalid;
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        let constraint: Self = text.parse()?;
+        let canonical = constraint.to_string();
+        if canonical == text { Ok(constraint) } else { Err(Invalid::NotCanonical(canonical)) }
+    }
+}
+impl From<Constraint> for String {
+    fn from(constraint: Constraint) -> Self {
+        constraint.to_string()
+    }
+}
+
+fn parse_term(cursor: &mut Cursor<'_>) -> Result<Expr, Invalid> {
+    cursor.skip_spaces();
+    let before = cursor.clone();
+    let key = cursor.take_while(|c| !c.is_whitespace() && c != '=' && c != '"');
+    let key = key.parse().map_err(|error: Invalid| before.error(error.to_string()))?;
+    if !cursor.eat("=") {
+        return Err(cursor.error(format!("expected '=' and a value, like {key} = true")).into());
+    }
+    let value = parse_value(cursor)?;
+    Ok(Expr::Is { key, value })
+}
+
+fn parse_value(cursor: &mut Cursor<'_>) -> Result<Value, SyntaxError> {
+    cursor.skip_spaces();
+    let before = cursor.clone();
+    if !cursor.eat("[") {
+        return parse_scalar(cursor);
+    }
+    let mut items = Vec::new();
+    while !cursor.eat("]") {
+        if !items.is_empty() && !cursor.eat(",") {
+            return Err(cursor.error("expected ',' or ']'"));
+        }
+        if items.len() == MAX_LIST_LEN {
+            return Err(before.error(Invalid::List.to_string()));
+        }
+        items.push(parse_scalar(cursor)?);
+    }
+    Ok(Value::List(items))
+}
+
+fn parse_scalar(cursor: &mut Cursor<'_>) -> Result<Value, SyntaxError> {
+    cursor.skip_spaces();
+    let before = cursor.clone();
+    let value = match cursor.peek() {
+        Some('"') => Ok(Value::Text(cursor.quoted()?)),
+        Some('-' | '0'..='9') => {
+            Value::number(cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '+' | '.')))
+        }
+        _ => match cursor.take_while(|c| c.is_alphanumeric()) {
+            "true" => Ok(Value::Bool(true)),
+            "false" => Ok(Value::Bool(false)),
+            _ => return Err(before.error("expected a value: true, false, a number, a \"text\" or a [list] of them")),
+        },
+    };
+    let checked = value.and_then(|value| value.check().map(|()| value));
+    checked.map_err(|error| before.error(error.to_string()))
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(truth) => write!(f, "{truth}"),
+            Self::Int(whole) => write!(f, "{whole}"),
+            Self::Dec(micros) => {
+                let (sign, micros) = (if *micros < 0 { "-" } else { "" }, micros.unsigned_abs());
+                let unit = MICROS.unsigned_abs();
+                let fraction = format!("{:06}", micros % unit);
+                // At least one decimal, or it would read as a whole number.
+                let rest = fraction[1..].trim_end_matches('0');
+                write!(f, "{sign}{}.{}{rest}", micros / unit, &fraction[..1])
+            }
+            Self::Text(text) => write_quoted(f, text),
+            Self::List(items) => {
+                f.write_str("[")?;
+                for (index, item) in items.iter().enumerate() {
+                    write!(f, "{}{item}", if index == 0 { "" } else { ", " })?;
+                }
+                f.write_str("]")
+            }
+        }
+    }
+}
+impl fmt::Display for Constraint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (key, value)) in self.0.terms().into_iter().enumerate() {
+            write!(f, "{}{key} = {value}", if index == 0 { "" } else { " and " })?;
+        }
+        Ok(())
+    }
+}
+
+/// `text` between quotes, as [`Cursor::quoted`] reads it.
+pub(super) fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A place in a text that is being parsed, for the market's two little languages (this one and the checks').
+#[derive(Clone)]
+pub(super) struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    pub(super) fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    pub(super) fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.rest().is_empty()
+    }
+
+    pub(super) fn skip_spaces(&mut self) {
+        self.take_while(|c| c == ' ');
+    }
+
+    /// The longest run of characters that `fit`, possibly empty.
+    pub(super) fn take_while(&mut self, fit: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let end = rest.find(|c| !fit(c)).unwrap_or(rest.len());
+        self.at += end;
+        &rest[..end]
+    }
+
+    /// Step over spaces and `token`, if it is next; otherwise only over the spaces.
+    pub(super) fn eat(&mut self, token: &str) -> bool {
+        self.skip_spaces();
+        let found = self.rest().starts_with(token);
+        if found {
+            self.at += token.len();
+        }
+        found
+    }
+
+    /// Step over `word`, which must be next and whole.
+    pub(super) fn expect_word(&mut self, word: &str) -> Result<(), SyntaxError> {
+        self.skip_spaces();
+        let before = self.clone();
+        if self.take_while(|c| c.is_alphanumeric() || c == '_') == word {
+            return Ok(());
+        }
+        Err(before.error(format!("expected `{word}` or the end")))
+    }
+
+    /// The text between two quotes; `\"` and `\\` stand for a quote and a backslash.
+    pub(super) fn quoted(&mut self) -> Result<String, SyntaxError> {
+        let before = self.clone();
+        let mut text = String::new();
+        let mut chars = self.rest().char_indices().skip(1);
+        while let Some((index, c)) = chars.next() {
+            match c {
+                '"' => {
+                    self.at += index + 1;
+                    return Ok(text);
+                }
+                '\\' => match chars.next() {
+                    Some((_, c @ ('"' | '\\'))) => text.push(c),
+                    _ => {
+                        self.at += index;
+                        return Err(self.error("only \\\" and \\\\ can be written with a backslash"));
+                    }
+                },
+                c => text.push(c),
+            }
+        }
+        Err(before.error("this quote is never closed"))
+    }
+
+    /// An error at this place.
+    pub(super) fn error(&self, message: impl Into<String>) -> SyntaxError {
+        SyntaxError { column: self.text[..self.at].chars().count() + 1, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn properties(json: serde_json::Value) -> Properties {
+        Properties::from_json(json.as_object().unwrap()).unwrap()
+    }
+
+    fn constraint(text: &str) -> Constraint {
+        text.parse().unwrap()
+    }
+
+    fn cbor<T: Serialize>(value: &T) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(value, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_missing_property_is_unknown_and_any_contradiction_is_no() {
+        let stated = properties(json!({"retention_days": 0, "region": "eu", "gpu": true, "languages": ["de", "fr"]}));
+        let missing = |keys: &[&str]| Match::Unknown(keys.iter().map(|key| key.parse().unwrap()).collect());
+        for (text, answer) in [
+            (r#"retention_days = 0 and region = "eu" and gpu = true"#, Match::Yes),
+            ("retention_days=0.0", Match::Yes),
+            (r#"languages = "fr""#, Match::Yes),
+            (r#"languages = ["de", "fr"]"#, Match::Yes),
+            (
+                r#"languages = ["fr", "de"]"#,
+                Match::No(vec![r#"languages is ["de", "fr"], wanted ["fr", "de"]"#.into()]),
+            ),
+            ("gpu = true and audited = true and cores = 8 and audited = false", missing(&["audited", "cores"])),
+            (r#"audited = true and region = "us""#, Match::No(vec![r#"region is "eu", wanted "us""#.into()])),
+            (r#"gpu = "true""#, Match::No(vec![r#"gpu is true, wanted "true""#.into()])),
+        ] {
+            assert_eq!(constraint(text).evaluate(&stated), answer, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_points_at_its_column() {
+        for (text, column, hint) in [
+            ("", 1, "does not name a property"),
+            ("and = 1", 1, "does not name a property"),
+            ("Region = 1", 1, "does not name a property"),
+            ("gpu", 4, "expected '='"),
+            ("gpu == true", 6, "expected a value"),
+            ("gpu = yes", 7, "expected a value"),
+            ("gpu = true region = 1", 12, "expected `and`"),
+            ("gpu = true or gpu = false", 12, "expected `and`"),
+            ("gpu = true and", 15, "does not name a property"),
+            ("a = \"é\" x", 9, "expected `and`"),
+            ("a = \"never", 5, "never closed"),
+            ("a = \"\\n\"", 6, "backslash"),
+            ("a = \"\t\"", 5, "control characters"),
+            ("a = 1e3", 5, "without exponent"),
+            ("a = 0.1234567", 5, "six decimals"),
+            ("a = 9223372036854775808", 5, "64 bits"),
+            ("a = [1, [2]]", 9, "expected a value"),
+            ("a = [1 2]", 8, "expected ','"),
+        ] {
+            match text.parse::<Constraint>() {
+                Err(Invalid::Syntax(error)) => {
+                    assert_eq!(error.column, column, "{text:?}: {error}");
+                    assert!(error.message.contains(hint), "{text:?}: {error}");
+                }
+                other => panic!("{text:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_are_bounded() {
+        let many = |count| vec!["a = 1"; count].join(" and ").parse::<Constraint>();
+        assert!(many(MAX_CONSTRAINT_TERMS).is_ok());
+        assert_eq!(many(MAX_CONSTRAINT_TERMS + 1), Err(Invalid::TooLong));
+        assert_eq!(format!("a = 1{}", " ".repeat(MAX_CONSTRAINT_BYTES)).parse::<Constraint>(), Err(Invalid::TooLong));
+
+        let key = |i| format!("k{i}").parse::<Key>().unwrap();
+        let map = |count| (0..count).map(|i| (key(i), Value::Int(i))).collect::<BTreeMap<_, _>>();
+        assert!(Properties::try_from(map(32)).is_ok());
+        assert_eq!(Properties::try_from(map(33)), Err(Invalid::TooMany));
+        let of = |value: Value| Properties::try_from(BTreeMap::from([("k".parse().unwrap(), value)]));
+        assert_eq!(of(Value::Text("x".repeat(129))), Err(Invalid::Text));
+        assert_eq!(of(Value::List(vec![Value::Int(1); 17])), Err(Invalid::List));
+        assert_eq!(of(Value::List(vec![Value::List(vec![])])), Err(Invalid::List));
+        for json in [json!(null), json!({}), json!(1e30), json!([[1]]), json!("x".repeat(129)), json!(vec![1; 17])] {
+            assert!(Value::from_json(&json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn the_wire_is_canonical() {
+        let bytes = cbor(&properties(json!({"zz": 1, "aaa": 2, "b": [true, 0.5, "x"], "aa": -3})));
+        let value: ciborium::Value = ciborium::from_reader(&bytes[..]).unwrap();
+        let keys: Vec<_> = value.as_map().unwrap().iter().map(|(key, _)| key.as_text().unwrap()).collect();
+        assert_eq!(keys, ["b", "aa", "zz", "aaa"], "RFC 8949 4.2.1: shorter first");
+
+        let loose = cbor(&"gpu=true");
+        let error = ciborium::from_reader::<Constraint, _>(&loose[..]).unwrap_err();
+        assert!(error.to_string().contains("gpu = true"), "{error}");
+    }
+
+    fn any_key() -> impl Strategy<Value = Key> {
+        "[a-z][a-z0-9_]{0,20}".prop_filter_map("reserved", |text| text.parse().ok())
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            any::<i64>().prop_map(Value::Dec),
+            "\\PC{0,20}|[\"\\\\ ]{0,5}".prop_map(Value::Text),
+        ];
+        let list = prop::collection::vec(scalar.clone(), 0..4).prop_map(Value::List);
+        prop_oneof![scalar, list]
+    }
+
+    proptest! {
+        #[test]
+        fn constraints_survive_text_and_wire(terms in prop::collection::vec((any_key(), any_value()), 1..4)) {
+            let mut parts: Vec<_> = terms.into_iter().map(|(key, value)| Expr::Is { key, value }).collect();
+            let built = Constraint(if parts.len() == 1 { parts.remove(0) } else { Expr::All(parts) });
+            prop_assert_eq!(&built.to_string().parse::<Constraint>().unwrap(), &built);
+            let bytes = cbor(&built);
+            let back: Constraint = ciborium::from_reader(&bytes[..]).unwrap();
+            prop_assert_eq!(cbor(&back), bytes);
+            prop_assert_eq!(back, built);
+        }
+
+        #[test]
+        fn properties_survive_the_wire_and_satisfy_themselves(
+            map in prop::collection::btree_map(any_key(), any_value(), 1..6)
+        ) {
+            let stated = Properties::try_from(map).unwrap();
+            let bytes = cbor(&stated);
+            let back: Properties = ciborium::from_reader(&bytes[..]).unwrap();
+            prop_assert_eq!(cbor(&back), bytes);
+            prop_assert_eq!(&back, &stated);
+            for (key, value) in stated.iter() {
+                let demand = Constraint(Expr::Is { key: key.clone(), value: value.clone() });
+                prop_assert_eq!(demand.evaluate(&stated), Match::Yes);
+                prop_assert_eq!(demand.evaluate(&Properties::default()), Match::Unknown(vec![key.clone()]));
+            }
+        }
+
+        #[test]
+        fn reading_a_constraint_never_panics(text in "\\PC{0,60}|([a-c0-9=.\" \\[\\],\\\\-]|and ){0,30}") {
+            if let Ok(constraint) = text.parse::<Constraint>() {
+                prop_assert_eq!(constraint.to_string().parse::<Constraint>().unwrap(), constraint);
+            }
+        }
+    }
+}
