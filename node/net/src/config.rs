@@ -73,6 +73,9 @@ impl Config {
         for text in &self.bootstrap {
             let mut address = address(text)?;
             let Some(Protocol::P2p(peer)) = address.pop() else { return Err(StartError::NoPeer(text.clone())) };
+            if !matches!(address.iter().next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_))) {
+                return Err(StartError::NotIp(text.clone()));
+            }
             match doors.iter_mut().find(|(known, _)| *known == peer) {
                 Some((_, addresses)) => addresses.push(address),
                 None => doors.push((peer, vec![address])),
@@ -116,6 +119,9 @@ pub enum StartError {
     /// A bootstrap address that does not say who must answer there.
     #[error("bootstrap address {0:?} must end in /p2p/ and the peer id that the bootstrap node prints at its start")]
     NoPeer(String),
+    /// A bootstrap address by name.
+    #[error("bootstrap address {0:?} must begin with /ip4/ or /ip6/: names are not resolved")]
+    NotIp(String),
     /// Somebody else listens there.
     #[error("{0} is already in use; stop the process that listens there or choose another port (0 takes a free one)")]
     InUse(String),

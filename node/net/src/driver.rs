@@ -13,11 +13,10 @@ mod search;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use gigmesh_protocol::id::AgentId;
 use libp2p::core::transport::{ListenerId, TransportError};
 use libp2p::gossipsub::TopicHash;
 use libp2p::multiaddr::Protocol;
@@ -59,13 +58,16 @@ struct Driver {
     announcements: Announcements,
     claims: Claims,
     searches: Searches,
-    requests: HashMap<OutboundRequestId, Answer>,
+    requests: HashMap<OutboundRequestId, (PeerId, Answer)>,
     /// When slow housekeeping is due.
     chores_at: Instant,
 }
 
 /// How often penalties are forgiven and the DHT store is swept.
 const CHORES: Duration = Duration::from_secs(30);
+
+/// A tick of zero would be a busy loop.
+const SHORTEST_TICK: Duration = Duration::from_millis(10);
 
 /// Starts a node; the loop runs as a task of the current runtime.
 pub(crate) async fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>), StartError> {
@@ -101,7 +103,7 @@ pub(crate) async fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>)
     driver.update_reach();
     let _ = driver.addresses.send_replace(driver.usable_addresses());
     driver.knock(now);
-    tokio::spawn(driver.run(config.heartbeat / 2));
+    tokio::spawn(driver.run((config.heartbeat / 2).max(SHORTEST_TICK)));
     Ok((Net { agent, names, commands: command_sender, addresses }, events))
 }
 
@@ -116,7 +118,12 @@ fn swarm(config: &Config, keys: libp2p::identity::Keypair, names: &Names) -> Res
         .with_tokio()
         .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
         .map_err(|e| setup(&e))?
-        .with_quic()
+        .with_quic_config(|mut quic| {
+            // Buffers a peer may make us fill; the defaults are several times that.
+            quic.max_stream_data = limits::QUIC_STREAM_BYTES;
+            quic.max_connection_data = limits::QUIC_CONNECTION_BYTES;
+            quic
+        })
         .with_behaviour(|_| behaviour)
         .map_err(|e| setup(&e))?
         // Addresses of one peer are tried in order of promise, so that TCP and QUIC do not race into two connections.
@@ -235,7 +242,7 @@ impl Driver {
             probe(&address).map_err(failed)?;
             let listener = self.swarm.listen_on(address.clone()).map_err(|e| match e {
                 TransportError::MultiaddrNotSupported(address) => StartError::Unsupported(address.to_string()),
-                TransportError::Other(error) => failed(root(error)),
+                TransportError::Other(error) => failed(error),
             })?;
             awaited.insert(listener, address);
         }
@@ -263,30 +270,19 @@ impl Driver {
 }
 
 /// libp2p listens with SO_REUSEPORT, and so would share a taken port with another gigmesh of the same user without a
-/// word. A plain bind finds out.
+/// word; and of a taken UDP port it forgets what kind of error that was. A plain bind finds out.
 fn probe(address: &Multiaddr) -> io::Result<()> {
     let mut parts = address.iter();
-    let ip = match parts.next() {
+    let ip: IpAddr = match parts.next() {
         Some(Protocol::Ip4(ip)) => ip.into(),
         Some(Protocol::Ip6(ip)) => ip.into(),
         _ => return Ok(()),
     };
     match parts.next() {
-        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind(SocketAddr::new(ip, port)).map(drop),
+        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port)).map(drop),
+        Some(Protocol::Udp(port)) if port != 0 => UdpSocket::bind((ip, port)).map(drop),
         _ => Ok(()),
     }
-}
-
-/// The system's error inside libp2p's wrappers, which forget its kind.
-fn root(error: io::Error) -> io::Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|e| e as _);
-    while let Some(inner) = cause {
-        if let Some(code) = inner.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
-            return io::Error::from_raw_os_error(code);
-        }
-        cause = inner.source();
-    }
-    error
 }
 
 /// The event channel, seen from the loop.
@@ -308,8 +304,24 @@ impl Driver {
             self.stats.events_lost += 1;
         }
     }
+}
 
-    fn agent(&self, peer: &PeerId) -> Option<AgentId> {
-        agent_of(peer)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gigmesh_protocol::id::AgentId;
+
+    #[test]
+    fn what_may_be_dropped_leaves_places_for_what_may_not() {
+        let (sender, mut events) = mpsc::channel(limits::EVENTS);
+        let outlet = Outlet { sender };
+        let request = || Event::LinkDown { agent: AgentId([0; 32]) };
+        let taken = (0..limits::EVENTS).take_while(|_| outlet.offer(request())).count();
+        assert_eq!(taken, limits::EVENTS - limits::EVENTS_RESERVED);
+        assert!(outlet.sender.try_send(request()).is_ok());
+        assert!(!outlet.offer(request()));
+        events.try_recv().unwrap();
+        events.try_recv().unwrap();
+        assert!(outlet.offer(request()));
     }
 }

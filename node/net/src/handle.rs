@@ -198,7 +198,7 @@ pub enum RequestError {
     /// The request or its answer is larger than 512 KiB.
     #[error("the request or its answer is larger than {EXCHANGE_BYTES} bytes")]
     TooLarge,
-    /// Too many requests of ours are under way.
+    /// Too many requests of ours are under way, in all or to this agent.
     #[error("too many requests are under way")]
     Busy,
     /// The node is shutting down.

@@ -13,8 +13,10 @@ pub const EXCHANGE_BYTES: usize = 512 * 1024;
 pub const INBOUND_REQUEST_BYTES: usize = 64 * 1024 * 1024;
 /// The whole exchange, the answering side's work included. Answers are given at once; outcomes come later.
 pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Exchanges under way on one connection; more are refused by dropping the stream.
-pub const EXCHANGES_PER_CONNECTION: usize = 32;
+/// Our own requests under way to one agent; the caller is told `Busy` beyond.
+pub const REQUESTS_PER_AGENT: usize = 64;
+/// Exchanges under way on one connection, both ways; beyond this libp2p drops streams, which the limit above avoids.
+pub const EXCHANGES_PER_CONNECTION: usize = 2 * REQUESTS_PER_AGENT;
 /// Our own requests under way, waiting for a dial included: the caller is told `Busy` beyond.
 pub const REQUESTS: usize = 512;
 /// Agents being looked for at once; each may cost a DHT query and a few dials.
@@ -23,6 +25,11 @@ pub const SEARCHES: usize = 64;
 pub const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Addresses dialled for one agent in one attempt. A contact has at most 4; hints, memory and the DHT may differ.
 pub const DIAL_ADDRESSES: usize = 12;
+
+/// QUIC flow control: what a peer may send ahead on a stream; the largest exchange fits twice.
+pub const QUIC_STREAM_BYTES: u32 = 1024 * 1024;
+/// The same of a connection.
+pub const QUIC_CONNECTION_BYTES: u32 = 4 * 1024 * 1024;
 
 /// Commands waiting for the event loop. A full channel means the loop is overloaded: callers get `Busy`.
 pub const COMMANDS: usize = 1024;

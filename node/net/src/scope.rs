@@ -54,7 +54,9 @@ fn is_local_v6(ip: Ipv6Addr) -> bool {
     ip.is_unique_local() || ip.is_unicast_link_local()
 }
 
-/// Of the addresses a peer claims, those usable by whoever sees the peer at `seen_at`: of the same scope, or global.
+/// Of the addresses a peer claims, those that reach at least as far as where we see it.
+///
+/// Loopback is believed of a peer on this machine only, a private address of one on a private network or this machine.
 pub fn plausible<'a>(
     peer: PeerId,
     claimed: impl IntoIterator<Item = &'a Multiaddr>,
@@ -64,7 +66,7 @@ pub fn plausible<'a>(
     claimed
         .into_iter()
         .filter_map(move |address| without_peer(address, &peer))
-        .filter(move |address| scope_of(address).is_some_and(|scope| scope == Scope::Global || Some(scope) == seen))
+        .filter(move |address| seen.is_some() && scope_of(address) >= seen)
 }
 
 /// The address without its `/p2p/` end; none if that names another peer.
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_believed_only_about_addresses_of_its_own_scope() {
+    fn a_peer_is_believed_only_about_addresses_that_reach_us() {
         let peer = PeerId::random();
         let claimed: Vec<Multiaddr> =
             ["/ip4/127.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/1", "/ip4/8.8.8.8/tcp/1", "/ip4/0.0.0.0/tcp/1"]
@@ -114,9 +116,10 @@ mod tests {
                 .to_vec();
         let believed =
             |seen: &str| plausible(peer, &claimed, &seen.parse().unwrap()).map(|a| a.to_string()).collect::<Vec<_>>();
-        assert_eq!(believed("/ip4/127.0.0.1/tcp/9"), ["/ip4/127.0.0.1/tcp/1", "/ip4/8.8.8.8/tcp/1"]);
+        assert_eq!(believed("/ip4/127.0.0.1/tcp/9").len(), 3);
         assert_eq!(believed("/ip4/192.168.1.1/tcp/9"), ["/ip4/10.0.0.1/tcp/1", "/ip4/8.8.8.8/tcp/1"]);
         assert_eq!(believed("/ip4/9.9.9.9/tcp/9"), ["/ip4/8.8.8.8/tcp/1"]);
+        assert!(believed("/memory/9").is_empty());
     }
 
     #[test]

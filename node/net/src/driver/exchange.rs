@@ -11,7 +11,7 @@ use super::Driver;
 use crate::codec;
 use crate::handle::{Answer, Event, RequestError, ResponseToken};
 use crate::limits;
-use crate::names::peer_of;
+use crate::names::{agent_of, peer_of};
 
 impl Driver {
     pub(super) fn request(&mut self, to: AgentId, hints: &[String], bytes: Vec<u8>, answer: Answer) {
@@ -29,12 +29,15 @@ impl Driver {
 
     /// Sends to a connected peer.
     pub(super) fn send(&mut self, peer: &PeerId, bytes: Vec<u8>, answer: Answer) {
+        if self.requests.values().filter(|(to, _)| to == peer).count() >= limits::REQUESTS_PER_AGENT {
+            return self.fail(answer, RequestError::Busy);
+        }
         let Some(exchange) = self.swarm.behaviour_mut().exchange.as_mut() else {
             return self.fail(answer, RequestError::Unsupported);
         };
         let id = exchange.send_request(peer, codec::Request { bytes, ration: None });
         self.stats.requests_out += 1;
-        self.requests.insert(id, answer);
+        self.requests.insert(id, (*peer, answer));
     }
 
     pub(super) fn fail(&mut self, answer: Answer, error: RequestError) {
@@ -49,7 +52,7 @@ impl Driver {
                 self.on_request(&peer, request, channel);
             }
             exchange::Event::Message { message: Message::Response { request_id, response }, .. } => {
-                let Some(answer) = self.requests.remove(&request_id) else { return };
+                let Some((_, answer)) = self.requests.remove(&request_id) else { return };
                 match response {
                     codec::Answer::Here(bytes) => drop(answer.send(Ok(bytes))),
                     // Made on the answering side only, never read from a stream.
@@ -57,7 +60,7 @@ impl Driver {
                 }
             }
             exchange::Event::OutboundFailure { request_id, error, .. } => {
-                if let Some(answer) = self.requests.remove(&request_id) {
+                if let Some((_, answer)) = self.requests.remove(&request_id) {
                     self.fail(answer, reason(&error));
                 }
             }
@@ -73,7 +76,7 @@ impl Driver {
         channel: exchange::ResponseChannel<codec::Answer>,
     ) {
         self.stats.requests_in += 1;
-        let Some(from) = self.agent(peer) else { return };
+        let Some(from) = agent_of(peer) else { return };
         let (answer, coming) = oneshot::channel();
         let token = ResponseToken { answer, _ration: request.ration };
         if !self.outlet.offer(Event::Request { token, from, bytes: request.bytes }) {

@@ -14,7 +14,7 @@ use crate::backoff::Backoff;
 use crate::behaviour::room_scores;
 use crate::handle::{Event, GossipToken, Verdict};
 use crate::limits;
-use crate::names::Names;
+use crate::names::{Names, agent_of};
 
 /// A room we follow.
 pub(super) struct Room {
@@ -148,7 +148,7 @@ impl Driver {
 
     fn on_record(&mut self, token: GossipToken, message: gossipsub::Message) {
         let verdict_now = GossipToken { id: token.id.clone(), source: token.source };
-        let (Some(room), Some(from)) = (self.rooms.get(&message.topic), self.agent(&token.source)) else {
+        let (Some(room), Some(from)) = (self.rooms.get(&message.topic), agent_of(&token.source)) else {
             return self.on_verdict(&verdict_now, Verdict::Ignore);
         };
         if message.data.len() > limits::GOSSIP_BYTES {
@@ -162,7 +162,7 @@ impl Driver {
     }
 
     fn room_member(&mut self, topic: &TopicHash, peer: &PeerId) {
-        if let (Some(room), Some(agent)) = (self.rooms.get(topic), self.agent(peer)) {
+        if let (Some(room), Some(agent)) = (self.rooms.get(topic), agent_of(peer)) {
             let room = room.name.clone();
             self.tell(Event::RoomMember { room, agent });
         }

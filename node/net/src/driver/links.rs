@@ -19,7 +19,7 @@ use crate::backoff::Backoff;
 use crate::handle::{Event, PeerInfo, Severity, Stats};
 use crate::limits;
 use crate::names::{agent_of, peer_of};
-use crate::scope::{plausible, scope_of};
+use crate::scope::{plausible, scope_of, without_peer};
 
 /// A connected peer.
 pub(super) struct Link {
@@ -144,7 +144,7 @@ impl Driver {
         let Some(peer) = peer else { return };
         if let DialError::Transport(failures) = error {
             for (address, _) in failures {
-                if let Some(address) = crate::scope::without_peer(address, &peer) {
+                if let Some(address) = without_peer(address, &peer) {
                     self.book.failed(&peer, &address);
                 }
             }

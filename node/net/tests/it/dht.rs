@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use gigmesh_net::limits::CONTACT_BYTES;
+use gigmesh_net::{Event, Role};
 use libp2p::kad::store::MemoryStore;
 use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, kad, noise, tcp, yamux};
 
-use crate::harness::{Node, contact, wait_until};
+use crate::harness::{Node, config, contact, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_is_reached_through_its_contact_without_any_hint() {
@@ -26,21 +27,22 @@ async fn an_agent_is_reached_through_its_contact_without_any_hint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_was_dropped_is_made_again_from_memory() {
+async fn an_agent_seen_before_is_reached_again_without_hint_or_dht() {
     let server = Node::knowing(1, &[]).await;
-    let (agent, hints) = (server.agent(), server.net.listen_addrs());
-    let net = server.net.clone();
+    let (agent, hints, net) = (server.agent(), server.net.listen_addrs(), server.net.clone());
     let answering = server.answering();
     let mut client = Node::knowing(2, &[]).await;
-    client.net.request(agent, hints, vec![]).await.unwrap();
+    client.net.request(agent, hints.clone(), vec![]).await.unwrap();
     wait_until("identified", async || !client.net.peers().await[0].agent_version.is_empty()).await;
-    // A short ban drops the link on one side only; the other side forgets nothing.
     net.shutdown().await;
-    client
-        .event("link down", |event| {
-            matches!(event, gigmesh_net::Event::LinkDown { agent: a } if a == agent).then_some(())
-        })
-        .await;
+    answering.abort();
+    let down = |event| matches!(event, Event::LinkDown { agent: gone } if gone == agent).then_some(());
+    client.event("link down", down).await;
+
+    let mut again = config(Role::Node, 1);
+    again.listen = vec![hints[0].split("/p2p/").next().unwrap().to_owned()];
+    let answering = Node::start(again).await.answering();
+    assert!(client.net.request(agent, vec![], vec![]).await.is_ok());
     answering.abort();
 }
 

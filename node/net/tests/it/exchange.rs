@@ -1,9 +1,9 @@
 //! Requests and answers.
 
-use gigmesh_net::limits::EXCHANGE_BYTES;
+use gigmesh_net::limits::{EXCHANGE_BYTES, REQUESTS_PER_AGENT};
 use gigmesh_net::{CommandError, Event, Net, RequestError, Role};
 
-use crate::harness::{Node, QUIC, TCP, config};
+use crate::harness::{Node, QUIC, TCP, config, wait_until};
 
 async fn pair(listen: &str) -> (Node, Node) {
     let mut settings = config(Role::Node, 1);
@@ -65,19 +65,27 @@ fn request(event: Event) -> Option<gigmesh_net::ResponseToken> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_nobody_takes_are_refused_and_counted() {
-    let (server, client) = pair(TCP).await;
-    let room = gigmesh_net::limits::EVENTS - gigmesh_net::limits::EVENTS_RESERVED;
-    let asking: Vec<_> = (0..room + 40)
+async fn too_many_requests_to_one_agent_are_refused_here_and_the_others_are_answered() {
+    let (mut server, client) = pair(TCP).await;
+    let asking: Vec<_> = (0..REQUESTS_PER_AGENT + 9)
         .map(|_| {
             let (client, server) = (client.net.clone(), server.net.clone());
             tokio::spawn(async move { asks(&client, &server, b"?".to_vec()).await })
         })
         .collect();
-    // The server's owner takes nothing; the limits of connection, memory and channel each refuse some, and none hangs
-    // longer than the timeout of an exchange.
-    crate::harness::wait_until("some are refused", async || client.net.stats().await.requests_failed > 0).await;
-    asking.iter().for_each(tokio::task::JoinHandle::abort);
+    let mut tokens = Vec::new();
+    for _ in 0..REQUESTS_PER_AGENT {
+        tokens.push(server.event("a request", request).await);
+    }
+    wait_until("the rest is refused", async || client.net.stats().await.requests_failed == 9).await;
+    tokens.into_iter().for_each(|token| server.net.respond(token, b"!".to_vec()).unwrap());
+    let mut outcomes = Vec::new();
+    for asked in asking {
+        outcomes.push(asked.await.unwrap());
+    }
+    let answered = outcomes.iter().filter(|outcome| outcome.as_deref() == Ok(b"!")).count();
+    let busy = outcomes.iter().filter(|outcome| **outcome == Err(RequestError::Busy)).count();
+    assert_eq!((answered, busy), (REQUESTS_PER_AGENT, 9));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,7 +43,7 @@ pub struct Node {
 
 impl Node {
     pub async fn start(config: Config) -> Self {
-        let (net, events) = Net::start(config).await.unwrap();
+        let (net, events) = Net::start(config).await.expect("a node starts");
         Self { net, events }
     }
 
