@@ -4,4 +4,5 @@
 pub mod disk;
 pub mod journal;
 pub mod memory;
+pub mod ratings;
 pub mod traits;
