@@ -1,6 +1,8 @@
 //! What a node is told at start, and the check that it makes sense. Nothing here touches the network or the disk.
 
 use std::fmt;
+use std::io;
+use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +67,12 @@ impl Config {
         }
     }
 
+    /// Whether a start would fail for a reason that can be known before: the configuration, and ports that are taken.
+    /// For callers that write nothing to disk until they know.
+    pub fn probe(&self) -> Result<(), StartError> {
+        self.check()?.listen.iter().try_for_each(probe)
+    }
+
     pub(crate) fn check(&self) -> Result<Checked, StartError> {
         let names = Names::new(&self.network).ok_or_else(|| StartError::Network(self.network.clone()))?;
         let address = |text: &String| text.parse::<Multiaddr>().map_err(|_| StartError::Address(text.clone()));
@@ -97,6 +105,23 @@ impl fmt::Debug for Config {
             .field("bootstrap", &self.bootstrap)
             .finish_non_exhaustive()
     }
+}
+
+/// libp2p listens with SO_REUSEPORT, and so would share a taken port with another gigmesh of the same user without a
+/// word; and of a taken UDP port it forgets what kind of error that was. A plain bind finds out.
+pub(crate) fn probe(address: &Multiaddr) -> Result<(), StartError> {
+    let mut parts = address.iter();
+    let ip: IpAddr = match parts.next() {
+        Some(Protocol::Ip4(ip)) => ip.into(),
+        Some(Protocol::Ip6(ip)) => ip.into(),
+        _ => return Ok(()),
+    };
+    let bound = match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port)).map(drop),
+        Some(Protocol::Udp(port)) if port != 0 => UdpSocket::bind((ip, port)).map(drop),
+        _ => Ok(()),
+    };
+    bound.map_err(|source| StartError::listen(address, source))
 }
 
 /// A configuration that parsed.
@@ -134,9 +159,18 @@ pub enum StartError {
         /// Where.
         address: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Something the libraries refuse.
     #[error("cannot set up the network: {0}")]
     Setup(String),
+}
+
+impl StartError {
+    pub(crate) fn listen(address: &Multiaddr, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse(address.to_string()),
+            _ => Self::Listen { address: address.to_string(), source },
+        }
+    }
 }

@@ -13,13 +13,11 @@ mod search;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use libp2p::core::transport::{ListenerId, TransportError};
 use libp2p::gossipsub::TopicHash;
-use libp2p::multiaddr::Protocol;
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, noise, tcp, yamux};
@@ -29,7 +27,7 @@ use tokio::time::MissedTickBehavior;
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::book::Book;
 use crate::claims::Claims;
-use crate::config::{Checked, Config, ContactFilter, Role, StartError};
+use crate::config::{Checked, Config, ContactFilter, Role, StartError, probe};
 use crate::handle::{Answer, Command, Event, Net, Stats};
 use crate::limits;
 use crate::names::{Names, agent_of};
@@ -235,14 +233,10 @@ impl Driver {
     async fn listen(&mut self, addresses: Vec<Multiaddr>) -> Result<(), StartError> {
         let mut awaited: HashMap<ListenerId, Multiaddr> = HashMap::new();
         for address in addresses {
-            let failed = |source: io::Error| match source.kind() {
-                io::ErrorKind::AddrInUse => StartError::InUse(address.to_string()),
-                _ => StartError::Listen { address: address.to_string(), source },
-            };
-            probe(&address).map_err(failed)?;
+            probe(&address)?;
             let listener = self.swarm.listen_on(address.clone()).map_err(|e| match e {
                 TransportError::MultiaddrNotSupported(address) => StartError::Unsupported(address.to_string()),
-                TransportError::Other(error) => failed(error),
+                TransportError::Other(source) => StartError::listen(&address, source),
             })?;
             awaited.insert(listener, address);
         }
@@ -266,22 +260,6 @@ impl Driver {
             }
         }
         Ok(())
-    }
-}
-
-/// libp2p listens with SO_REUSEPORT, and so would share a taken port with another gigmesh of the same user without a
-/// word; and of a taken UDP port it forgets what kind of error that was. A plain bind finds out.
-fn probe(address: &Multiaddr) -> io::Result<()> {
-    let mut parts = address.iter();
-    let ip: IpAddr = match parts.next() {
-        Some(Protocol::Ip4(ip)) => ip.into(),
-        Some(Protocol::Ip6(ip)) => ip.into(),
-        _ => return Ok(()),
-    };
-    match parts.next() {
-        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port)).map(drop),
-        Some(Protocol::Udp(port)) if port != 0 => UdpSocket::bind((ip, port)).map(drop),
-        _ => Ok(()),
     }
 }
 
