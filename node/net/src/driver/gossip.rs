@@ -130,8 +130,10 @@ impl Driver {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
                 self.stats.gossip_received += 1;
-                let token = GossipToken { id: message_id, source: propagation_source };
-                self.on_record(token, message);
+                let token = || GossipToken { id: message_id.clone(), source: propagation_source };
+                if let Err(verdict) = self.hand_on(token(), message) {
+                    self.on_verdict(&token(), verdict);
+                }
             }
             gossipsub::Event::Subscribed { peer_id, topic } => {
                 self.retry(Instant::now(), |waiting| *waiting == topic);
@@ -146,19 +148,19 @@ impl Driver {
         }
     }
 
-    fn on_record(&mut self, token: GossipToken, message: gossipsub::Message) {
-        let verdict_now = GossipToken { id: token.id.clone(), source: token.source };
+    /// Hands a record to its judge, or says what becomes of it without one.
+    fn hand_on(&mut self, token: GossipToken, message: gossipsub::Message) -> Result<(), Verdict> {
         let (Some(room), Some(from)) = (self.rooms.get(&message.topic), agent_of(&token.source)) else {
-            return self.on_verdict(&verdict_now, Verdict::Ignore);
+            return Err(Verdict::Ignore);
         };
         if message.data.len() > limits::GOSSIP_BYTES {
-            return self.on_verdict(&verdict_now, Verdict::Reject);
+            return Err(Verdict::Reject);
         }
-        let event = Event::Gossip { token, from, room: room.name.clone(), bytes: message.data };
-        if !self.outlet.offer(event) {
-            self.stats.gossip_dropped += 1;
-            self.on_verdict(&verdict_now, Verdict::Ignore);
+        if self.outlet.offer(Event::Gossip { token, from, room: room.name.clone(), bytes: message.data }) {
+            return Ok(());
         }
+        self.stats.gossip_dropped += 1;
+        Err(Verdict::Ignore)
     }
 
     fn room_member(&mut self, topic: &TopicHash, peer: &PeerId) {

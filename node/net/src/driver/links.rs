@@ -29,6 +29,8 @@ pub(super) struct Link {
     since: Instant,
     rtt: Option<Duration>,
     agent_version: String,
+    /// It has said who it is, at least once: identify repeats itself.
+    identified: bool,
 }
 
 impl Link {
@@ -69,6 +71,7 @@ impl Driver {
             since: Instant::now(),
             rtt: None,
             agent_version: String::new(),
+            identified: false,
         });
         link.connections.push((connection, address.clone()));
         if link.connections.len() > 1 {
@@ -170,6 +173,7 @@ impl Driver {
         }
         let Some(link) = self.links.get_mut(&peer) else { return };
         link.agent_version = sanitised(&info.agent_version);
+        let first = !std::mem::replace(&mut link.identified, true);
         let Some((_, remote)) = link.connections.iter().find(|(id, _)| *id == connection_id) else { return };
         let addresses: Vec<Multiaddr> =
             plausible(peer, &info.listen_addrs, remote).take(limits::BOOK_ADDRESSES).collect();
@@ -179,7 +183,7 @@ impl Driver {
             }
         }
         self.book.put(peer, addresses.into_iter(), Instant::now());
-        if self.is_door(&peer) {
+        if first && self.is_door(&peer) {
             self.announce_again(Instant::now());
         }
     }

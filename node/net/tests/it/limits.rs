@@ -1,12 +1,12 @@
 //! Connections of one peer, and bans.
 
 use futures::StreamExt;
-use gigmesh_net::{Event, Severity};
+use gigmesh_net::{Event, Role, Severity};
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{SwarmEvent, dummy};
 use libp2p::{Multiaddr, SwarmBuilder, noise, tcp, yamux};
 
-use crate::harness::{DEADLINE, Node, wait_until};
+use crate::harness::{DEADLINE, Node, config, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_third_connection_of_one_peer_is_refused_and_two_are_one_link() {
@@ -57,4 +57,17 @@ async fn a_fatal_act_ends_the_link_and_bars_the_way_back() {
     let hints = node.net.listen_addrs();
     assert!(villain.net.request(node.agent(), hints, vec![]).await.is_err());
     assert_eq!(node.net.stats().await.links, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_of_another_network_is_sent_away() {
+    let mut node = Node::knowing(1, &[]).await;
+    let mut config = config(Role::Node, 2);
+    config.network = "other".to_owned();
+    config.bootstrap = node.net.listen_addrs();
+    let stranger = Node::start(config).await;
+    node.linked(stranger.agent()).await;
+    let down = |event| matches!(event, Event::LinkDown { agent } if agent == stranger.agent()).then_some(());
+    node.event("link down", down).await;
+    assert_eq!(node.net.stats().await.dht_peers, 0);
 }

@@ -2,7 +2,7 @@
 
 use gigmesh_net::{Event, GossipToken, Role, Severity, Verdict};
 
-use crate::harness::{Node, config};
+use crate::harness::{Node, config, wait_until};
 
 const ROOM: &str = "table/summarise";
 
@@ -119,7 +119,7 @@ async fn after_a_bootstrap_restarts_empty_newcomers_still_find_the_members() {
     let address = door.net.listen_addrs()[0].clone();
     let member = Node::knowing(2, &[&door]).await;
     member.net.follow(ROOM).unwrap();
-    crate::harness::wait_until("listed", async || door.net.stats().await.providers_stored > 0).await;
+    wait_until("listed", async || door.net.stats().await.providers_stored > 0).await;
     door.net.shutdown().await;
 
     let mut again = config(Role::Bootstrap, 1);
@@ -128,4 +128,22 @@ async fn after_a_bootstrap_restarts_empty_newcomers_still_find_the_members() {
     let newcomer = Node::knowing(3, &[&door]).await;
     newcomer.net.follow(ROOM).unwrap();
     newcomer.meets(&member, ROOM).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_a_room_is_no_longer_in_it() {
+    let mut stays = Node::knowing(1, &[]).await;
+    let leaves = Node::knowing(2, &[&stays]).await;
+    for node in [&stays, &leaves] {
+        node.net.follow(ROOM).unwrap();
+        node.net.follow("other").unwrap();
+    }
+    stays.meets(&leaves, ROOM).await;
+    leaves.net.unfollow(ROOM).unwrap();
+    wait_until("gone", async || stays.net.peers().await.iter().all(|peer| peer.rooms == ["other"])).await;
+    // And can come back.
+    leaves.net.follow(ROOM).unwrap();
+    stays.meets(&leaves, ROOM).await;
+    leaves.net.publish(ROOM, b"back".to_vec()).unwrap();
+    assert_eq!(stays.event("gossip", gossip).await.1, b"back");
 }
