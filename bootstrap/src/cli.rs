@@ -4,7 +4,7 @@
 //! node failed while running.
 
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,6 +14,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::{Config, Error, limits, run};
+
+/// What is logged unless `RUST_LOG` says otherwise. kad warns of knowing nobody, as the first bootstrap always does.
+const LOGS: &str = "info,libp2p_swarm=warn,libp2p_kad=error";
 
 /// Arguments of a bootstrap node.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,9 +38,10 @@ pub struct Args {
 
 /// Runs a bootstrap node until SIGINT or SIGTERM. Once it listens, prints one line for each address on stdout.
 pub async fn run_cli(args: Args, contacts: impl FnOnce(&str) -> ContactFilter) -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGS));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // Whoever called us may have set up logs already.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+    let _ = logs.with_ansi(io::stderr().is_terminal()).try_init();
     let Some(data_dir) = args.data_dir.or_else(default_data_dir) else {
         return refuse(&"neither XDG_DATA_HOME nor HOME is set; say where the key is kept with --data-dir");
     };
