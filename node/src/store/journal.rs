@@ -260,6 +260,8 @@ impl SegmentFile {
             return Err(self.damaged(0, &format!("the segment that starts with event {next} is missing")));
         }
         bytes.clear();
+        // One byte more than any segment, so that reading to the end needs no larger buffer.
+        bytes.reserve_exact(SEGMENT_BYTES + 1);
         let file = File::open(&self.path).at(&self.path)?;
         file.take(SEGMENT_BYTES as u64 + 1).read_to_end(bytes).at(&self.path)?;
         if bytes.len() > SEGMENT_BYTES {

@@ -1,0 +1,669 @@
+//! Inputs and results of tasks, by content. In: files, readers, verified chunks. Out: files and chunks. A blob's id is the
+//! Merkle root over its chunks, so what is fetched from a stranger is checked chunk by chunk as it arrives, and a blob
+//! that bears a name has that content. What must never happen: a file under a root that it does not hash to, or a disk
+//! filled by others.
+//!
+//! ```text
+//! blobs/<root>.blob              whole blobs; they got there by rename after an fsync
+//! blobs/partial/<root>.part      being fetched, at full length with holes; what is there is found by hashing it
+//! blobs/partial/<root>.leaves    its leaf hashes
+//! blobs/partial/put-…            being put; worthless after a crash
+//! ```
+//!
+//! Blocking: off the async threads. Whoever may have a blob is decided elsewhere.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gigmesh_protocol::id::Bytes32;
+use gigmesh_protocol::merkle::{self, CHUNK_BYTES, Hash, RootBuilder};
+use serde::{Deserialize, Serialize};
+
+use super::disk::{At, DiskError, ensure_dir, names, sync_dir};
+use crate::limits::MAX_BLOB;
+
+/// A blob's name and length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobRef {
+    /// The Merkle root over its chunks.
+    pub root: Bytes32,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// Why a blob could not be kept, fetched or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// Longer than any blob may be.
+    #[error("a blob has at most {MAX_BLOB} bytes, this one has {0} or more")]
+    TooLarge(u64),
+    /// The disk space for blobs is used up.
+    #[error(
+        "no room for {wanted} bytes: {used} of the {quota} bytes for inputs and results are used; raise the quota or close old hires"
+    )]
+    Quota {
+        /// What it would have taken.
+        wanted: u64,
+        /// What is taken.
+        used: u64,
+        /// What may be.
+        quota: u64,
+    },
+    /// No such blob, or not whole yet.
+    #[error("blob {0} is not here")]
+    Missing(Bytes32),
+    /// A chunk past the end.
+    #[error("the blob has {chunks} chunks, there is none with index {index}")]
+    NoChunk {
+        /// What was asked for.
+        index: u64,
+        /// How many there are.
+        chunks: u64,
+    },
+    /// Bytes that are not what the root says.
+    #[error("{0} of blob {1} does not match its id")]
+    Mismatch(&'static str, Bytes32),
+    /// A chunk before its leaves, or the end before the last chunk.
+    #[error("blob {1} is not complete: {0} chunks or their hashes are missing")]
+    Incomplete(u64, Bytes32),
+    /// Somebody fetches it already.
+    #[error("blob {0} is being fetched already")]
+    Busy(Bytes32),
+    /// The operating system refused.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// The blobs of one node. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct BlobStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    dir: PathBuf,
+    partial: PathBuf,
+    quota: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Bytes of whole blobs, of partial ones at full length, and of what is being put.
+    used: u64,
+    fetching: BTreeSet<Bytes32>,
+}
+
+impl BlobStore {
+    /// Opens or creates the store in `dir`, which may take `quota` bytes.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn open_dir(dir: &Path, quota: u64) -> Result<Self, BlobError> {
+        let partial = dir.join("partial");
+        ensure_dir(dir)?;
+        ensure_dir(&partial)?;
+        let mut used = 0;
+        for (dir, suffix) in [(dir, ".blob"), (&partial, ".part")] {
+            for name in names(dir)? {
+                let path = dir.join(&name);
+                if name.starts_with("put-") {
+                    fs::remove_file(&path).at(&path)?;
+                } else if name.ends_with(suffix) {
+                    used += path.metadata().at(&path)?.len();
+                }
+            }
+        }
+        let state = Mutex::new(State { used, fetching: BTreeSet::new() });
+        Ok(Self(Arc::new(Inner { dir: dir.to_owned(), partial, quota, state })))
+    }
+
+    /// Keeps the content of a file.
+    ///
+    /// # Errors
+    /// See [`BlobStore::put_reader`].
+    pub fn put_file(&self, path: &Path) -> Result<BlobRef, BlobError> {
+        let file = File::open(path).at(path)?;
+        self.put(file, path)
+    }
+
+    /// Keeps what `reader` gives until its end, a chunk in memory at a time. Durable when this returns.
+    ///
+    /// # Errors
+    /// Too long, no room left, or the reader or the disk failed; then nothing is kept.
+    pub fn put_reader(&self, reader: impl Read) -> Result<BlobRef, BlobError> {
+        self.put(reader, Path::new("the content to be kept"))
+    }
+
+    fn put(&self, mut reader: impl Read, source: &Path) -> Result<BlobRef, BlobError> {
+        let partial = &self.0.partial;
+        let mut file = tempfile::Builder::new().prefix("put-").tempfile_in(partial).at(partial)?;
+        let mut reserved = Reserved { store: self, bytes: 0 };
+        let (mut builder, mut chunk) = (RootBuilder::default(), Vec::with_capacity(CHUNK_BYTES));
+        loop {
+            chunk.clear();
+            (&mut reader).take(CHUNK_BYTES as u64).read_to_end(&mut chunk).at(source)?;
+            if chunk.is_empty() {
+                break;
+            }
+            reserved.grow(chunk.len() as u64)?;
+            builder.push(merkle::leaf(&chunk));
+            file.write_all(&chunk).at(file.path())?;
+        }
+        let blob = BlobRef { root: Bytes32(builder.root()), size: reserved.bytes };
+        let path = self.path(blob.root);
+        if path.exists() {
+            return Ok(blob);
+        }
+        file.as_file().sync_all().at(file.path())?;
+        // Without replacing, so that of two who put the same content at once only one is counted.
+        match file.persist_noclobber(&path) {
+            Ok(_) => reserved.keep(),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.error).at(&path)?,
+        }
+        sync_dir(&self.0.dir)?;
+        Ok(blob)
+    }
+
+    /// The whole blob, to be read.
+    ///
+    /// # Errors
+    /// It is not here, or not whole yet.
+    pub fn open(&self, root: Bytes32) -> Result<File, BlobError> {
+        let path = self.path(root);
+        match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::Missing(root)),
+            other => Ok(other.at(&path)?),
+        }
+    }
+
+    /// Where the whole blob is, to be copied for an agent; `None` if it is not here. The file must not be changed.
+    pub fn path_of(&self, root: Bytes32) -> Option<PathBuf> {
+        Some(self.path(root)).filter(|path| path.exists())
+    }
+
+    /// One chunk of a whole blob.
+    ///
+    /// # Errors
+    /// It is not here, or has no such chunk.
+    pub fn read_chunk(&self, root: Bytes32, index: u64) -> Result<Vec<u8>, BlobError> {
+        let (file, path) = (self.open(root)?, self.path(root));
+        let size = file.metadata().at(&path)?.len();
+        let mut chunk = vec![0; chunk_length(size, index)?];
+        file.read_exact_at(&mut chunk, index * CHUNK_BYTES as u64).at(&path)?;
+        Ok(chunk)
+    }
+
+    /// The leaf hashes of a whole blob, by reading it again: 0.2 s for the largest.
+    ///
+    /// # Errors
+    /// It is not here, or the disk has changed it.
+    pub fn leaves(&self, root: Bytes32) -> Result<Vec<Hash>, BlobError> {
+        let (mut file, path) = (self.open(root)?, self.path(root));
+        let (mut leaves, mut chunk) = (Vec::new(), Vec::with_capacity(CHUNK_BYTES));
+        loop {
+            chunk.clear();
+            if (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut chunk).at(&path)? == 0 {
+                break;
+            }
+            leaves.push(merkle::leaf(&chunk));
+        }
+        if merkle::root(&leaves) == root.0 { Ok(leaves) } else { Err(BlobError::Mismatch("the file", root)) }
+    }
+
+    /// Begins to fetch a blob, or goes on where a process before this one stopped.
+    ///
+    /// # Errors
+    /// Too long, no room left, or somebody fetches it already.
+    pub fn download(&self, blob: BlobRef) -> Result<Download, BlobError> {
+        if blob.size > MAX_BLOB {
+            return Err(BlobError::TooLarge(blob.size));
+        }
+        if !self.state().fetching.insert(blob.root) {
+            return Err(BlobError::Busy(blob.root));
+        }
+        // From here on dropping it lets others fetch.
+        let path = self.0.partial.join(format!("{}.part", blob.root));
+        let leaves_path = path.with_extension("leaves");
+        let mut download = Download {
+            store: self.clone(),
+            blob,
+            path,
+            leaves_path,
+            file: None,
+            leaves: None,
+            missing: BTreeSet::new(),
+        };
+        download.resume()?;
+        Ok(download)
+    }
+
+    /// Removes every whole blob that `keep` does not want, and every partial one that neither it wants nor anybody
+    /// fetches. Returns the bytes freed. Who has a blob open can read on.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn gc(&self, keep: &dyn Fn(&Bytes32) -> bool) -> Result<u64, BlobError> {
+        let mut freed = 0;
+        for (dir, suffix) in [(&self.0.dir, ".blob"), (&self.0.partial, ".part")] {
+            for name in names(dir)? {
+                let Some(root) = name.strip_suffix(suffix).and_then(|root| root.parse().ok()) else { continue };
+                // Held until the file is gone, so that no download of it begins in between.
+                let mut state = self.state();
+                if keep(&root) || state.fetching.contains(&root) {
+                    continue;
+                }
+                let path = dir.join(&name);
+                let size = path.metadata().at(&path)?.len();
+                fs::remove_file(&path).at(&path)?;
+                remove_if_there(&path.with_extension("leaves"))?;
+                state.used = state.used.saturating_sub(size);
+                freed += size;
+            }
+        }
+        Ok(freed)
+    }
+
+    /// Bytes taken of the quota.
+    pub fn used(&self) -> u64 {
+        self.state().used
+    }
+
+    fn path(&self, root: Bytes32) -> PathBuf {
+        self.0.dir.join(format!("{root}.blob"))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A number and a set, each changed in one step.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reserve(&self, wanted: u64) -> Result<(), BlobError> {
+        let mut state = self.state();
+        let (used, quota) = (state.used, self.0.quota);
+        if used.saturating_add(wanted) > quota {
+            return Err(BlobError::Quota { wanted, used, quota });
+        }
+        state.used += wanted;
+        Ok(())
+    }
+
+    fn release(&self, bytes: u64) {
+        let mut state = self.state();
+        state.used = state.used.saturating_sub(bytes);
+    }
+}
+
+/// Room for what is being put; given back unless it is kept.
+struct Reserved<'a> {
+    store: &'a BlobStore,
+    bytes: u64,
+}
+
+impl Reserved<'_> {
+    fn grow(&mut self, by: u64) -> Result<(), BlobError> {
+        if self.bytes + by > MAX_BLOB {
+            return Err(BlobError::TooLarge(self.bytes + by));
+        }
+        self.store.reserve(by)?;
+        self.bytes += by;
+        Ok(())
+    }
+
+    fn keep(&mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.store.release(self.bytes);
+    }
+}
+
+/// A blob on its way here: the leaves first, then chunks in any order, then the end.
+///
+/// Dropping it keeps what has arrived for the next attempt.
+#[derive(Debug)]
+pub struct Download {
+    store: BlobStore,
+    blob: BlobRef,
+    path: PathBuf,
+    leaves_path: PathBuf,
+    /// `None` when the blob is here already.
+    file: Option<File>,
+    leaves: Option<Vec<Hash>>,
+    missing: BTreeSet<u64>,
+}
+
+impl Download {
+    fn resume(&mut self) -> Result<(), BlobError> {
+        if self.store.path(self.blob.root).exists() {
+            self.leaves = Some(Vec::new());
+            return Ok(());
+        }
+        // What is there under another length was begun for somebody who gave a wrong one.
+        let there = fs::metadata(&self.path).ok().map(|metadata| metadata.len());
+        if let Some(old) = there.filter(|length| *length != self.blob.size) {
+            fs::remove_file(&self.path).at(&self.path)?;
+            self.store.release(old);
+        }
+        if there != Some(self.blob.size) {
+            self.store.reserve(self.blob.size)?;
+        }
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.path);
+        let sized = options.and_then(|file| file.set_len(self.blob.size).map(|()| file)).at(&self.path);
+        if sized.is_err() && there != Some(self.blob.size) {
+            self.store.release(self.blob.size);
+        }
+        self.file = Some(sized?);
+        self.missing = (0..self.chunks()).collect();
+        if self.blob.size == 0 {
+            return self.accept(Vec::new());
+        }
+        match fs::read(&self.leaves_path) {
+            Ok(bytes) => {
+                // Leaves a crash cut short do not match and are asked for again.
+                if self.accept(bytes.as_chunks().0.to_vec()).is_ok() {
+                    self.find_present()?;
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error).at(&self.leaves_path)?,
+        }
+    }
+
+    /// Hashes what is on disk: nothing else says what a crash left whole.
+    fn find_present(&mut self) -> Result<(), BlobError> {
+        let (Some(file), Some(leaves)) = (&self.file, &self.leaves) else { return Ok(()) };
+        let mut chunk = Vec::new();
+        for (index, leaf) in (0..).zip(leaves) {
+            chunk.resize(chunk_length(self.blob.size, index)?, 0);
+            file.read_exact_at(&mut chunk, index * CHUNK_BYTES as u64).at(&self.path)?;
+            if merkle::leaf(&chunk) == *leaf {
+                self.missing.remove(&index);
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, leaves: Vec<Hash>) -> Result<(), BlobError> {
+        if leaves.len() as u64 != self.chunks() || merkle::root(&leaves) != self.blob.root.0 {
+            return Err(BlobError::Mismatch("the list of chunks", self.blob.root));
+        }
+        self.leaves = Some(leaves);
+        Ok(())
+    }
+
+    fn chunks(&self) -> u64 {
+        self.blob.size.div_ceil(CHUNK_BYTES as u64)
+    }
+
+    /// Whether the leaves still have to be asked for.
+    pub fn needs_leaves(&self) -> bool {
+        self.leaves.is_none()
+    }
+
+    /// Takes the leaf hashes.
+    ///
+    /// # Errors
+    /// They are not those of this root and length.
+    pub fn set_leaves(&mut self, leaves: Vec<Hash>) -> Result<(), BlobError> {
+        if self.file.is_none() || self.leaves.is_some() {
+            return Ok(());
+        }
+        let bytes = leaves.concat();
+        self.accept(leaves)?;
+        fs::write(&self.leaves_path, bytes).at(&self.leaves_path)?;
+        self.find_present()
+    }
+
+    /// Takes one chunk; one that is here already is fine.
+    ///
+    /// # Errors
+    /// It is not the chunk of this blob at `index`, or the leaves are not known yet.
+    pub fn put_chunk(&mut self, index: u64, bytes: &[u8]) -> Result<(), BlobError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let leaves = self.leaves.as_ref().ok_or(BlobError::Incomplete(self.chunks(), self.blob.root))?;
+        let length = chunk_length(self.blob.size, index)?;
+        let leaf = usize::try_from(index).ok().and_then(|index| leaves.get(index));
+        if bytes.len() != length || leaf != Some(&merkle::leaf(bytes)) {
+            return Err(BlobError::Mismatch("a chunk", self.blob.root));
+        }
+        if self.missing.contains(&index) {
+            file.write_all_at(bytes, index * CHUNK_BYTES as u64).at(&self.path)?;
+            self.missing.remove(&index);
+        }
+        Ok(())
+    }
+
+    /// The chunks still to come, in order. Before the leaves are known: all of them.
+    pub fn missing(&self) -> impl Iterator<Item = u64> + '_ {
+        self.missing.iter().copied()
+    }
+
+    /// Makes the blob durable and gives it its name.
+    ///
+    /// # Errors
+    /// Chunks are missing; the disk refused.
+    pub fn finish(mut self) -> Result<BlobRef, BlobError> {
+        let missing = self.missing.len() as u64;
+        if missing > 0 || self.leaves.is_none() {
+            return Err(BlobError::Incomplete(missing, self.blob.root));
+        }
+        let Some(file) = self.file.take() else { return Ok(self.blob) };
+        file.sync_all().at(&self.path)?;
+        let path = self.store.path(self.blob.root);
+        if path.exists() {
+            // Put from here meanwhile: one copy is enough.
+            fs::remove_file(&self.path).at(&self.path)?;
+            self.store.release(self.blob.size);
+        } else {
+            fs::rename(&self.path, &path).at(&path)?;
+        }
+        sync_dir(&self.store.0.dir)?;
+        remove_if_there(&self.leaves_path)?;
+        Ok(self.blob)
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        self.store.state().fetching.remove(&self.blob.root);
+    }
+}
+
+/// How long chunk `index` of a blob of `size` bytes is.
+fn chunk_length(size: u64, index: u64) -> Result<usize, BlobError> {
+    let chunk = CHUNK_BYTES as u64;
+    let begin = index.checked_mul(chunk).filter(|begin| *begin < size);
+    let begin = begin.ok_or(BlobError::NoChunk { index, chunks: size.div_ceil(chunk) })?;
+    Ok(usize::try_from(chunk.min(size - begin)).expect("at most CHUNK_BYTES, which is a usize"))
+}
+
+fn remove_if_there(path: &Path) -> Result<(), DiskError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.at(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHUNK: usize = CHUNK_BYTES;
+
+    fn content(length: usize) -> Vec<u8> {
+        (0..length).map(|i| (i / 251 + i) as u8).collect()
+    }
+
+    fn store(dir: &Path) -> BlobStore {
+        BlobStore::open_dir(dir, 10 << 20).unwrap()
+    }
+
+    /// A blob in a store of its own, as the other side of a hire has it.
+    fn offered(length: usize) -> (tempfile::TempDir, BlobStore, BlobRef, Vec<u8>) {
+        let dir = tempfile::tempdir().unwrap();
+        let (there, bytes) = (store(dir.path()), content(length));
+        let blob = there.put_reader(&bytes[..]).unwrap();
+        (dir, there, blob, bytes)
+    }
+
+    fn read(store: &BlobStore, root: Bytes32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        store.open(root).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_blob_is_named_by_the_root_over_its_chunks() {
+        for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 7] {
+            let (_dir, store, blob, bytes) = offered(length);
+            let leaves: Vec<_> = bytes.chunks(CHUNK).map(merkle::leaf).collect();
+            assert_eq!(blob, BlobRef { root: Bytes32(merkle::root(&leaves)), size: length as u64 });
+            assert_eq!(store.leaves(blob.root).unwrap(), leaves);
+            assert_eq!(read(&store, blob.root), bytes);
+            for (index, chunk) in bytes.chunks(CHUNK).enumerate() {
+                assert_eq!(store.read_chunk(blob.root, index as u64).unwrap(), chunk);
+            }
+            let end = leaves.len() as u64;
+            assert!(matches!(store.read_chunk(blob.root, end), Err(BlobError::NoChunk { .. })));
+            assert!(matches!(store.read_chunk(blob.root, u64::MAX), Err(BlobError::NoChunk { .. })));
+        }
+    }
+
+    #[test]
+    fn the_same_content_is_kept_and_counted_once() {
+        let (_dir, store, blob, bytes) = offered(5_000);
+        assert_eq!(store.put_reader(&bytes[..]).unwrap(), blob);
+        assert_eq!(store.used(), 5_000);
+    }
+
+    #[test]
+    fn what_is_too_long_or_has_no_room_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let small = BlobStore::open_dir(dir.path(), 100_000).unwrap();
+        small.put_reader(&content(60_000)[..]).unwrap();
+        assert!(matches!(small.put_reader(&content(60_001)[..]), Err(BlobError::Quota { used: 60_000, .. })));
+        let large = BlobStore::open_dir(dir.path(), u64::MAX).unwrap();
+        assert!(matches!(large.put_reader(io::repeat(0)), Err(BlobError::TooLarge(_))));
+        let endless = BlobRef { root: Bytes32([1; 32]), size: MAX_BLOB + 1 };
+        assert!(matches!(large.download(endless), Err(BlobError::TooLarge(_))));
+        let big = BlobRef { root: Bytes32([1; 32]), size: 60_000 };
+        assert!(matches!(small.download(big), Err(BlobError::Quota { .. })));
+        assert_eq!((small.used(), large.used()), (60_000, 60_000));
+        assert_eq!(fs::read_dir(dir.path().join("partial")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_download_takes_chunks_in_any_order_and_only_the_right_ones() {
+        let (_there, there, blob, bytes) = offered(3 * CHUNK + 100);
+        let dir = tempfile::tempdir().unwrap();
+        let here = store(dir.path());
+        let mut download = here.download(blob).unwrap();
+        assert!(matches!(here.download(blob), Err(BlobError::Busy(_))));
+        assert!(matches!(download.put_chunk(0, &bytes[..CHUNK]), Err(BlobError::Incomplete(..))));
+        let leaves = there.leaves(blob.root).unwrap();
+        assert!(download.set_leaves(leaves[..3].to_vec()).is_err());
+        assert!(download.needs_leaves());
+        download.set_leaves(leaves).unwrap();
+        for index in [3, 1, 0] {
+            let chunk = there.read_chunk(blob.root, index).unwrap();
+            assert!(matches!(download.put_chunk(index ^ 2, &chunk), Err(BlobError::Mismatch(..))));
+            download.put_chunk(index, &chunk).unwrap();
+        }
+        assert!(matches!(download.put_chunk(4, b""), Err(BlobError::NoChunk { .. })));
+        assert_eq!(download.missing().collect::<Vec<_>>(), [2]);
+        assert!(here.path_of(blob.root).is_none(), "it has no name before it is whole");
+        download.put_chunk(2, &there.read_chunk(blob.root, 2).unwrap()).unwrap();
+        assert_eq!(download.finish().unwrap(), blob);
+        assert_eq!(read(&here, blob.root), bytes);
+        assert_eq!(here.used(), blob.size);
+        assert_eq!(fs::read_dir(dir.path().join("partial")).unwrap().count(), 0);
+        assert_eq!(here.download(blob).unwrap().missing().count(), 0, "a blob that is here needs nothing");
+    }
+
+    #[test]
+    fn a_download_survives_a_restart_and_trusts_nothing_on_disk() {
+        let (_there, there, blob, _) = offered(4 * CHUNK);
+        let dir = tempfile::tempdir().unwrap();
+        let mut download = store(dir.path()).download(blob).unwrap();
+        download.set_leaves(there.leaves(blob.root).unwrap()).unwrap();
+        for index in [0, 1, 3] {
+            download.put_chunk(index, &there.read_chunk(blob.root, index).unwrap()).unwrap();
+        }
+        // A crash let chunk 1 reach the disk in part only.
+        download.file.as_ref().unwrap().write_all_at(b"torn", CHUNK as u64).unwrap();
+        drop(download);
+
+        let here = store(dir.path());
+        assert_eq!(here.used(), blob.size);
+        let mut download = here.download(blob).unwrap();
+        assert!(!download.needs_leaves());
+        assert_eq!(download.missing().collect::<Vec<_>>(), [1, 2]);
+        for index in [1, 2] {
+            download.put_chunk(index, &there.read_chunk(blob.root, index).unwrap()).unwrap();
+        }
+        download.finish().unwrap();
+        assert!(here.leaves(blob.root).is_ok());
+        assert_eq!(here.used(), blob.size);
+    }
+
+    #[test]
+    fn a_wrong_length_never_completes_and_a_right_one_begins_afresh() {
+        let (_there, there, blob, bytes) = offered(CHUNK + 10);
+        let dir = tempfile::tempdir().unwrap();
+        let here = store(dir.path());
+        let mut lied = here.download(BlobRef { size: blob.size + 1, ..blob }).unwrap();
+        lied.set_leaves(there.leaves(blob.root).unwrap()).unwrap();
+        lied.put_chunk(0, &bytes[..CHUNK]).unwrap();
+        assert!(lied.put_chunk(1, &bytes[CHUNK..]).is_err());
+        assert!(matches!(lied.finish(), Err(BlobError::Incomplete(1, _))));
+        let mut download = here.download(blob).unwrap();
+        assert_eq!(here.used(), blob.size);
+        for index in 0..2 {
+            download.put_chunk(index, &there.read_chunk(blob.root, index).unwrap()).unwrap();
+        }
+        download.finish().unwrap();
+    }
+
+    #[test]
+    fn an_empty_blob_needs_no_chunk_but_the_right_name() {
+        let (_there, _, blob, _) = offered(0);
+        let dir = tempfile::tempdir().unwrap();
+        let here = store(dir.path());
+        here.download(blob).unwrap().finish().unwrap();
+        assert_eq!(read(&here, blob.root), b"");
+        assert!(here.download(BlobRef { root: Bytes32([9; 32]), size: 0 }).is_err());
+    }
+
+    #[test]
+    fn a_blob_the_disk_changed_is_noticed() {
+        let (_dir, store, blob, mut bytes) = offered(2 * CHUNK);
+        bytes[CHUNK] ^= 1;
+        fs::write(store.path(blob.root), bytes).unwrap();
+        assert!(matches!(store.leaves(blob.root), Err(BlobError::Mismatch(..))));
+    }
+
+    #[test]
+    fn gc_removes_what_nobody_wants_and_nothing_that_is_being_fetched() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = store(dir.path());
+        let [a, b] = [1_000, 2_000].map(|length| here.put_reader(&content(length)[..]).unwrap());
+        let wanted = here.download(BlobRef { root: Bytes32([1; 32]), size: 300 }).unwrap();
+        drop(here.download(BlobRef { root: Bytes32([2; 32]), size: 400 }).unwrap());
+        assert_eq!(here.gc(&|root| *root == a.root).unwrap(), 2_400);
+        assert_eq!(here.used(), 1_300);
+        assert!(here.open(a.root).is_ok());
+        assert!(matches!(here.open(b.root), Err(BlobError::Missing(_))));
+        drop(wanted);
+        assert_eq!(here.gc(&|_| false).unwrap(), 1_300);
+        assert_eq!(store(dir.path()).used(), 0);
+    }
+}

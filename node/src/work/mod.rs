@@ -1,0 +1,7 @@
+//! Running the operator's agent: `job` says what and what came of it, `command` runs it as a process, `leftovers` ends
+//! what a killed node left running, `quote` makes an agent's output fit for a log.
+
+pub mod command;
+pub mod job;
+pub mod leftovers;
+mod quote;
