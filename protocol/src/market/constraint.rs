@@ -491,6 +491,11 @@ impl<'a> Cursor<'a> {
     /// Step over spaces and `token`, if it is next; otherwise only over the spaces.
     pub(super) fn eat(&mut self, token: &str) -> bool {
         self.skip_spaces();
+        self.eat_exactly(token)
+    }
+
+    /// Step over `token`, if it is what comes next, without a space before it.
+    pub(super) fn eat_exactly(&mut self, token: &str) -> bool {
         let found = self.rest().starts_with(token);
         if found {
             self.at += token.len();
