@@ -60,7 +60,8 @@ enum Failure {
 impl SledRatings {
     /// Opens or creates the database in `dir` and reads all of it once.
     ///
-    /// Waits [`RATINGS_LOCK_WAIT`] for the lock: sled lets go of it a moment after the last handle was dropped.
+    /// Waits [`RATINGS_LOCK_WAIT`] for the lock: sled lets go of it a moment after the last handle was dropped, and a
+    /// child that was just forked shares it until it runs its program.
     ///
     /// # Errors
     /// A database in use, or a disk that refuses. A broken database is no error: see [`Opened::set_aside`].
@@ -254,6 +255,15 @@ mod tests {
         ratings.flush().unwrap();
     }
 
+    /// Waits until nobody writes to the database any more: a process that is just being forked shares the lock.
+    fn until_let_go(dir: &Path) {
+        let deadline = Instant::now() + RATINGS_LOCK_WAIT;
+        while File::open(dir.join("db")).unwrap().try_lock().is_err() {
+            assert!(Instant::now() < deadline, "the lock is still held");
+            thread::yield_now();
+        }
+    }
+
     fn both(test: impl Fn(&dyn Ratings)) {
         let dir = tempfile::tempdir().unwrap();
         test(&SledRatings::open(&dir.path().join("ratings")).unwrap().ratings);
@@ -319,15 +329,16 @@ mod tests {
             }),
             ("conf garbled", |dir| fs::write(dir.join("conf"), b"segment_size: 77").unwrap()),
             ("another schema", |dir| {
-                let db = sled::open(dir).unwrap();
-                db.insert(SCHEMA_KEY, b"2").unwrap();
-                db.flush().unwrap();
+                let other = SledRatings::open(dir).unwrap().ratings;
+                other.db.insert(SCHEMA_KEY, b"2").unwrap();
+                other.flush().unwrap();
             }),
         ];
         for (name, damage) in damages {
             let parent = tempfile::tempdir().unwrap();
             let dir = parent.path().join("ratings");
             fill(&SledRatings::open(&dir).unwrap().ratings, 300);
+            until_let_go(&dir);
             damage(&dir);
             let Opened { ratings, set_aside } = SledRatings::open(&dir).unwrap();
             assert_eq!(set_aside, Some(parent.path().join("ratings.broken-1")), "{name}");
@@ -343,6 +354,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("ratings");
         fill(&SledRatings::open(&dir).unwrap().ratings, 40);
+        until_let_go(&dir);
         let sound: Vec<_> = ["db", "conf"].map(|name| (name, fs::read(dir.join(name)).unwrap())).into();
         for (name, bytes) in &sound {
             for at in (0..bytes.len().min(60_000)).step_by(bytes.len().min(60_000) / 12) {
