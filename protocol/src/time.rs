@@ -76,7 +76,11 @@ impl Add for Millis {
 
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, size) = UNITS.into_iter().rev().find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size)).unwrap_or(UNITS[0]);
+        let (unit, size) = UNITS
+            .into_iter()
+            .rev()
+            .find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size))
+            .unwrap_or(UNITS[0]);
         write!(f, "{}{unit}", self.0 / size)
     }
 }

@@ -1,0 +1,264 @@
+//! The life of a hire.
+//!
+//! Both sides hold the same two chains of signed records ([`chain`]). Where a hire stands is a pure function of them
+//! ([`stage`]), so sides that hold the same records agree, whatever was lost, repeated or reordered on the way.
+//! What a side does next is a function of that stage, the time and its own notes ([`requester`], [`worker`]): it is
+//! asked after every change and after every restart, so there is no timer and no pending step to restore.
+//!
+//! ```text
+//!            requester                            worker
+//!  Awarded   award ------------------------------> begin | decline      until: claim's valid_until
+//!  Begun     brief ------------------------------> progress 0           until: due
+//!  Working   (answer) <-------------------------- (question) progress   until: due
+//!  Delivered <------------------------------------ delivery             until: due + review
+//!  Reviewing ack, fetch, check ------------------> serves the bytes     until: ack's until
+//!  Judged    verdict, receipt -------------------> countersign|contest  until: verdict + CLOSE
+//!  Settled   ratings open on both sides
+//! ```
+//! Every stage has a deadline; past it (and a grace of two minutes) the outcome follows from the records held.
+
+pub mod chain;
+pub mod outbox;
+pub mod requester;
+pub mod selection;
+pub mod stage;
+pub mod worker;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AgentId, Bytes32, Id};
+use crate::market::checks::Report;
+use crate::market::{Award, BlobRef, Claim, Judgement, Offer, Outcome, Ruling, Scores, Terms};
+use crate::record::Verified;
+use crate::time::{Millis, Timestamp};
+use chain::Chain;
+use stage::{Facts, Stage};
+
+/// The name of a hire: the id of its award.
+pub type HireId = Id<Award>;
+
+/// Which side of a hire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Who hires.
+    Requester,
+    /// Who is hired.
+    Worker,
+}
+
+impl Side {
+    /// The counterparty.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Requester => Self::Worker,
+            Self::Worker => Self::Requester,
+        }
+    }
+}
+
+/// How a hire ended, for one side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// When this side closed it.
+    pub at: Timestamp,
+    /// How.
+    pub outcome: Outcome,
+    /// Whether both signed the close.
+    pub agreed: bool,
+}
+
+/// One run of the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When it was started. Logged before the agent is.
+    pub started: Timestamp,
+    /// When it ended and with what: a result, or why there is none. Absent while it runs, or if the node fell.
+    pub ended: Option<(Timestamp, Result<BlobRef, String>)>,
+}
+
+/// What running the checks over a result found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// The public checks.
+    pub public: Report,
+    /// The sealed checks, where this side can open them.
+    pub sealed: Option<Report>,
+}
+
+impl Checked {
+    /// Whether every check that was run passed.
+    pub fn passed(&self) -> bool {
+        self.public.passed() && self.sealed.as_ref().is_none_or(Report::passed)
+    }
+
+    /// Per mille of the checks passed, public and sealed together.
+    pub fn share(&self) -> u16 {
+        let all = || self.public.outcomes.iter().chain(self.sealed.iter().flat_map(|report| &report.outcomes));
+        match all().count() {
+            0 => 1000,
+            n => u16::try_from(all().filter(|outcome| outcome.passed).count() * 1000 / n).unwrap_or(1000),
+        }
+    }
+}
+
+/// One hire as one side knows it. Changed by events only; everything here is rebuilt by replaying them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hire {
+    /// Which side this peer is.
+    pub side: Side,
+    /// The records of both sides.
+    pub chain: Chain,
+    /// What was offered.
+    pub offer: Verified<Offer>,
+    /// What was claimed.
+    pub claim: Verified<Claim>,
+    /// Runs of the agent (worker).
+    pub attempts: Vec<Attempt>,
+    /// Blobs of the other side that are held whole.
+    pub fetched: Vec<Bytes32>,
+    /// Check results by the blob they are of.
+    pub checked: BTreeMap<Bytes32, Checked>,
+    /// What a person ruled on the delivery under review (requester), or the cancellation asked for (either).
+    pub wish: Option<Wish>,
+    /// My own judgement and the opening of its seal, made with the receipt or countersign.
+    pub judgement: Option<(Judgement, Option<Bytes32>)>,
+    /// How it ended, once it has. A late record that counts may change it.
+    pub closed: Option<Closed>,
+    /// Whether my rating was issued.
+    pub rated: bool,
+    /// Whether it is closed and the other side is known to hold my whole chain: nothing is left to send.
+    pub through: bool,
+}
+
+/// What the user wants of a hire that the machine would not do by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wish {
+    /// Stop it, with this reason.
+    Stop(String),
+    /// Judge the delivery so, with a note.
+    Rule(Ruling, String),
+}
+
+/// What a side does next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Make, log and send this record.
+    Say(Say),
+    /// Do this, and come back with an input.
+    Do(Todo),
+}
+
+/// A record to be made: what its machine decides of it. Links, dates, salts and signatures are added when it is signed.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each is the record of its name; its fields are documented there")]
+pub enum Say {
+    Begin,
+    Decline { is_final: bool, reason: String },
+    Withdraw { reason: String },
+    Brief,
+    Progress { percent: u8, note: Option<String> },
+    Ack,
+    Deliver { blob: BlobRef, checked: u16 },
+    Verdict { ruling: Ruling, failed: Vec<String>, note: String },
+    Cancel { reason: String },
+    Contest { statement: String },
+    Receipt { outcome: Outcome, scores: Option<Scores> },
+    Countersign { scores: Option<Scores> },
+}
+
+/// Work outside the brain.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Todo {
+    /// Get these blobs from the other side.
+    Fetch(Vec<BlobRef>),
+    /// Run the agent.
+    Work,
+    /// Run the checks over this result, the sealed ones too where `sealed`.
+    Check {
+        /// The result.
+        blob: BlobRef,
+        /// Whether the sealed checks are run as well.
+        sealed: bool,
+    },
+}
+
+impl Hire {
+    /// A hire that has just come to be.
+    pub fn new(side: Side, award: Verified<Award>, claim: Verified<Claim>, offer: Verified<Offer>) -> Self {
+        Self {
+            side,
+            chain: Chain::new(award),
+            offer,
+            claim,
+            attempts: Vec::new(),
+            fetched: Vec::new(),
+            checked: BTreeMap::new(),
+            wish: None,
+            judgement: None,
+            closed: None,
+            rated: false,
+            through: false,
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> HireId {
+        self.chain.award().id()
+    }
+    /// What both are bound by.
+    pub fn terms(&self) -> &Terms {
+        self.chain.terms()
+    }
+    /// Who hires.
+    pub fn requester(&self) -> AgentId {
+        self.chain.award().issuer()
+    }
+    /// Who is hired.
+    pub fn worker(&self) -> AgentId {
+        self.chain.award().worker
+    }
+    /// The counterparty.
+    pub fn other(&self) -> AgentId {
+        match self.side {
+            Side::Requester => self.worker(),
+            Side::Worker => self.requester(),
+        }
+    }
+    /// Where it stands, by the records.
+    pub fn facts(&self) -> Facts {
+        self.chain.facts()
+    }
+
+    /// What the checks say of the delivery under discussion, as far as this side ran them.
+    pub fn checks(&self, facts: &Facts) -> Option<&Checked> {
+        self.checked.get(&facts.delivery.as_ref()?.blob.root)
+    }
+
+    /// The outcome at `now`, if it is settled by records or by silence.
+    pub fn outcome(&self, facts: &Facts, now: Timestamp) -> Option<(Outcome, bool)> {
+        let checked = self.checks(facts);
+        let public = checked.map(|checked| checked.public.passed());
+        // A requester's own run of the sealed checks says nothing until they are opened.
+        let opened = match (&facts.stage, checked) {
+            (Stage::Judged(Ruling::Refused), Some(checked)) if facts.opened => Some(checked.passed()),
+            _ => public,
+        };
+        stage::outcome(facts, self.terms(), now, public, opened)
+    }
+
+    /// When [`Hire::outcome`] may next change by itself.
+    pub fn deadline(&self, facts: &Facts) -> Option<Timestamp> {
+        stage::deadline(facts, self.terms())
+    }
+
+    /// From begin to the last delivery, as dated by the worker.
+    pub fn took(&self, facts: &Facts) -> Millis {
+        match (&facts.begin, &facts.delivery) {
+            (Some(begin), Some(delivery)) => delivery.at.since(*begin),
+            _ => Millis(0),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The two chains of a hire: every record of both sides, in the order their issuers gave them.
+//!
+//! In: verified records. Out: whether each fits, judged by what its own issuer knew when it made it; so both sides come
+//! to the same answer. Must never happen: a record in the chain that its issuer was not allowed to make.
+
+use crate::hire::Side;
+use crate::hire::stage::{self, Facts};
+use crate::id::{AgentId, Bytes32};
+use crate::limits;
+use crate::market::*;
+use crate::record::{Record, Verified};
+use crate::time::Timestamp;
+
+macro_rules! links {
+    ($($name:ident: $side:ident, $link:expr;)*) => {
+        /// A record that belongs to a hire's chains. The award itself is their root.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each variant is the record of its name")]
+        pub enum Entry { $($name(Verified<$name>)),* }
+
+        impl Entry {
+            /// The hire it belongs to.
+            pub fn hire(&self) -> crate::hire::HireId {
+                match self { $(Self::$name(record) => record.hire),* }
+            }
+            /// The record in general form.
+            pub fn record(&self) -> Record {
+                match self { $(Self::$name(record) => record.clone().into()),* }
+            }
+            /// Its id.
+            pub fn id(&self) -> Bytes32 {
+                match self { $(Self::$name(record) => record.id().untyped()),* }
+            }
+            /// Who signed it.
+            pub fn issuer(&self) -> AgentId {
+                match self { $(Self::$name(record) => record.issuer()),* }
+            }
+            /// Its place; absent where the private part that holds it did not come along.
+            pub fn link(&self) -> Option<&Link> {
+                match self { $(Self::$name(record) => {
+                    let link: fn(&Verified<$name>) -> Option<&Link> = $link;
+                    link(record)
+                }),* }
+            }
+            /// Which side makes records of this kind; absent for those that either may.
+            fn side(&self) -> Option<Side> {
+                match self { $(Self::$name(_) => $side),* }
+            }
+        }
+
+        impl TryFrom<Record> for Entry {
+            type Error = Record;
+            fn try_from(record: Record) -> Result<Self, Record> {
+                match record {
+                    $(Record::$name(record) => Ok(Self::$name(record)),)*
+                    other => Err(other),
+                }
+            }
+        }
+    };
+}
+
+const REQUESTER: Option<Side> = Some(Side::Requester);
+const WORKER: Option<Side> = Some(Side::Worker);
+const EITHER: Option<Side> = None;
+
+links! {
+    Begin: WORKER, |r| r.private().map(|p| &p.link);
+    Decline: WORKER, |r| Some(&r.link);
+    Withdraw: REQUESTER, |r| Some(&r.link);
+    Brief: REQUESTER, |r| Some(&r.link);
+    Progress: WORKER, |r| Some(&r.link);
+    Question: WORKER, |r| Some(&r.link);
+    Answer: REQUESTER, |r| Some(&r.link);
+    Delivery: WORKER, |r| Some(&r.link);
+    Ack: REQUESTER, |r| Some(&r.link);
+    Verdict: REQUESTER, |r| Some(&r.link);
+    Cancel: EITHER, |r| Some(&r.link);
+    Contest: WORKER, |r| Some(&r.link);
+    Receipt: REQUESTER, |r| r.private().map(|p| &p.link);
+    Countersign: WORKER, |r| r.private().map(|p| &p.link);
+}
+
+/// Why a record does not join the chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// Held already: nothing to do, and nothing wrong.
+    #[error("already held")]
+    Duplicate,
+    /// Something between is missing; it fits once that has come.
+    #[error("record {expected} of the chain is missing")]
+    Gap {
+        /// The position wanted next.
+        expected: u32,
+    },
+    /// Another record of the same position counts.
+    #[error("another record holds this place in the chain")]
+    Superseded,
+    /// Its issuer could not make it then.
+    #[error("{0}")]
+    NotAllowed(&'static str),
+}
+
+/// The records of one hire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    award: Verified<Award>,
+    requester: Vec<Entry>,
+    worker: Vec<Entry>,
+}
+
+/// What somebody who held the first so many records of each side would see.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The root.
+    pub award: &'a Verified<Award>,
+    /// The requester's records after the award.
+    pub requester: &'a [Entry],
+    /// The worker's records.
+    pub worker: &'a [Entry],
+}
+
+impl Chain {
+    /// The chain of a new hire. The award must carry its terms.
+    pub fn new(award: Verified<Award>) -> Self {
+        assert!(award.private().is_some(), "an award without terms never becomes a hire: `Peer` refuses it on arrival");
+        Self { award, requester: Vec::new(), worker: Vec::new() }
+    }
+
+    /// The root.
+    pub fn award(&self) -> &Verified<Award> {
+        &self.award
+    }
+
+    /// What both are bound by.
+    pub fn terms(&self) -> &Terms {
+        self.award.private().expect("checked by `new`, and records do not change")
+    }
+
+    /// One side's records (the requester's after the award).
+    pub fn of(&self, side: Side) -> &[Entry] {
+        match side {
+            Side::Requester => &self.requester,
+            Side::Worker => &self.worker,
+        }
+    }
+
+    /// Everything held.
+    pub fn view(&self) -> View<'_> {
+        View { award: &self.award, requester: &self.requester, worker: &self.worker }
+    }
+
+    /// Where the hire stands.
+    pub fn facts(&self) -> Facts {
+        Facts::of(&self.view())
+    }
+
+    /// How many of `side`'s records `seen` covers; absent if it is none of them. The award counts as the requester's
+    /// zeroth.
+    fn covered(&self, side: Side, seen: &Bytes32) -> Option<usize> {
+        if *seen == self.award.id().untyped() {
+            return Some(0);
+        }
+        self.of(side).iter().position(|entry| entry.id() == *seen).map(|index| index + 1)
+    }
+
+    /// How many of `side`'s records its counterparty is known to have processed.
+    pub fn seen_of(&self, side: Side) -> usize {
+        let seen = self.of(side.other()).last().and_then(Entry::link).map(|link| link.seen);
+        seen.and_then(|seen| self.covered(side, &seen)).unwrap_or(0)
+    }
+
+    /// The place of `side`'s next record.
+    pub fn next_link(&self, side: Side, at: Timestamp) -> Link {
+        let root = self.award.id().untyped();
+        let last = |side: Side| self.of(side).last().map(Entry::id);
+        let count = u32::try_from(self.of(side).len()).unwrap_or(u32::MAX);
+        let seen = last(side.other()).unwrap_or(root);
+        match side {
+            Side::Requester => Link { n: count + 1, at, prev: last(side).or(Some(root)), seen },
+            Side::Worker => Link { n: count, at, prev: last(side), seen },
+        }
+    }
+
+    /// Whether `entry` may be pushed: right side, next in its chain, and allowed by what its issuer had seen.
+    pub fn admit(&self, entry: &Entry) -> Result<(), Misfit> {
+        let side = match entry.issuer() {
+            issuer if issuer == self.award.issuer() => Side::Requester,
+            issuer if issuer == self.award.worker => Side::Worker,
+            _ => return Err(Misfit::NotAllowed("its issuer is no party to this hire")),
+        };
+        if entry.side().is_some_and(|only| only != side) {
+            return Err(Misfit::NotAllowed("the other side makes records of this kind"));
+        }
+        let link = entry.link().ok_or(Misfit::NotAllowed("its private part is missing"))?;
+        let own = self.of(side);
+        let first = u32::from(side == Side::Requester);
+        let index = usize::try_from(link.n.checked_sub(first).ok_or(Misfit::NotAllowed("position 0 is the award's"))?)
+            .map_err(|_| Misfit::NotAllowed("position out of range"))?;
+        if index >= limits::CHAIN {
+            return Err(Misfit::NotAllowed("the chain is full"));
+        }
+        if let Some(held) = own.get(index) {
+            if held.id() == entry.id() {
+                return Err(Misfit::Duplicate);
+            }
+            // Of two records with one n: the one the other side has seen, else the lower id.
+            if self.seen_of(side) > index || held.id() < entry.id() {
+                return Err(Misfit::Superseded);
+            }
+        }
+        let before = own.get(..index).ok_or(Misfit::Gap { expected: first + own.len() as u32 })?;
+        let expected = match (before.last(), side) {
+            (Some(last), _) => Some(last.id()),
+            (None, Side::Requester) => Some(self.award.id().untyped()),
+            (None, Side::Worker) => None,
+        };
+        if link.prev != expected {
+            return Err(Misfit::NotAllowed("it does not follow the record before it"));
+        }
+        let seen = self
+            .covered(side.other(), &link.seen)
+            .ok_or(Misfit::NotAllowed("it has seen a record that is not in this hire"))?;
+        let seen_before = before.last().and_then(Entry::link).and_then(|link| self.covered(side.other(), &link.seen));
+        if seen_before.is_some_and(|before| before > seen) {
+            return Err(Misfit::NotAllowed("it has seen less than the record before it"));
+        }
+        let theirs = &self.of(side.other())[..seen];
+        let view = match side {
+            Side::Requester => View { award: &self.award, requester: before, worker: theirs },
+            Side::Worker => View { award: &self.award, requester: theirs, worker: before },
+        };
+        stage::allows(&view, side, entry, link).map_err(Misfit::NotAllowed)
+    }
+
+    /// Adds a record that [`Chain::admit`] let through; one that takes another's place ends what followed it.
+    pub fn push(&mut self, entry: Entry) {
+        let side = if entry.issuer() == self.award.worker { Side::Worker } else { Side::Requester };
+        let Some(link) = entry.link() else { return };
+        let index = (link.n as usize).saturating_sub(usize::from(side == Side::Requester));
+        let own = match side {
+            Side::Requester => &mut self.requester,
+            Side::Worker => &mut self.worker,
+        };
+        own.truncate(index);
+        own.push(entry);
+    }
+}
+
+impl View<'_> {
+    /// The terms of the hire.
+    pub fn terms(&self) -> &Terms {
+        self.award.private().expect("`Chain::new` takes no award without terms")
+    }
+}

@@ -1,0 +1,151 @@
+//! What waits to be sent, by recipient.
+//!
+//! Soft state: after a restart it is filled again from the chains. A record leaves it when the other side has answered
+//! for it, or when it can be of no use any more; until then it is sent again with growing pauses, at once when a link
+//! to the recipient comes up. Within one recipient, order is kept.
+
+use std::collections::BTreeMap;
+
+use crate::id::{AgentId, Bytes32};
+use crate::limits;
+use crate::record::Record;
+use crate::time::{Millis, Timestamp};
+use crate::wire::Reply;
+
+#[derive(Debug, Clone)]
+struct Letter {
+    record: Record,
+    until: Timestamp,
+    flying: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Box {
+    letters: Vec<Letter>,
+    next: Timestamp,
+    pause: Millis,
+}
+
+/// The outbox of one peer.
+#[derive(Debug, Clone, Default)]
+pub struct Outbox {
+    boxes: BTreeMap<AgentId, Box>,
+}
+
+impl Outbox {
+    /// Adds a record to be sent until `until`. Twice the same is once; with no room left for a new recipient the record
+    /// is not taken, and its machine will offer it again.
+    pub fn push(&mut self, now: Timestamp, to: AgentId, record: Record, until: Timestamp) {
+        if !self.boxes.contains_key(&to) && self.boxes.len() >= limits::OUTBOX_PEERS {
+            return;
+        }
+        let fresh = Box { letters: Vec::new(), next: now, pause: limits::RETRY_MIN };
+        let entry = self.boxes.entry(to).or_insert(fresh);
+        if entry.letters.iter().all(|letter| letter.record.id() != record.id()) {
+            entry.letters.push(Letter { record, until, flying: false });
+        }
+    }
+
+    /// What to send now: at most one parcel a recipient.
+    pub fn due(&mut self, now: Timestamp) -> Vec<(AgentId, Vec<Record>)> {
+        let mut parcels = Vec::new();
+        self.boxes.retain(|to, entry| {
+            entry.letters.retain(|letter| letter.flying || letter.until >= now);
+            if entry.next <= now {
+                let mut bytes = 0;
+                let waiting = entry.letters.iter_mut().filter(|letter| !letter.flying).take(limits::PARCEL_ITEMS);
+                let fits = waiting.take_while(|letter| {
+                    bytes += letter.record.envelope().len() + letter.record.beside().map_or(0, <[u8]>::len) + 64;
+                    bytes <= limits::PARCEL
+                });
+                let records: Vec<Record> = fits
+                    .map(|letter| {
+                        letter.flying = true;
+                        letter.record.clone()
+                    })
+                    .collect();
+                if !records.is_empty() {
+                    parcels.push((*to, records));
+                }
+            }
+            !entry.letters.is_empty()
+        });
+        parcels
+    }
+
+    /// A parcel was answered (`Some`), or did not arrive. Returns the records that are settled, with their replies.
+    pub fn sent(
+        &mut self,
+        now: Timestamp,
+        to: AgentId,
+        ids: &[Bytes32],
+        replies: Option<&[Reply]>,
+    ) -> Vec<(Record, Reply)> {
+        let Some(entry) = self.boxes.get_mut(&to) else { return Vec::new() };
+        let reply = |id: &Bytes32| replies.and_then(|replies| replies.get(ids.iter().position(|other| other == id)?));
+        let mut settled = Vec::new();
+        let mut again = false;
+        entry.letters.retain_mut(|letter| {
+            let id = letter.record.id();
+            if !ids.contains(&id) {
+                return true;
+            }
+            letter.flying = false;
+            match reply(&id) {
+                None | Some(Reply::Later) => {
+                    again = true;
+                    true
+                }
+                Some(reply) => {
+                    settled.push((letter.record.clone(), reply.clone()));
+                    false
+                }
+            }
+        });
+        if again {
+            entry.next = now + entry.pause;
+            entry.pause = Millis(entry.pause.0.saturating_mul(2).min(limits::RETRY_MAX.0));
+        } else {
+            (entry.next, entry.pause) = (now, limits::RETRY_MIN);
+        }
+        if entry.letters.is_empty() {
+            self.boxes.remove(&to);
+        }
+        settled
+    }
+
+    /// A link to `to` is up: what waits for it need not wait longer.
+    pub fn link_up(&mut self, now: Timestamp, to: &AgentId) {
+        if let Some(entry) = self.boxes.get_mut(to) {
+            (entry.next, entry.pause) = (now, limits::RETRY_MIN);
+        }
+    }
+
+    /// Takes back what no longer needs to be said.
+    pub fn withdraw(&mut self, to: &AgentId, id: &Bytes32) {
+        if let Some(entry) = self.boxes.get_mut(to) {
+            entry.letters.retain(|letter| letter.record.id() != *id);
+        }
+    }
+
+    /// Whether a record still waits for, or is on its way to, `to`.
+    pub fn holds(&self, to: &AgentId, id: &Bytes32) -> bool {
+        self.boxes.get(to).is_some_and(|entry| entry.letters.iter().any(|letter| letter.record.id() == *id))
+    }
+
+    /// When something may next be due.
+    pub fn next(&self) -> Option<Timestamp> {
+        let waiting = self.boxes.values().filter(|entry| entry.letters.iter().any(|letter| !letter.flying));
+        waiting.map(|entry| entry.next).min()
+    }
+
+    /// Records waiting or on their way.
+    pub fn len(&self) -> usize {
+        self.boxes.values().map(|entry| entry.letters.len()).sum()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.boxes.is_empty()
+    }
+}

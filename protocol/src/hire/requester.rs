@@ -1,0 +1,104 @@
+//! What the requester of a hire does next.
+//!
+//! In: the hire, the task it is for, the time. Out: at most one step, the most urgent; asked again after each. Must never
+//! happen: a step that depends on anything but what is durable (`idle` aside, which only says that work is under way).
+
+use crate::hire::stage::{Facts, Stage};
+use crate::hire::{Hire, Say, Side, Step, Todo, Wish};
+use crate::limits::GRACE;
+use crate::market::{Outcome, Ruling, Scores};
+use crate::peer::io::{Review, Task};
+use crate::time::Timestamp;
+
+/// The next step of the requester.
+pub fn next(hire: &Hire, task: &Task, now: Timestamp, idle: bool) -> Option<Step> {
+    let facts = hire.facts();
+    let stop = match &hire.wish {
+        Some(Wish::Stop(reason)) => Some(reason.clone()),
+        _ => None,
+    };
+    match facts.stage {
+        Stage::Awarded => stop.map(|reason| Step::Say(Say::Withdraw { reason })),
+        Stage::Begun | Stage::Working if stop.is_some() => {
+            Some(Step::Say(Say::Cancel { reason: stop.unwrap_or_default() }))
+        }
+        Stage::Begun if !facts.briefed && now <= facts.due => Some(Step::Say(Say::Brief)),
+        Stage::Working if now > facts.due + GRACE => Some(receipt(hire, &facts, Outcome::Failed)),
+        Stage::Delivered if now <= facts.due + hire.terms().review => Some(Step::Say(Say::Ack)),
+        Stage::Reviewing => review(hire, &facts, task, now, idle),
+        Stage::Judged(Ruling::Accepted) => Some(receipt(hire, &facts, Outcome::Accepted)),
+        Stage::Judged(Ruling::Refused) => Some(receipt(hire, &facts, Outcome::Refused)),
+        Stage::Cancelled(Side::Requester) => Some(receipt(hire, &facts, Outcome::CancelledByRequester)),
+        Stage::Cancelled(Side::Worker) => Some(receipt(hire, &facts, Outcome::CancelledByWorker)),
+        _ => None,
+    }
+}
+
+/// When a review without the bytes is given up: with an eighth of the clock left, so that the verdict is dated in time.
+pub fn unserved_at(hire: &Hire, facts: &Facts) -> Option<Timestamp> {
+    let until = facts.review_until.filter(|_| facts.stage == Stage::Reviewing)?;
+    let held = facts.delivery.as_ref().is_some_and(|delivery| hire.fetched.contains(&delivery.blob.root));
+    (!held).then(|| Timestamp(until.0 - hire.terms().review.0.min(until.0) / 8))
+}
+
+fn review(hire: &Hire, facts: &Facts, task: &Task, now: Timestamp, idle: bool) -> Option<Step> {
+    let (delivery, until) = (facts.delivery.as_ref()?, facts.review_until?);
+    let checked = hire.checks(facts);
+    if now > until {
+        // Too late for a verdict; after the grace the public checks have decided.
+        let (outcome, _) = hire.outcome(facts, now)?;
+        return (outcome != Outcome::Contested).then(|| receipt(hire, facts, outcome));
+    }
+    if !hire.fetched.contains(&delivery.blob.root) {
+        if unserved_at(hire, facts).is_some_and(|at| now >= at) {
+            return Some(verdict(Ruling::Unserved, None, "the result was never served"));
+        }
+        return idle.then(|| Step::Do(Todo::Fetch(vec![delivery.blob])));
+    }
+    let Some(checked) = checked else {
+        return idle.then_some(Step::Do(Todo::Check { blob: delivery.blob, sealed: true }));
+    };
+    match (&hire.wish, task.review_by) {
+        (Some(Wish::Rule(ruling, note)), _) => Some(verdict(*ruling, Some(checked), note)),
+        (_, Review::Auto) if checked.passed() => Some(verdict(Ruling::Accepted, Some(checked), "")),
+        (_, Review::Auto) => Some(verdict(Ruling::Refused, Some(checked), "")),
+        (_, Review::Person) => None,
+    }
+}
+
+fn verdict(ruling: Ruling, checked: Option<&crate::hire::Checked>, note: &str) -> Step {
+    let reports = checked.into_iter().flat_map(|checked| std::iter::once(&checked.public).chain(&checked.sealed));
+    let failed = reports.flat_map(|report| &report.outcomes).filter(|outcome| !outcome.passed);
+    let failed = failed.map(|outcome| format!("{}: {}", outcome.check, outcome.detail)).collect();
+    Step::Say(Say::Verdict { ruling, failed, note: note.to_owned() })
+}
+
+fn receipt(hire: &Hire, facts: &Facts, outcome: Outcome) -> Step {
+    Step::Say(Say::Receipt { outcome, scores: judge(hire, facts, outcome) })
+}
+
+/// What the requester thinks of the worker, from what was measured; `None` where the worker is not to be judged.
+///
+/// Speed is the expected time over the time taken, at most 1. Each round of changes takes a quarter off the quality.
+pub fn judge(hire: &Hire, facts: &Facts, outcome: Outcome) -> Option<Scores> {
+    let share = hire.checks(facts).map(crate::hire::Checked::share);
+    let took = hire.took(facts).0.max(1);
+    let speed = (hire.claim.expect.0.saturating_mul(1000) / took).min(1000);
+    let speed = u16::try_from(speed).ok().filter(|_| facts.delivery.is_some());
+    let revisions = u16::try_from(facts.deliveries.saturating_sub(1)).unwrap_or(u16::MAX);
+    match outcome {
+        Outcome::Accepted => Some(Scores {
+            speed,
+            quality: Some(1000u16.saturating_sub(revisions.saturating_mul(250))),
+            accuracy: share,
+            communication: Some(1000),
+        }),
+        Outcome::Refused => Some(Scores { speed, quality: Some(0), accuracy: share, communication: Some(1000) }),
+        Outcome::Failed => Some(Scores { speed: Some(0), quality: Some(0), accuracy: None, communication: Some(0) }),
+        // It said so: better than silence, and no work to judge.
+        Outcome::CancelledByWorker => {
+            Some(Scores { speed: None, quality: Some(0), accuracy: None, communication: Some(500) })
+        }
+        Outcome::CancelledByRequester | Outcome::Lapsed | Outcome::Contested => None,
+    }
+}

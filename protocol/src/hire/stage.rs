@@ -1,0 +1,532 @@
+//! Where a hire stands, as a pure function of the records held, and what follows from silence.
+//!
+//! In: a view of the two chains. Out: the stage with its facts; which record may be made in it, by whom; the outcome
+//! when a deadline has passed. This is the one table that both machines, the diagrams and the tests go by.
+
+use crate::hire::Side;
+use crate::hire::chain::{Entry, View};
+use crate::id::{Bytes32, Id};
+use crate::limits::{self, CLOSE, GRACE};
+use crate::market::{BlobRef, Delivery, Link, Outcome, Receipt, Ruling, Terms, Verdict};
+use crate::record::Verified;
+use crate::time::Timestamp;
+
+/// The stages of a hire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Awarded; the worker may begin or decline.
+    Awarded,
+    /// Taken back before a begin; a begin that had not seen it still counts.
+    Withdrawn,
+    /// The worker does not begin. Final.
+    Declined,
+    /// Begun; the brief is on its way, or not yet answered.
+    Begun,
+    /// The worker has the brief (or changes are wanted).
+    Working,
+    /// A header is held, without an acknowledgement.
+    Delivered,
+    /// Acknowledged; the verdict is awaited.
+    Reviewing,
+    /// Judged; the close is awaited.
+    Judged(Ruling),
+    /// Stopped after the begin; the close is awaited.
+    Cancelled(Side),
+    /// The worker does not agree. Final.
+    Contested,
+    /// The requester has closed; the countersign is awaited.
+    Receipted(Outcome),
+    /// Closed by both. Final.
+    Settled(Outcome),
+}
+
+/// The delivery under discussion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// The header's id.
+    pub id: Id<Delivery>,
+    /// When it was made.
+    pub at: Timestamp,
+    /// The bytes it promises.
+    pub blob: BlobRef,
+}
+
+/// What the records say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The stage.
+    pub stage: Stage,
+    /// When the worker began.
+    pub begin: Option<Timestamp>,
+    /// When the work clock ends, with all extensions.
+    pub due: Timestamp,
+    /// Whether the brief was sent.
+    pub briefed: bool,
+    /// The last delivery.
+    pub delivery: Option<Delivered>,
+    /// How many deliveries there were.
+    pub deliveries: usize,
+    /// When the review clock ends, once it runs.
+    pub review_until: Option<Timestamp>,
+    /// When the verdict on the last delivery, the cancellation or the receipt was made: the close is awaited from then.
+    pub since: Option<Timestamp>,
+    /// Whether the verdict opened the sealed checks.
+    pub opened: bool,
+    /// The receipt that counts.
+    pub receipt: Option<Id<Receipt>>,
+    /// How often the worker has reported.
+    pub progress: usize,
+    /// How many questions were asked and answered.
+    pub questions: (usize, usize),
+}
+
+impl Facts {
+    /// Reads the chains.
+    pub fn of(view: &View<'_>) -> Self {
+        let mut facts = Self {
+            stage: Stage::Awarded,
+            begin: None,
+            due: view.terms().until,
+            briefed: false,
+            delivery: None,
+            deliveries: 0,
+            review_until: None,
+            since: None,
+            opened: false,
+            receipt: None,
+            progress: 0,
+            questions: (0, 0),
+        };
+        match view.worker.first() {
+            Some(Entry::Decline(_)) => facts.stage = Stage::Declined,
+            Some(Entry::Begin(begin)) => {
+                facts.stage = Stage::Begun;
+                if let Some(terms) = begin.private() {
+                    (facts.begin, facts.due) = (Some(terms.link.at), terms.due);
+                }
+                facts.read_work(view);
+            }
+            // A withdrawal counts only while there is no begin: one dated in time beats it.
+            _ if view.requester.iter().any(|entry| matches!(entry, Entry::Withdraw(_))) => {
+                facts.stage = Stage::Withdrawn
+            }
+            _ => {}
+        }
+        facts
+    }
+
+    fn read_work(&mut self, view: &View<'_>) {
+        let order = Order(view);
+        // What the requester did, up to judging; deliveries are named by id, so their order needs no merging.
+        let deliveries: Vec<_> =
+            view.worker.iter().enumerate().filter_map(|(n, e)| as_delivery(e).map(|d| (n, d))).collect();
+        self.deliveries = deliveries.len();
+        self.progress = view.worker.iter().filter(|entry| matches!(entry, Entry::Progress(_))).count();
+        self.questions.0 = view.worker.iter().filter(|entry| matches!(entry, Entry::Question(_))).count();
+        let last = deliveries.last().map(|(_, delivery)| *delivery);
+        if let Some(delivery) = last {
+            self.delivery = Some(Delivered { id: delivery.id(), at: delivery.link.at, blob: delivery.blob });
+        }
+        let latest = self.begin.unwrap_or(self.due) + limits::WORK;
+        let mut ruling: Option<&Verified<Verdict>> = None;
+        for (n, entry) in view.requester.iter().enumerate() {
+            match entry {
+                Entry::Brief(_) => {
+                    self.briefed = true;
+                    if order.worker_has_seen(n) {
+                        self.stage = Stage::Working;
+                    }
+                }
+                Entry::Answer(answer) => {
+                    self.questions.1 += 1;
+                    self.due = self.due.max(answer.due.unwrap_or(self.due)).min(latest);
+                }
+                Entry::Ack(ack) if last.is_some_and(|d| d.id() == ack.delivery) => self.review_until = Some(ack.until),
+                Entry::Verdict(verdict) => {
+                    if let Ruling::Changes(due) = verdict.ruling {
+                        self.due = self.due.max(due).min(latest);
+                    }
+                    if last.is_some_and(|d| d.id() == verdict.delivery) {
+                        ruling = Some(verdict);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if last.is_some() {
+            self.stage = match (self.review_until, ruling) {
+                (None, _) => Stage::Delivered,
+                (Some(_), None) => Stage::Reviewing,
+                (Some(_), Some(verdict)) if matches!(verdict.ruling, Ruling::Changes(_)) => Stage::Working,
+                (Some(_), Some(verdict)) => {
+                    self.since = Some(verdict.link.at);
+                    self.opened = verdict.opened.is_some();
+                    Stage::Judged(verdict.ruling)
+                }
+            };
+        }
+        self.read_cancel(view, &order, &deliveries);
+        self.read_close(view, &order, &deliveries);
+    }
+
+    /// The fixed table for a cancellation: a header dated within the grace after a requester's cancel it had not seen
+    /// beats it; of two cancels that had not seen each other the one with the lower id counts.
+    fn read_cancel(&mut self, view: &View<'_>, order: &Order<'_>, deliveries: &[(usize, &Verified<Delivery>)]) {
+        let cancel = |entries: &[Entry]| {
+            entries.iter().enumerate().find_map(|(n, entry)| match entry {
+                Entry::Cancel(cancel) => Some((n, cancel.id(), cancel.link.at)),
+                _ => None,
+            })
+        };
+        let by_requester = cancel(view.requester).filter(|(n, _, at)| {
+            let crossing = deliveries.iter().any(|(d, delivery)| {
+                let concurrent = !order.saw_requesters(*d, *n) && !order.saw_workers(*n, *d);
+                concurrent && delivery.link.at <= *at + GRACE
+            });
+            !crossing
+        });
+        let by_worker = cancel(view.worker);
+        let (side, at) = match (by_requester, by_worker) {
+            (None, None) => return,
+            (Some((_, _, at)), None) => (Side::Requester, at),
+            (None, Some((_, _, at))) => (Side::Worker, at),
+            (Some((_, a, at)), Some((_, b, _))) if a < b => (Side::Requester, at),
+            (Some(_), Some((_, _, at))) => (Side::Worker, at),
+        };
+        self.stage = Stage::Cancelled(side);
+        self.since = Some(at);
+    }
+
+    /// A receipt counts if it has seen every delivery: one made in their absence is overtaken by a header that counts.
+    fn read_close(&mut self, view: &View<'_>, order: &Order<'_>, deliveries: &[(usize, &Verified<Delivery>)]) {
+        let receipt = view.requester.iter().enumerate().rev().find_map(|(n, entry)| match entry {
+            Entry::Receipt(receipt) => Some((n, receipt)),
+            _ => None,
+        });
+        let receipt = receipt.filter(|(n, _)| deliveries.iter().all(|(d, _)| order.saw_workers(*n, *d)));
+        if let Some((_, receipt)) = receipt {
+            self.receipt = Some(receipt.id());
+            self.since = receipt.private().map(|terms| terms.link.at);
+            self.stage = Stage::Receipted(receipt.outcome);
+            let signed = |entry: &Entry| matches!(entry, Entry::Countersign(sign) if sign.receipt == receipt.id());
+            if view.worker.iter().any(signed) {
+                self.stage = Stage::Settled(receipt.outcome);
+                return;
+            }
+        }
+        if view.worker.iter().any(|entry| matches!(entry, Entry::Contest(_))) {
+            self.stage = Stage::Contested;
+        }
+    }
+}
+
+/// Who had seen what: positions in the chains, by the `seen` of each record.
+struct Order<'a>(&'a View<'a>);
+
+impl Order<'_> {
+    fn covers(entries: &[Entry], n: usize, seen: &Bytes32) -> bool {
+        entries.iter().skip(n).any(|entry| entry.id() == *seen)
+    }
+    /// Whether the worker's record `w` had seen the requester's record `r`.
+    fn saw_requesters(&self, w: usize, r: usize) -> bool {
+        self.0.worker.get(w).and_then(Entry::link).is_some_and(|link| Self::covers(self.0.requester, r, &link.seen))
+    }
+    /// Whether the requester's record `r` had seen the worker's record `w`.
+    fn saw_workers(&self, r: usize, w: usize) -> bool {
+        self.0.requester.get(r).and_then(Entry::link).is_some_and(|link| Self::covers(self.0.worker, w, &link.seen))
+    }
+    /// Whether any record of the worker had seen the requester's record `r`; what one has seen, later ones have.
+    fn worker_has_seen(&self, r: usize) -> bool {
+        self.0.worker.len().checked_sub(1).is_some_and(|last| self.saw_requesters(last, r))
+    }
+}
+
+fn as_delivery(entry: &Entry) -> Option<&Verified<Delivery>> {
+    match entry {
+        Entry::Delivery(delivery) => Some(delivery),
+        _ => None,
+    }
+}
+
+/// Whether `side`, having seen `view`, may make `entry`. The reason why not is for the log of whoever sent it.
+pub fn allows(view: &View<'_>, side: Side, entry: &Entry, link: &Link) -> Result<(), &'static str> {
+    let facts = Facts::of(view);
+    let terms = view.terms();
+    let rule = |holds: bool, otherwise| if holds { Ok(()) } else { Err(otherwise) };
+    let at_work = matches!(facts.stage, Stage::Begun | Stage::Working);
+    let under_discussion = |id: &Id<Delivery>| facts.delivery.as_ref().is_some_and(|delivery| delivery.id == *id);
+    match entry {
+        Entry::Begin(begin) => {
+            rule(facts.stage == Stage::Awarded && link.n == 0, "a begin answers an award")?;
+            rule(link.at <= terms.until, "the begin is dated after the claim ended")?;
+            let due = begin.private().map(|terms| terms.due);
+            rule(due == Some(link.at + terms.done), "the begin states another deadline than the terms give")
+        }
+        Entry::Decline(_) => {
+            let open = matches!(facts.stage, Stage::Awarded | Stage::Withdrawn) && link.n == 0;
+            rule(open, "only an award that has not begun can be declined")
+        }
+        Entry::Withdraw(_) => rule(facts.stage == Stage::Awarded, "only an award that has not begun can be withdrawn"),
+        Entry::Brief(_) => rule(facts.stage == Stage::Begun && !facts.briefed, "one brief follows the begin"),
+        Entry::Progress(_) => {
+            rule(at_work && facts.briefed, "progress is of work with a brief")?;
+            rule(facts.progress < limits::PROGRESS, "too many progress notes")
+        }
+        Entry::Question(_) => {
+            rule(at_work && facts.briefed, "questions are of work with a brief")?;
+            rule(facts.questions.0 < limits::QUESTIONS, "too many questions")
+        }
+        Entry::Answer(answer) => {
+            let asked = |entry: &Entry| matches!(entry, Entry::Question(question) if question.id() == answer.question);
+            rule(at_work && view.worker.iter().any(asked), "an answer needs an open question")?;
+            rule(facts.questions.1 < facts.questions.0, "every question is answered once")
+        }
+        Entry::Delivery(_) => {
+            rule(facts.stage == Stage::Working, "there is nothing to deliver to")?;
+            rule(facts.deliveries < limits::DELIVERIES, "too many deliveries")?;
+            rule(link.at <= facts.due, "the delivery is dated after its deadline")
+        }
+        Entry::Ack(ack) => {
+            rule(facts.stage == Stage::Delivered && under_discussion(&ack.delivery), "an ack answers a delivery")?;
+            rule(link.at <= ack_by(&facts, terms), "the ack is dated after its time")?;
+            rule(ack.until == link.at + terms.review, "the ack states another deadline than the terms give")
+        }
+        Entry::Verdict(verdict) => {
+            rule(
+                facts.stage == Stage::Reviewing && under_discussion(&verdict.delivery),
+                "a verdict is of a delivery under review",
+            )?;
+            rule(facts.review_until.is_some_and(|until| link.at <= until), "the verdict is dated after the review")?;
+            if let Some(sealed) = &verdict.opened {
+                rule(terms.sealed == Some(sealed.commitment()), "the checks opened are not the ones sealed")?;
+            }
+            match verdict.ruling {
+                Ruling::Changes(due) => {
+                    rule(due > link.at, "changes are wanted by a time that is past")?;
+                    rule(facts.deliveries < limits::DELIVERIES, "changes were wanted too often")
+                }
+                Ruling::Accepted | Ruling::Refused | Ruling::Unserved => Ok(()),
+            }
+        }
+        Entry::Cancel(_) => rule(at_work, "only work that has begun and is not delivered can be cancelled"),
+        Entry::Contest(_) => {
+            let open = matches!(facts.stage, Stage::Judged(Ruling::Refused | Ruling::Unserved) | Stage::Receipted(_));
+            rule(open && side == Side::Worker, "a contest answers a refusal or a receipt")
+        }
+        Entry::Receipt(receipt) => {
+            let fits = match facts.stage {
+                Stage::Judged(Ruling::Accepted) => receipt.outcome == Outcome::Accepted,
+                Stage::Judged(Ruling::Refused) => receipt.outcome == Outcome::Refused,
+                Stage::Cancelled(Side::Requester) => receipt.outcome == Outcome::CancelledByRequester,
+                Stage::Cancelled(Side::Worker) => receipt.outcome == Outcome::CancelledByWorker,
+                Stage::Working => receipt.outcome == Outcome::Failed && link.at > facts.due + GRACE,
+                Stage::Reviewing => {
+                    let late = facts.review_until.is_some_and(|until| link.at > until + GRACE);
+                    late && matches!(receipt.outcome, Outcome::Accepted | Outcome::Refused)
+                }
+                _ => false,
+            };
+            rule(fits, "the receipt does not say what happened")?;
+            let owed = owed(receipt.outcome, terms);
+            rule(
+                receipt.private().is_some_and(|terms| terms.amount == owed),
+                "the receipt states another amount than is owed",
+            )
+        }
+        Entry::Countersign(sign) => {
+            let open = matches!(facts.stage, Stage::Receipted(_)) && facts.receipt == Some(sign.receipt);
+            rule(open, "a countersign answers a receipt")
+        }
+    }
+}
+
+/// What an outcome costs the requester, in millionths of the terms' currency.
+pub fn owed(outcome: Outcome, terms: &Terms) -> u64 {
+    if outcome == Outcome::Accepted { terms.price.amount().micros() } else { 0 }
+}
+
+/// By when a header must be acknowledged to start a review.
+fn ack_by(facts: &Facts, terms: &Terms) -> Timestamp {
+    facts.due + terms.review
+}
+
+/// When silence decides the stage: absent for those that are final.
+pub fn deadline(facts: &Facts, terms: &Terms) -> Option<Timestamp> {
+    let since = facts.since.map(|since| since + CLOSE);
+    let by = match facts.stage {
+        Stage::Declined | Stage::Contested | Stage::Settled(_) => None,
+        Stage::Awarded | Stage::Withdrawn => Some(terms.until),
+        Stage::Begun | Stage::Working => Some(facts.due),
+        Stage::Delivered => Some(ack_by(facts, terms)),
+        Stage::Reviewing => facts.review_until,
+        Stage::Judged(_) | Stage::Cancelled(_) | Stage::Receipted(_) => since,
+    };
+    by.map(|by| by + GRACE)
+}
+
+/// The outcome at `now` and whether both signed it; absent while the hire is open.
+///
+/// `public` is what the public checks say of the delivered bytes, `opened` the same with the sealed checks that a
+/// verdict opened; both absent if this side does not hold the bytes.
+pub fn outcome(
+    facts: &Facts,
+    terms: &Terms,
+    now: Timestamp,
+    public: Option<bool>,
+    opened: Option<bool>,
+) -> Option<(Outcome, bool)> {
+    match facts.stage {
+        Stage::Settled(outcome) => return Some((outcome, true)),
+        Stage::Declined => return Some((Outcome::Lapsed, false)),
+        Stage::Contested => return Some((Outcome::Contested, false)),
+        _ if deadline(facts, terms).is_none_or(|by| now <= by) => return None,
+        _ => {}
+    }
+    let outcome = match facts.stage {
+        Stage::Working => Outcome::Failed,
+        Stage::Reviewing => match public {
+            Some(true) => Outcome::Accepted,
+            Some(false) => Outcome::Refused,
+            None => Outcome::Contested,
+        },
+        Stage::Judged(Ruling::Accepted) => Outcome::Accepted,
+        Stage::Judged(Ruling::Refused) if opened == Some(false) => Outcome::Refused,
+        Stage::Judged(_) => Outcome::Contested,
+        Stage::Cancelled(Side::Requester) => Outcome::CancelledByRequester,
+        Stage::Cancelled(Side::Worker) => Outcome::CancelledByWorker,
+        Stage::Receipted(outcome) => outcome,
+        _ => Outcome::Lapsed,
+    };
+    Some((outcome, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::checks::Checks;
+    use crate::time::Millis;
+
+    const AT: Timestamp = Timestamp(1_000_000);
+
+    fn terms() -> Terms {
+        Terms {
+            at: AT,
+            done: Millis::mins(5),
+            offer: Id::from_bytes([1; 32]),
+            price: "1 USD per task".parse().unwrap(),
+            until: AT + Millis::mins(1),
+            checks: Checks::default(),
+            review: Millis::mins(10),
+            sealed: None,
+        }
+    }
+
+    fn facts(stage: Stage) -> Facts {
+        Facts {
+            stage,
+            begin: Some(AT),
+            due: AT + Millis::mins(5),
+            briefed: true,
+            delivery: None,
+            deliveries: 0,
+            review_until: Some(AT + Millis::mins(20)),
+            since: Some(AT + Millis::mins(6)),
+            opened: false,
+            receipt: None,
+            progress: 1,
+            questions: (0, 0),
+        }
+    }
+
+    /// Every stage there is. A new one does not compile until it is named here.
+    fn every() -> Vec<Stage> {
+        let outcomes = [
+            Outcome::Accepted,
+            Outcome::Refused,
+            Outcome::Failed,
+            Outcome::CancelledByRequester,
+            Outcome::CancelledByWorker,
+        ];
+        let rulings = [Ruling::Accepted, Ruling::Refused, Ruling::Unserved, Ruling::Changes(AT)];
+        let mut stages = vec![
+            Stage::Awarded,
+            Stage::Withdrawn,
+            Stage::Declined,
+            Stage::Begun,
+            Stage::Working,
+            Stage::Delivered,
+            Stage::Reviewing,
+            Stage::Contested,
+        ];
+        stages.extend(rulings.map(Stage::Judged));
+        stages.extend([Side::Requester, Side::Worker].map(Stage::Cancelled));
+        stages.extend(outcomes.map(Stage::Receipted));
+        stages.extend(outcomes.map(Stage::Settled));
+        for stage in &stages {
+            match stage {
+                Stage::Awarded
+                | Stage::Withdrawn
+                | Stage::Declined
+                | Stage::Begun
+                | Stage::Working
+                | Stage::Delivered => {}
+                Stage::Reviewing | Stage::Contested => {}
+                Stage::Judged(_) | Stage::Cancelled(_) | Stage::Receipted(_) | Stage::Settled(_) => {}
+            }
+        }
+        stages
+    }
+
+    #[test]
+    fn no_stage_is_without_an_exit() {
+        let terms = terms();
+        for stage in every() {
+            let facts = facts(stage);
+            for checks in [None, Some(true), Some(false)] {
+                match deadline(&facts, &terms) {
+                    Some(by) => {
+                        assert_eq!(
+                            outcome(&facts, &terms, by, checks, checks),
+                            None,
+                            "{stage:?} is open until its deadline"
+                        );
+                        let after = outcome(&facts, &terms, by + Millis(1), checks, checks);
+                        assert!(after.is_some_and(|(_, agreed)| !agreed), "{stage:?} closes by silence, one-sidedly");
+                    }
+                    None => assert!(
+                        outcome(&facts, &terms, AT, checks, checks).is_some(),
+                        "{stage:?} is final and has an outcome"
+                    ),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn silence_blames_only_who_had_signed_for_it() {
+        let terms = terms();
+        let late = AT + Millis::days(1);
+        let by_silence =
+            |stage, public, opened| outcome(&facts(stage), &terms, late, public, opened).map(|(outcome, _)| outcome);
+        assert_eq!(by_silence(Stage::Awarded, None, None), Some(Outcome::Lapsed));
+        assert_eq!(by_silence(Stage::Begun, None, None), Some(Outcome::Lapsed), "no sign that the brief was seen");
+        assert_eq!(by_silence(Stage::Working, None, None), Some(Outcome::Failed));
+        assert_eq!(
+            by_silence(Stage::Delivered, Some(true), Some(true)),
+            Some(Outcome::Lapsed),
+            "nobody acknowledged the header"
+        );
+        assert_eq!(by_silence(Stage::Reviewing, Some(true), None), Some(Outcome::Accepted));
+        assert_eq!(by_silence(Stage::Reviewing, Some(false), None), Some(Outcome::Refused));
+        assert_eq!(by_silence(Stage::Judged(Ruling::Refused), Some(true), Some(false)), Some(Outcome::Refused));
+        assert_eq!(by_silence(Stage::Judged(Ruling::Refused), Some(true), Some(true)), Some(Outcome::Contested));
+        assert_eq!(by_silence(Stage::Judged(Ruling::Unserved), None, None), Some(Outcome::Contested));
+        assert_eq!(by_silence(Stage::Cancelled(Side::Worker), None, None), Some(Outcome::CancelledByWorker));
+    }
+
+    #[test]
+    fn only_accepted_work_is_owed_for() {
+        assert_eq!(owed(Outcome::Accepted, &terms()), 1_000_000);
+        assert_eq!(owed(Outcome::Refused, &terms()), 0);
+    }
+}

@@ -1,0 +1,173 @@
+//! What the worker of a hire does next.
+//!
+//! In: the hire, what this peer can take on, the time. Out: at most one step, the most urgent; asked again after each.
+//! Must never happen: a second start of an agent that was not declared restartable.
+
+use crate::hire::stage::{Facts, Stage};
+use crate::hire::{Hire, Say, Step, Todo, Wish};
+use crate::limits;
+use crate::market::{BlobRef, Brief, Outcome, Ruling, Scores};
+use crate::record::Verified;
+use crate::time::Timestamp;
+
+/// What the machine must know beside the hire.
+#[derive(Debug, Clone, Copy)]
+pub struct Means {
+    /// Whether there is room for one more hire.
+    pub capacity: bool,
+    /// Whether the agent may be started again after the node fell while it ran.
+    pub restartable: bool,
+    /// Whether nothing is under way for this hire (a fetch, a run, a check).
+    pub idle: bool,
+}
+
+/// The next step of the worker.
+pub fn next(hire: &Hire, means: Means, now: Timestamp) -> Option<Step> {
+    let facts = hire.facts();
+    let decline = |is_final, reason: &str| Some(Step::Say(Say::Decline { is_final, reason: reason.to_owned() }));
+    match facts.stage {
+        Stage::Awarded if now > hire.terms().until => decline(false, "the claim had ended"),
+        Stage::Awarded if !means.capacity => decline(false, "no capacity left"),
+        Stage::Awarded => match &hire.wish {
+            Some(Wish::Stop(reason)) => decline(true, reason),
+            _ => Some(Step::Say(Say::Begin)),
+        },
+        Stage::Withdrawn => decline(true, "withdrawn"),
+        Stage::Begun | Stage::Working => work(hire, &facts, means, now),
+        Stage::Judged(Ruling::Unserved) => contest("the result was ready to be fetched"),
+        Stage::Judged(Ruling::Refused) => match recheck(hire, &facts, means.idle) {
+            Agreement::Agrees | Agreement::Open(None) => None,
+            Agreement::Open(step) => step,
+            Agreement::Disagrees => contest("every check that was shown passes on what I delivered"),
+        },
+        Stage::Receipted(outcome) => close(hire, &facts, outcome, means.idle),
+        _ => None,
+    }
+}
+
+fn contest(statement: &str) -> Option<Step> {
+    Some(Step::Say(Say::Contest { statement: statement.to_owned() }))
+}
+
+fn cancel(reason: &str) -> Option<Step> {
+    Some(Step::Say(Say::Cancel { reason: reason.to_owned() }))
+}
+
+/// The brief of a hire, once it is here.
+pub fn brief(hire: &Hire) -> Option<&Verified<Brief>> {
+    hire.chain.of(crate::hire::Side::Requester).iter().find_map(|entry| match entry {
+        crate::hire::chain::Entry::Brief(brief) => Some(brief),
+        _ => None,
+    })
+}
+
+fn work(hire: &Hire, facts: &Facts, means: Means, now: Timestamp) -> Option<Step> {
+    if let Some(Wish::Stop(reason)) = &hire.wish {
+        return cancel(reason);
+    }
+    if now > facts.due {
+        return None;
+    }
+    let brief = brief(hire)?;
+    if facts.stage == Stage::Begun {
+        return Some(Step::Say(Say::Progress { percent: 0, note: None }));
+    }
+    let missing: Vec<BlobRef> =
+        brief.inputs.iter().map(|input| input.blob).filter(|blob| !hire.fetched.contains(&blob.root)).collect();
+    if !missing.is_empty() {
+        return means.idle.then_some(Step::Do(Todo::Fetch(missing)));
+    }
+    let done: Vec<BlobRef> =
+        hire.attempts.iter().filter_map(|attempt| attempt.ended.as_ref()?.1.as_ref().ok().copied()).collect();
+    // One good run for each delivery asked for.
+    let Some(result) = done.get(facts.deliveries).copied() else {
+        return run(hire, means);
+    };
+    match hire.checked.get(&result.root) {
+        None => means.idle.then_some(Step::Do(Todo::Check { blob: result, sealed: false })),
+        Some(checked) if checked.public.passed() => {
+            Some(Step::Say(Say::Deliver { blob: result, checked: checked.share() }))
+        }
+        Some(checked) => {
+            let failed = checked.public.outcomes.iter().find(|outcome| !outcome.passed);
+            let what = failed.map(|outcome| format!("{}: {}", outcome.check, outcome.detail)).unwrap_or_default();
+            cancel(&format!("the result does not pass the public checks: {what}"))
+        }
+    }
+}
+
+fn run(hire: &Hire, means: Means) -> Option<Step> {
+    if !means.idle {
+        return None;
+    }
+    match hire.attempts.last().map(|last| &last.ended) {
+        Some(Some((_, Err(why)))) => return cancel(why),
+        Some(None) if !means.restartable => {
+            return cancel("the node stopped while the agent was running, and the agent is not declared restartable");
+        }
+        _ => {}
+    }
+    if hire.attempts.len() >= limits::DELIVERIES * 2 {
+        return cancel("the agent was started too often without a result");
+    }
+    Some(Step::Do(Todo::Work))
+}
+
+enum Agreement {
+    Agrees,
+    Disagrees,
+    Open(Option<Step>),
+}
+
+/// Whether the worker's own run of the public and opened checks finds a fault in what it delivered.
+fn recheck(hire: &Hire, facts: &Facts, idle: bool) -> Agreement {
+    let Some(delivery) = &facts.delivery else { return Agreement::Disagrees };
+    match hire.checked.get(&delivery.blob.root) {
+        Some(checked) if checked.sealed.is_some() || !facts.opened => {
+            if checked.passed() {
+                Agreement::Disagrees
+            } else {
+                Agreement::Agrees
+            }
+        }
+        _ => Agreement::Open(idle.then_some(Step::Do(Todo::Check { blob: delivery.blob, sealed: true }))),
+    }
+}
+
+fn close(hire: &Hire, facts: &Facts, outcome: Outcome, idle: bool) -> Option<Step> {
+    if outcome == Outcome::Refused {
+        match recheck(hire, facts, idle) {
+            Agreement::Agrees => {}
+            Agreement::Disagrees => return contest("every check that was shown passes on what I delivered"),
+            Agreement::Open(step) => return step,
+        }
+    }
+    Some(Step::Say(Say::Countersign { scores: judge(hire, facts, outcome) }))
+}
+
+/// What the worker thinks of the requester: judged on whether it ruled in time and kept to what its checks say.
+pub fn judge(hire: &Hire, facts: &Facts, outcome: Outcome) -> Option<Scores> {
+    let silent = facts.delivery.is_some() && facts.since.is_none();
+    let verdict_at = facts.since.filter(|_| facts.review_until.is_some());
+    let speed = match (verdict_at, facts.review_until) {
+        (Some(at), Some(until)) => {
+            let used = hire.terms().review.0.saturating_sub(until.since(at).0);
+            let left = 1000 - used.saturating_mul(1000).checked_div(hire.terms().review.0).unwrap_or(0).min(1000);
+            u16::try_from(left).ok()
+        }
+        _ => None,
+    };
+    match outcome {
+        Outcome::Accepted | Outcome::Refused if silent => {
+            Some(Scores { speed: Some(0), quality: None, accuracy: None, communication: Some(0) })
+        }
+        Outcome::Accepted | Outcome::Refused => {
+            Some(Scores { speed, quality: Some(1000), accuracy: None, communication: Some(1000) })
+        }
+        Outcome::Contested => Some(Scores { speed, quality: Some(0), accuracy: None, communication: Some(500) }),
+        Outcome::CancelledByRequester => {
+            Some(Scores { speed: None, quality: Some(250), accuracy: None, communication: Some(500) })
+        }
+        Outcome::Failed | Outcome::CancelledByWorker | Outcome::Lapsed => None,
+    }
+}

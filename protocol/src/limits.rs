@@ -1,0 +1,166 @@
+//! Every bound of the protocol, with its reason. Nothing from outside is stored, decoded or repeated without one.
+
+use crate::time::Millis;
+
+// ---- bytes ----
+
+/// The longest envelope of a record that travels by gossip. Gossip frames are capped at 64 KiB by the transport, and a
+/// receiver measures the whole read buffer, so the market stays well below it.
+pub const GOSSIP_RECORD: usize = 16 * 1024;
+/// The longest envelope of any record: a brief with its parameters is the largest kind.
+pub const RECORD: usize = 96 * 1024;
+/// What an envelope adds to its payload: kind, issuer, signature and CBOR heads.
+pub const ENVELOPE_OVERHEAD: usize = 256;
+/// Nesting of CBOR items, the payload's own map included. A manifest needs seven.
+pub const DEPTH: usize = 16;
+/// A kind's name and version, such as `countersign/1`.
+pub const KIND_NAME: usize = 24;
+/// Entries of the extension map, which later releases may fill and this one carries unread.
+pub const EXT_ENTRIES: usize = 8;
+/// Bytes of one extension.
+pub const EXT_VALUE: usize = 256;
+/// The private part that travels beside a record: terms with their checks are the largest.
+pub const BESIDE: usize = 64 * 1024;
+/// A parcel of records sent from one peer to another.
+pub const PARCEL: usize = 256 * 1024;
+/// Records in one parcel.
+pub const PARCEL_ITEMS: usize = 32;
+/// Any message between two peers: a chunk of a blob and its frame is the largest.
+pub const MESSAGE: usize = 384 * 1024;
+/// One page of a room's records on catching up.
+pub const PAGE_BYTES: usize = 128 * 1024;
+
+// ---- payloads, by kind (bytes) ----
+
+/// A manifest: 32 skills of four hundred bytes, fewer if they carry schemas.
+pub const MANIFEST: usize = GOSSIP_RECORD - ENVELOPE_OVERHEAD;
+/// An offer, with its public checks and their schema.
+pub const OFFER: usize = GOSSIP_RECORD - ENVELOPE_OVERHEAD;
+/// Kinds of fixed shape and short texts.
+pub const SMALL: usize = 4 * 1024;
+/// A brief.
+pub const BRIEF: usize = RECORD - ENVELOPE_OVERHEAD;
+/// A verdict may open the sealed checks.
+pub const VERDICT: usize = 24 * 1024;
+/// A rating with the envelopes of its permit.
+pub const RATING: usize = 4 * 1024 - ENVELOPE_OVERHEAD;
+/// One envelope inside a permit.
+pub const PERMIT_PART: usize = 768;
+
+// ---- texts and lists ----
+
+/// A name, a version, a model's digest, a media type.
+pub const NAME: usize = 64;
+/// A one-line summary of a task.
+pub const SUMMARY: usize = 500;
+/// A reason, a note, a statement, a question.
+pub const NOTE: usize = 2_000;
+/// Parameters of a brief: JSON text.
+pub const PARAMS: usize = 64 * 1024;
+/// A JSON Schema as text.
+pub const SCHEMA: usize = 8 * 1024;
+/// Skills in one manifest.
+pub const SKILLS: usize = 32;
+/// Inputs of one brief.
+pub const INPUTS: usize = 16;
+/// Addresses in one contact.
+pub const ADDRESSES: usize = 4;
+/// One address.
+pub const ADDRESS: usize = 128;
+/// Failed checks named in a verdict.
+pub const FAILED_CHECKS: usize = 64;
+/// Slots of one offer.
+pub const SLOTS: u16 = 64;
+/// The largest blob, input or result.
+pub const BLOB: u64 = 64 * 1024 * 1024;
+/// The result document of a task: it is checked as a whole, in memory.
+pub const RESULT: u64 = 16 * 1024 * 1024;
+
+// ---- time ----
+
+/// How far ahead a record may be dated before it is ignored: clocks differ.
+pub const AHEAD: Millis = Millis::secs(60);
+/// How long after a deadline a side waits before it acts on an absence: a record dated by the deadline counts
+/// whenever it arrives, and this is the time it is given to.
+pub const GRACE: Millis = Millis::secs(120);
+/// A manifest's longest life; it is renewed at half of it.
+pub const MANIFEST_LIFE: Millis = Millis::hours(1);
+/// An offer's longest life.
+pub const OFFER_LIFE: Millis = Millis::days(1);
+/// A contact's longest life.
+pub const CONTACT_LIFE: Millis = Millis::hours(2);
+/// A claim's longest validity.
+pub const CLAIM_LIFE: Millis = Millis::days(1);
+/// The longest work clock of one hire.
+pub const WORK: Millis = Millis::days(30);
+/// The longest review clock.
+pub const REVIEW: Millis = Millis::days(14);
+/// How long the close may take: verdict, receipt, countersign.
+pub const CLOSE: Millis = Millis::mins(10);
+/// How long after its close a hire's records and bytes stay served.
+pub const SERVED: Millis = Millis::days(30);
+
+// ---- hires ----
+
+/// Hires this peer has open at once, as either side. Beyond it, awards are declined and commands refused.
+pub const OPEN_HIRES: usize = 4_096;
+/// Offers of mine that are open at once.
+pub const POSTINGS: usize = 1_024;
+/// Claims of mine that are out at once.
+pub const CLAIMS_OUT: usize = 1_024;
+/// Claims kept for one offer: one an issuer, the best in choosing order.
+pub const CLAIMS_PER_OFFER: usize = 256;
+/// Of those, places that only newcomers may hold.
+pub const CLAIMS_NEWCOMERS: usize = 32;
+/// Records of one side in one hire.
+pub const CHAIN: usize = 256;
+/// Progress notes of one hire.
+pub const PROGRESS: usize = 64;
+/// Questions in one hire.
+pub const QUESTIONS: usize = 16;
+/// Deliveries in one hire: the first, and what changes were wanted of it.
+pub const DELIVERIES: usize = 8;
+/// Rounds of one slot: how often it may be awarded again.
+pub const ROUNDS: u16 = 64;
+/// Steps one hire may take for one input: every step changes its stage or starts work, so a few are the most.
+pub const STEPS: usize = 32;
+/// Closed hires kept in memory beside the open ones; older ones are in the archive.
+pub const CLOSED_KEPT: usize = 10_000;
+
+// ---- sending ----
+
+/// First pause before a message is sent again; it doubles up to `RETRY_MAX`.
+pub const RETRY_MIN: Millis = Millis(1_000);
+/// Longest pause between two attempts to reach a peer.
+pub const RETRY_MAX: Millis = Millis::mins(5);
+/// Peers with something waiting for them.
+pub const OUTBOX_PEERS: usize = 8_192;
+
+// ---- directory ----
+
+/// Manifests held.
+pub const MANIFESTS: usize = 50_000;
+/// Offers held.
+pub const OFFERS: usize = 20_000;
+/// Offers held of one issuer.
+pub const OFFERS_PER_ISSUER: usize = 256;
+/// Contacts held.
+pub const CONTACTS: usize = 50_000;
+/// Rows in one answer to a query; a cursor asks for more.
+pub const ANSWER_ROWS: usize = 200;
+/// Rooms followed at once.
+pub const ROOMS: usize = 64;
+/// A crowded room may split later; today a room is the first segment of a skill.
+pub const ROOM_DEPTH: usize = 1;
+
+// ---- ratings ----
+
+/// Ratings held in memory.
+pub const RATINGS: usize = 1_000_000;
+/// Ratings of one subject that an answer lists.
+pub const RATINGS_LISTED: usize = 256;
+
+// ---- journal ----
+
+/// The longest event: a posting with its task, or an award with claim, offer and terms.
+pub const EVENT: usize = 512 * 1024;

@@ -1,0 +1,67 @@
+//! A task that somebody wants done: the public part. Inputs and sealed checks stay with the requester until a begin.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{Ext, Text};
+use crate::id::{AgentId, Bytes32};
+use crate::limits;
+use crate::market::checks::Checks;
+use crate::market::constraint::Constraint;
+use crate::market::price::Price;
+use crate::market::skill::Skill;
+use crate::record::{Invalid, Network, Nothing, Payload, ensure};
+use crate::time::{Millis, Timestamp};
+
+/// A task offer. An issuer's offers are told apart by `nonce`; the highest `seq` of one nonce counts, and one with no
+/// slots takes the offer back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// When it was made.
+    pub at: Timestamp,
+    /// What later releases add.
+    #[serde(default, skip_serializing_if = "Ext::is_empty")]
+    pub ext: Ext,
+    /// The highest price, if the requester wants it known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Price>,
+    /// `max(last + 1, unix ms)`.
+    pub seq: u64,
+    /// Until when claims are collected before one is chosen. An offer to one worker has no window: it equals `at`.
+    pub bids: Timestamp,
+    /// The work clock: how long after its begin a worker has to deliver.
+    pub done: Millis,
+    /// 32 random bytes: which of the issuer's offers this is.
+    pub nonce: Bytes32,
+    /// What has to be done.
+    pub skill: Skill,
+    /// How many workers are wanted.
+    pub slots: u16,
+    /// What a worker's properties must say.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub constraint: Option<Constraint>,
+    /// Public checks of the result.
+    #[serde(default, skip_serializing_if = "crate::market::is_default")]
+    pub checks: Checks,
+    /// The review clock: how long after its acknowledgement a delivery may wait for its verdict.
+    pub review: Millis,
+    /// When to forget it; at most `limits::OFFER_LIFE` after `at`.
+    pub expires: Timestamp,
+    /// One line for people.
+    pub summary: Text<{ limits::SUMMARY }>,
+}
+
+impl Payload for Offer {
+    const KIND: &'static str = "offer/1";
+    const MAX: usize = limits::OFFER;
+    type Private = Nothing;
+
+    fn check(&self, _: &AgentId, _: &Network) -> Result<(), Invalid> {
+        ensure(self.slots <= limits::SLOTS, "too many slots")?;
+        ensure(self.expires > self.at, "it expires before it begins")?;
+        ensure(self.expires <= self.at + limits::OFFER_LIFE, "an offer lives a day at most")?;
+        ensure(self.at <= self.bids && self.bids < self.expires, "bids end between the start and the expiry")?;
+        ensure((1..=limits::WORK.0).contains(&self.done.0), "the work clock is out of range")?;
+        ensure((1..=limits::REVIEW.0).contains(&self.review.0), "the review clock is out of range")
+    }
+}

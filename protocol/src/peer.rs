@@ -1,0 +1,563 @@
+//! The brain: one market peer, composed of the directory, the reputation model, the hires and the outbox.
+//!
+//! In: [`io::Input`]. Out: [`io::Output`], in the order in which they must be carried out. Durable state changes in one
+//! place only, [`Peer::apply`], which live events and replayed ones go through alike. Everything else (directory,
+//! outbox, what is under way) is soft and found again by asking the machines what they would do next.
+//!
+//! ```text
+//!  Input --> handle --> machines decide --> commit(event) --> Persist + apply --> sends, work, notices
+//!                          ^                                        |
+//!                          '------------- asked again -------------'
+//! ```
+
+pub mod event;
+mod hiring;
+pub mod io;
+mod life;
+mod query;
+mod serving;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_core::CryptoRng;
+
+use crate::directory::{Directory, Insert};
+use crate::gossip::Verdict;
+use crate::hire::chain::{Entry, Misfit};
+use crate::hire::outbox::Outbox as Letters;
+use crate::hire::{Attempt, Closed, Hire, HireId, Side};
+use crate::id::{AgentId, Bytes32, Id};
+use crate::limits;
+use crate::market::{Claim, Contact, Manifest, Offer, Rating, Skill};
+use crate::record::{Record, Refusal, Signer, Verified};
+use crate::reputation::{BetaMean, Model};
+use crate::time::{Millis, Timestamp};
+use crate::wire::Reply;
+use event::{Event, Logged, Subject};
+use io::{Config, Input, Notice, Origin, Outbox, Output, Token};
+
+pub use hiring::Posting;
+pub use serving::Bid;
+
+/// Why a journal cannot be replayed: it was written by another release, or is not this peer's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {number} of the journal cannot be read: {why}")]
+pub struct RestoreError {
+    /// Which event, from 1.
+    pub number: u64,
+    /// Why.
+    pub why: Refusal,
+}
+
+/// What compaction may do with an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retain {
+    /// It is part of the live state.
+    Live,
+    /// It belongs to something closed long ago.
+    Archive,
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wake {
+    Hire(HireId),
+    Posting(Id<Offer>),
+    Bid(Id<Claim>),
+    Renew,
+}
+
+/// Work under way outside the brain for one hire, or a pause before it is tried again. Soft.
+#[derive(Debug, Clone, Copy)]
+struct Busy {
+    again: Option<Timestamp>,
+    tries: u32,
+}
+
+/// One market peer.
+pub struct Peer {
+    config: Config,
+    signer: Signer,
+    rng: Box<dyn CryptoRng + Send>,
+    // Durable: changed by `apply` only.
+    postings: BTreeMap<Id<Offer>, Posting>,
+    bids: BTreeMap<Id<Claim>, Bid>,
+    hires: BTreeMap<HireId, Hire>,
+    reputation: BetaMean,
+    // Soft.
+    directory: Directory,
+    letters: Letters,
+    busy: BTreeMap<HireId, Busy>,
+    /// Hires whose agent has, or will have, work to do: they count against `parallel`.
+    load: BTreeSet<HireId>,
+    open: usize,
+    wakes: BTreeSet<(Timestamp, Wake)>,
+    wake_of: BTreeMap<Wake, Timestamp>,
+    rooms: BTreeSet<String>,
+    manifest: Option<Verified<Manifest>>,
+    contact: Option<Verified<Contact>>,
+    addresses: Vec<String>,
+    last_seq: u64,
+    hungry: bool,
+}
+
+impl Peer {
+    /// Rebuilds a peer from its journal and the ratings it keeps, and says what must be done first.
+    ///
+    /// `events` are the journal's, in order; `ratings` may come in any order.
+    pub fn restore(
+        config: Config,
+        signer: Signer,
+        rng: Box<dyn CryptoRng + Send>,
+        now: Timestamp,
+        events: impl IntoIterator<Item = Vec<u8>>,
+        ratings: impl IntoIterator<Item = Verified<Rating>>,
+    ) -> Result<(Self, Outbox), RestoreError> {
+        let mut peer = Self {
+            config,
+            signer,
+            rng,
+            postings: BTreeMap::new(),
+            bids: BTreeMap::new(),
+            hires: BTreeMap::new(),
+            reputation: BetaMean::default(),
+            directory: Directory::default(),
+            letters: Letters::default(),
+            busy: BTreeMap::new(),
+            load: BTreeSet::new(),
+            open: 0,
+            wakes: BTreeSet::new(),
+            wake_of: BTreeMap::new(),
+            rooms: BTreeSet::new(),
+            manifest: None,
+            contact: None,
+            addresses: Vec::new(),
+            last_seq: 0,
+            hungry: true,
+        };
+        for rating in ratings {
+            peer.reputation.insert(&rating);
+        }
+        let mut out = Outbox::new();
+        let network = peer.signer.network();
+        for (number, bytes) in (1..).zip(events) {
+            let logged = Logged::decode(&bytes, &network).map_err(|why| RestoreError { number, why })?;
+            // A rating of mine that the store has lost goes back into it.
+            let mine = match &logged.event {
+                Event::Rated { rating } => Some(rating.clone()),
+                _ => None,
+            };
+            if peer.apply(logged.at, logged.event) {
+                out.extend(mine.map(|rating| Output::Keep(Box::new(rating))));
+            }
+        }
+        peer.resume(now, &mut out);
+        Ok((peer, out))
+    }
+
+    /// Starts what a restored state asks for: rooms, timers, letters, work.
+    fn resume(&mut self, now: Timestamp, out: &mut Outbox) {
+        let skills: Vec<Skill> = self.config.skills.iter().map(|serving| serving.entry.path.clone()).collect();
+        for skill in skills {
+            self.follow(&skill, out);
+        }
+        self.renew(now, out);
+        let hires: Vec<HireId> = self.hires.iter().filter(|(_, hire)| !hire.through).map(|(id, _)| *id).collect();
+        for id in hires {
+            self.open += usize::from(self.hires.get(&id).is_some_and(|hire| hire.closed.is_none()));
+            self.resend(now, id);
+            self.advance(now, id, out);
+        }
+        let postings: Vec<_> = self.postings.iter().filter(|(_, p)| p.closed.is_none()).map(|(id, _)| *id).collect();
+        for id in postings {
+            self.announce_posting(now, id, out);
+            self.advance_posting(now, id, out);
+        }
+        let bids: Vec<_> = self.bids.keys().copied().collect();
+        for id in bids {
+            self.repeat_bid(now, id, out);
+        }
+        self.finish(now, out);
+    }
+
+    /// This peer's name.
+    pub fn agent(&self) -> AgentId {
+        self.signer.agent()
+    }
+
+    /// Takes one input and appends what is to be done to `out`.
+    pub fn handle(&mut self, now: Timestamp, input: Input, out: &mut Outbox) {
+        match input {
+            Input::Record { from: _, origin, record } => {
+                let verdict = self.hear(now, record, out);
+                if let Origin::Gossip(token) = origin {
+                    out.push(Output::Verdict(token, verdict));
+                }
+            }
+            Input::Parcel { from, token, items } => self.on_parcel(now, from, token, items, out),
+            Input::Sent { to, ids, replies } => self.on_sent(now, to, &ids, replies.as_deref(), out),
+            Input::LinkUp(agent) => self.letters.link_up(now, &agent),
+            Input::RoomMember { room, agent } => {
+                if self.rooms.contains(&room) {
+                    out.push(Output::AskPage { to: agent, room, after: None });
+                }
+            }
+            Input::Page { from, room, next } => {
+                if next.is_some() && self.rooms.contains(&room) {
+                    out.push(Output::AskPage { to: from, room, after: next });
+                }
+            }
+            Input::Addresses(addresses) => {
+                self.addresses = addresses;
+                self.renew_contact(now, out);
+            }
+            Input::Command { caller, command } => {
+                let answer = self.on_command(now, command, out);
+                out.push(Output::Answer(caller, answer));
+            }
+            Input::Fetched { hire, result } => self.on_fetched(now, hire, result, out),
+            Input::Worked { hire, attempt, result } => self.on_worked(now, hire, attempt, result, out),
+            Input::Working { hire, percent, note } => self.on_working(now, hire, percent, note, out),
+            Input::Checked { hire, root, checked } => self.on_checked(now, hire, root, checked, out),
+            Input::Tick => {}
+        }
+        self.finish(now, out);
+    }
+
+    /// When [`Input::Tick`] is wanted at the latest.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let wake = self.wakes.first().map(|(at, _)| *at);
+        [wake, self.letters.next(), self.directory.next_expiry()].into_iter().flatten().min()
+    }
+
+    /// Whether the journal's compaction may move this event to the archive: its subject closed so long ago that nobody
+    /// is owed its records any more.
+    pub fn retains(&self, event: &[u8], now: Timestamp) -> Retain {
+        let Ok(logged) = Logged::decode(event, &self.signer.network()) else { return Retain::Live };
+        let hire_is_old = |id: &HireId| {
+            let closed = self
+                .hires
+                .get(id)
+                .is_none_or(|hire| hire.closed.is_some_and(|closed| now > closed.at + limits::SERVED));
+            closed && !self.busy.contains_key(id)
+        };
+        let old = match logged.event.subject() {
+            Subject::Rating => false,
+            Subject::Hire(id) => hire_is_old(&id),
+            Subject::Claim(id) => !self.bids.contains_key(&id),
+            Subject::Offer(id) => self
+                .postings
+                .get(&id)
+                .is_none_or(|posting| posting.closed.is_some() && posting.hires.iter().all(hire_is_old)),
+        };
+        if old { Retain::Archive } else { Retain::Live }
+    }
+
+    /// Forgets what compaction has archived.
+    pub fn forget_archived(&mut self, now: Timestamp) {
+        let old = |hire: &Hire| hire.closed.is_some_and(|closed| now > closed.at + limits::SERVED);
+        self.hires.retain(|_, hire| !old(hire));
+        let hires = &self.hires;
+        self.postings
+            .retain(|_, posting| posting.closed.is_none() || posting.hires.iter().any(|id| hires.contains_key(id)));
+    }
+
+    // ---- durable state ----
+
+    /// Logs an event and makes it so. Outputs that it justifies come after it in `out`.
+    fn commit(&mut self, now: Timestamp, event: Event<Record>, out: &mut Outbox) {
+        let logged = Logged { at: now, event };
+        out.push(Output::Persist(logged.encode()));
+        self.apply(logged.at, logged.event);
+    }
+
+    /// The one place where durable state changes. Returns whether a rating in it was new.
+    fn apply(&mut self, at: Timestamp, event: Event<Record>) -> bool {
+        match event {
+            Event::Posted { offer: Record::Offer(offer), task, to, salt } => {
+                self.postings.insert(offer.id(), Posting::new(offer, *task, to, salt));
+            }
+            Event::Unposted { offer, reason } => {
+                if let Some(posting) = self.postings.get_mut(&offer) {
+                    posting.closed = Some(reason);
+                    posting.claims.clear();
+                }
+            }
+            Event::Claimed { claim: Record::Claim(claim), offer: Record::Offer(offer) } => {
+                self.bids.insert(claim.id(), Bid { claim, offer });
+            }
+            Event::Unclaimed { claim, .. } => {
+                self.bids.remove(&claim);
+            }
+            Event::Awarded {
+                side,
+                award: Record::Award(award),
+                claim: Record::Claim(claim),
+                offer: Record::Offer(offer),
+                reason,
+            } => {
+                let id = award.id();
+                if let Some(posting) = self.postings.get_mut(&offer.id()).filter(|_| side == Side::Requester) {
+                    posting.claims.remove(&claim.issuer());
+                    posting.hires.push(id);
+                    posting.chosen.insert(id, reason);
+                }
+                self.bids.remove(&claim.id());
+                self.hires.insert(id, Hire::new(side, award, claim, offer));
+            }
+            Event::Said { record, judgement } => {
+                let Ok(entry) = Entry::try_from(record) else { return false };
+                if let Some(hire) = self.hires.get_mut(&entry.hire()) {
+                    // A ruling is of one delivery, a stop is done once it is said.
+                    if matches!(entry, Entry::Verdict(_) | Entry::Cancel(_) | Entry::Withdraw(_) | Entry::Decline(_)) {
+                        hire.wish = None;
+                    }
+                    hire.chain.push(entry);
+                    hire.judgement =
+                        judgement.map(|(judgement, opening)| (judgement, Some(opening))).or(hire.judgement.take());
+                }
+            }
+            Event::Fetched { hire, roots } => self.with(hire, |hire| hire.fetched.extend(roots)),
+            Event::Started { hire } => self.with(hire, |hire| hire.attempts.push(Attempt { started: at, ended: None })),
+            Event::Ended { hire, attempt, result } => self.with(hire, |hire| {
+                if let Some(attempt) = hire.attempts.get_mut(attempt) {
+                    attempt.ended = Some((at, result));
+                }
+            }),
+            Event::Checked { hire, root, checked } => self.with(hire, |hire| {
+                hire.checked.insert(root, *checked);
+            }),
+            Event::Wished { hire, wish } => self.with(hire, |hire| hire.wish = Some(wish)),
+            Event::Closed { hire, outcome, agreed } => {
+                self.with(hire, |hire| hire.closed = Some(Closed { at, outcome, agreed }))
+            }
+            Event::Reopened { hire } => self.with(hire, |hire| (hire.closed, hire.through) = (None, false)),
+            Event::Through { hire } => self.with(hire, |hire| hire.through = true),
+            Event::Rated { rating: Record::Rating(rating) } => {
+                self.with(rating.judgement.hire, |hire| hire.rated = true);
+                return self.reputation.insert(&rating);
+            }
+            // An event whose record is of another kind than its name says: nobody writes it, nothing follows from it.
+            Event::Posted { .. } | Event::Claimed { .. } | Event::Awarded { .. } | Event::Rated { .. } => {}
+        }
+        false
+    }
+
+    fn with(&mut self, id: HireId, change: impl FnOnce(&mut Hire)) {
+        if let Some(hire) = self.hires.get_mut(&id) {
+            change(hire);
+        }
+    }
+
+    // ---- what is heard ----
+
+    /// A public record, by gossip, page or parcel.
+    fn hear(&mut self, now: Timestamp, record: Record, out: &mut Outbox) -> Verdict {
+        let inserted = match record {
+            Record::Manifest(manifest) => {
+                let who = manifest.issuer();
+                let inserted = self.directory.insert_manifest(now, manifest);
+                if inserted == Insert::New {
+                    self.on_manifest(now, who, out);
+                }
+                inserted
+            }
+            Record::Offer(offer) => {
+                let inserted = self.directory.insert_offer(now, offer.clone());
+                if inserted == Insert::New {
+                    self.consider(now, &offer, out);
+                }
+                inserted
+            }
+            Record::Contact(contact) => self.directory.insert_contact(now, contact),
+            // Nothing else is gossiped: whoever passes it on should have known.
+            _ => return Verdict::Reject,
+        };
+        match inserted {
+            Insert::New => Verdict::Accept,
+            Insert::Stale | Insert::Full => Verdict::Ignore,
+        }
+    }
+
+    fn on_parcel(
+        &mut self,
+        now: Timestamp,
+        from: AgentId,
+        token: Token,
+        items: Vec<Result<Record, Refusal>>,
+        out: &mut Outbox,
+    ) {
+        let replies = items
+            .into_iter()
+            .map(|item| match item {
+                Ok(record) => self.receive(now, from, record, out),
+                Err(refusal) => {
+                    if !refusal.is_innocent() {
+                        out.push(Output::Blame(from, refusal.to_string()));
+                    }
+                    refused(&refusal.to_string())
+                }
+            })
+            .collect();
+        out.push(Output::Respond(token, replies));
+    }
+
+    /// A record sent to us in particular.
+    fn receive(&mut self, now: Timestamp, from: AgentId, record: Record, out: &mut Outbox) -> Reply {
+        if dated(&record).is_some_and(|at| at > now + limits::AHEAD) {
+            return Reply::Later;
+        }
+        match record {
+            Record::Manifest(_) | Record::Contact(_) => {
+                self.hear(now, record, out);
+                Reply::Kept
+            }
+            Record::Offer(offer) => self.on_direct_offer(now, from, &offer, out),
+            Record::Claim(claim) => self.on_claim(now, claim, out),
+            Record::Award(award) => self.on_award(now, award, out),
+            Record::Rating(rating) => self.on_rating(rating, out),
+            other => match Entry::try_from(other) {
+                Ok(entry) => self.on_entry(now, from, entry, out),
+                Err(_) => ignored("not a record to send"),
+            },
+        }
+    }
+
+    fn on_entry(&mut self, now: Timestamp, from: AgentId, entry: Entry, out: &mut Outbox) -> Reply {
+        let id = entry.hire();
+        let Some(hire) = self.hires.get(&id) else { return ignored("no such hire here") };
+        // My own records come back from nobody but somebody who plays with them.
+        if entry.issuer() == self.agent() {
+            return ignored("that record is mine");
+        }
+        match hire.chain.admit(&entry) {
+            Ok(()) => {}
+            Err(Misfit::Duplicate) => return Reply::Kept,
+            Err(Misfit::Gap { .. }) => return Reply::Later,
+            Err(Misfit::Superseded) => return ignored("another record holds this place"),
+            Err(Misfit::NotAllowed(why)) => {
+                out.push(Output::Blame(from, why.to_owned()));
+                return refused(why);
+            }
+        }
+        let (by, record) = (hire.side.other(), entry.record());
+        let notice = Notice::Said { hire: id, by, kind: record.kind().to_owned() };
+        self.commit(now, Event::Said { record, judgement: None }, out);
+        out.push(Output::Notice(notice));
+        self.advance(now, id, out);
+        Reply::Kept
+    }
+
+    fn on_rating(&mut self, rating: Verified<Rating>, out: &mut Outbox) -> Reply {
+        if self.reputation.insert(&rating) {
+            let (hire, subject) = (rating.judgement.hire, rating.judgement.subject);
+            out.push(Output::Notice(Notice::Rated { hire, by: rating.issuer(), subject }));
+            out.push(Output::Keep(Box::new(rating.into())));
+        }
+        Reply::Kept
+    }
+
+    fn on_sent(&mut self, now: Timestamp, to: AgentId, ids: &[Bytes32], replies: Option<&[Reply]>, out: &mut Outbox) {
+        for (record, reply) in self.letters.sent(now, to, ids, replies) {
+            match record {
+                Record::Offer(offer) => {
+                    if let Reply::Ignored(why) | Reply::Refused(why) = &reply {
+                        self.close_posting(now, offer.id(), &format!("the worker does not want it: {why}"), out);
+                    }
+                }
+                Record::Claim(claim) => {
+                    if let Reply::Ignored(why) | Reply::Refused(why) = &reply {
+                        self.end_bid(now, claim.id(), why, out);
+                    }
+                }
+                other => {
+                    if let Ok(entry) = Entry::try_from(other) {
+                        self.check_through(now, entry.hire(), &entry, out);
+                    }
+                }
+            }
+        }
+    }
+
+    // ---- timers and housekeeping ----
+
+    /// Sets or clears the one timer of `wake`.
+    fn wake(&mut self, wake: Wake, at: Option<Timestamp>) {
+        if let Some(old) = self.wake_of.remove(&wake) {
+            self.wakes.remove(&(old, wake));
+        }
+        if let Some(at) = at {
+            self.wakes.insert((at, wake));
+            self.wake_of.insert(wake, at);
+        }
+    }
+
+    /// What follows every input: timers that are due, work for free capacity, letters to send.
+    fn finish(&mut self, now: Timestamp, out: &mut Outbox) {
+        self.directory.expire(now);
+        // Each timer that fires is set anew later than `now` or cleared, so this ends; the bound is for the case that
+        // one is not.
+        for _ in 0..=self.wakes.len() {
+            let Some((at, wake)) = self.wakes.first().copied().filter(|(at, _)| *at <= now) else { break };
+            self.wakes.remove(&(at, wake));
+            self.wake_of.remove(&wake);
+            match wake {
+                Wake::Hire(id) => self.advance(now, id, out),
+                Wake::Posting(id) => self.advance_posting(now, id, out),
+                Wake::Bid(id) => self.repeat_bid(now, id, out),
+                Wake::Renew => self.renew(now, out),
+            }
+        }
+        if std::mem::take(&mut self.hungry) {
+            self.look_for_work(now, out);
+        }
+        for (to, records) in self.letters.due(now) {
+            let hints = self.directory.contact_of(&to, now);
+            out.push(Output::Send { to, hints, records });
+        }
+    }
+
+    fn follow(&mut self, skill: &Skill, out: &mut Outbox) {
+        let room = skill.room(limits::ROOM_DEPTH);
+        if self.rooms.len() < limits::ROOMS && self.rooms.insert(room.clone()) {
+            out.push(Output::Follow(room));
+        }
+    }
+
+    /// `max(last + 1, unix ms)`: a restored backup does not fall behind.
+    fn next_seq(&mut self, now: Timestamp) -> u64 {
+        self.last_seq = now.0.max(self.last_seq + 1);
+        self.last_seq
+    }
+
+    fn draw(&mut self) -> Bytes32 {
+        let mut bytes = [0; 32];
+        self.rng.fill_bytes(&mut bytes);
+        Bytes32(bytes)
+    }
+}
+
+/// Pauses between attempts at the same work: 2 s, doubling up to a minute.
+fn pause(tries: u32) -> Millis {
+    Millis(2_000u64.saturating_mul(1 << tries.min(5)).min(60_000))
+}
+
+fn ignored(why: &str) -> Reply {
+    Reply::Ignored(crate::codec::Text::fit(why))
+}
+
+fn refused(why: &str) -> Reply {
+    Reply::Refused(crate::codec::Text::fit(why))
+}
+
+/// When a record says it was made, if it says so in what we hold of it.
+fn dated(record: &Record) -> Option<Timestamp> {
+    match record {
+        Record::Manifest(manifest) => Some(manifest.at),
+        Record::Contact(contact) => Some(contact.at),
+        Record::Offer(offer) => Some(offer.at),
+        Record::Claim(claim) => Some(claim.at),
+        Record::Award(award) => award.private().map(|terms| terms.at),
+        other => Entry::try_from(other.clone()).ok().and_then(|entry| entry.link().map(|link| link.at)),
+    }
+}

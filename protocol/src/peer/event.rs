@@ -1,0 +1,225 @@
+//! What the journal holds: everything that changed durable state, in order.
+//!
+//! An event says what was decided, never why or how it was checked: replay neither decides, draws nor verifies. Events
+//! of one hire (or of its offer and claim) share a subject, by which the journal's compaction keeps or archives them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, DecodeError};
+use crate::hire::{Checked, HireId, Side, Wish};
+use crate::id::{AgentId, Bytes32, Id};
+use crate::limits;
+use crate::market::{BlobRef, Claim, Judgement, Offer, Outcome};
+use crate::peer::io::Task;
+use crate::record::{Network, Record, Refusal};
+use crate::time::Timestamp;
+use crate::wire::Item;
+
+/// One change. `R` is [`Record`] in memory and [`Item`] in the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Event<R> {
+    /// I posted a task.
+    Posted {
+        /// The offer.
+        offer: R,
+        /// The task with its private part.
+        task: Box<Task>,
+        /// The one worker it is for.
+        to: Option<AgentId>,
+        /// Salt of the sealed checks.
+        salt: Bytes32,
+    },
+    /// A posting takes no more claims.
+    Unposted {
+        /// The offer.
+        offer: Id<Offer>,
+        /// Why.
+        reason: String,
+    },
+    /// I claimed.
+    Claimed {
+        /// My claim.
+        claim: R,
+        /// The offer.
+        offer: R,
+    },
+    /// A claim of mine came to nothing.
+    Unclaimed {
+        /// The claim.
+        claim: Id<Claim>,
+        /// Why.
+        reason: String,
+    },
+    /// A hire came to be.
+    Awarded {
+        /// Which side I am.
+        side: Side,
+        /// The award with its terms.
+        award: R,
+        /// The claim.
+        claim: R,
+        /// The offer.
+        offer: R,
+        /// Why this claim was chosen (requester).
+        reason: String,
+    },
+    /// A record joined a chain: mine, before it is sent; the other's, before it is acknowledged.
+    Said {
+        /// The record.
+        record: R,
+        /// With a receipt or countersign of mine: my judgement, and the opening of its seal.
+        judgement: Option<(Judgement, Bytes32)>,
+    },
+    /// Blobs of the other side are in the store.
+    Fetched {
+        /// The hire.
+        hire: HireId,
+        /// Which.
+        roots: Vec<Bytes32>,
+    },
+    /// The agent is about to be started.
+    Started {
+        /// The hire.
+        hire: HireId,
+    },
+    /// The agent has ended.
+    Ended {
+        /// The hire.
+        hire: HireId,
+        /// Which run.
+        attempt: usize,
+        /// Its result, in the store.
+        result: Result<BlobRef, String>,
+    },
+    /// Checks were run.
+    Checked {
+        /// The hire.
+        hire: HireId,
+        /// Over which result.
+        root: Bytes32,
+        /// What was found.
+        checked: Box<Checked>,
+    },
+    /// The user wants something.
+    Wished {
+        /// The hire.
+        hire: HireId,
+        /// What.
+        wish: Wish,
+    },
+    /// A hire ended, or ended otherwise than thought.
+    Closed {
+        /// The hire.
+        hire: HireId,
+        /// How.
+        outcome: Outcome,
+        /// Whether both signed.
+        agreed: bool,
+    },
+    /// A late record that counts opened a closed hire again.
+    Reopened {
+        /// The hire.
+        hire: HireId,
+    },
+    /// I rated.
+    Rated {
+        /// My rating.
+        rating: R,
+    },
+    /// A closed hire whose records the other side holds: nothing is left to send.
+    Through {
+        /// The hire.
+        hire: HireId,
+    },
+}
+
+/// An event and when it happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Logged<R> {
+    /// This peer's clock at the time.
+    pub at: Timestamp,
+    /// What.
+    pub event: Event<R>,
+}
+
+/// What an event is about, for compaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A hire.
+    Hire(HireId),
+    /// An offer of mine.
+    Offer(Id<Offer>),
+    /// A claim of mine.
+    Claim(Id<Claim>),
+    /// My own rating: kept for ever, for it can be had from nowhere else.
+    Rating,
+}
+
+impl<R> Event<R> {
+    /// The same event with its records in another form.
+    pub fn map<S, E>(self, mut form: impl FnMut(R) -> Result<S, E>) -> Result<Event<S>, E> {
+        Ok(match self {
+            Self::Posted { offer, task, to, salt } => Event::Posted { offer: form(offer)?, task, to, salt },
+            Self::Unposted { offer, reason } => Event::Unposted { offer, reason },
+            Self::Claimed { claim, offer } => Event::Claimed { claim: form(claim)?, offer: form(offer)? },
+            Self::Unclaimed { claim, reason } => Event::Unclaimed { claim, reason },
+            Self::Awarded { side, award, claim, offer, reason } => {
+                Event::Awarded { side, award: form(award)?, claim: form(claim)?, offer: form(offer)?, reason }
+            }
+            Self::Said { record, judgement } => Event::Said { record: form(record)?, judgement },
+            Self::Fetched { hire, roots } => Event::Fetched { hire, roots },
+            Self::Started { hire } => Event::Started { hire },
+            Self::Ended { hire, attempt, result } => Event::Ended { hire, attempt, result },
+            Self::Checked { hire, root, checked } => Event::Checked { hire, root, checked },
+            Self::Wished { hire, wish } => Event::Wished { hire, wish },
+            Self::Closed { hire, outcome, agreed } => Event::Closed { hire, outcome, agreed },
+            Self::Reopened { hire } => Event::Reopened { hire },
+            Self::Rated { rating } => Event::Rated { rating: form(rating)? },
+            Self::Through { hire } => Event::Through { hire },
+        })
+    }
+}
+
+impl Event<Record> {
+    /// What it is about.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::Posted { offer: Record::Offer(offer), .. } => Subject::Offer(offer.id()),
+            Self::Unposted { offer, .. } => Subject::Offer(*offer),
+            Self::Claimed { claim: Record::Claim(claim), .. } => Subject::Claim(claim.id()),
+            Self::Unclaimed { claim, .. } => Subject::Claim(*claim),
+            Self::Awarded { award: Record::Award(award), .. } => Subject::Hire(award.id()),
+            Self::Said { record, .. } => match crate::hire::chain::Entry::try_from(record.clone()) {
+                Ok(entry) => Subject::Hire(entry.hire()),
+                Err(_) => Subject::Rating,
+            },
+            Self::Fetched { hire, .. }
+            | Self::Started { hire }
+            | Self::Ended { hire, .. }
+            | Self::Checked { hire, .. }
+            | Self::Wished { hire, .. }
+            | Self::Closed { hire, .. }
+            | Self::Reopened { hire }
+            | Self::Through { hire } => Subject::Hire(*hire),
+            // A record of another kind than the event's name says is written by nobody; such an event is kept.
+            Self::Posted { .. } | Self::Claimed { .. } | Self::Awarded { .. } | Self::Rated { .. } => Subject::Rating,
+        }
+    }
+}
+
+impl Logged<Record> {
+    /// The bytes for the journal.
+    pub fn encode(&self) -> Vec<u8> {
+        let items = self.event.clone().map(|record| Ok::<_, std::convert::Infallible>(Item::of(&record)));
+        let Ok(event) = items;
+        codec::encode(&Logged { at: self.at, event })
+    }
+
+    /// Reads what [`Logged::encode`] wrote. Verifies nothing: the journal's own checksums have been checked.
+    pub fn decode(bytes: &[u8], network: &Network) -> Result<Self, Refusal> {
+        let logged: Logged<Item> =
+            codec::decode_loose(bytes, limits::EVENT).map_err(|e: DecodeError| Refusal::Decode(e))?;
+        let event = logged.event.map(|item| Record::from_journal(&item.record, item.beside.as_deref(), network))?;
+        Ok(Self { at: logged.at, event })
+    }
+}

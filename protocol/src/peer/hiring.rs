@@ -1,0 +1,446 @@
+//! This peer as requester: postings, claims, awards, and what its user commands.
+
+use std::collections::BTreeMap;
+
+use super::event::Event;
+use super::io::{Answer, Command, Notice, Outbox, Output, Refused, Task};
+use super::{Peer, Wake, ignored};
+use crate::codec::Text;
+use crate::hire::selection::{self, Candidate};
+use crate::hire::stage::Stage;
+use crate::hire::{HireId, Side, Wish};
+use crate::id::{AgentId, Bytes32, Id};
+use crate::limits;
+use crate::market::award::value_bucket;
+use crate::market::checks::Sealed;
+use crate::market::constraint::Match;
+use crate::market::{Award, Claim, Input, Offer, Ruling, Terms};
+use crate::record::{Beside, Payload as _, Record, Verified};
+use crate::reputation::Model as _;
+use crate::time::Timestamp;
+use crate::wire::Reply;
+
+/// An offer of mine, with the task behind it.
+#[derive(Debug, Clone)]
+pub struct Posting {
+    /// The offer.
+    pub offer: Verified<Offer>,
+    /// The task.
+    pub task: Task,
+    /// The one worker it is for.
+    pub to: Option<AgentId>,
+    /// Salt of the sealed checks.
+    pub salt: Bytes32,
+    /// Claims held, one an issuer. Soft: workers repeat theirs.
+    pub claims: BTreeMap<AgentId, Verified<Claim>>,
+    /// The hires that came of it, oldest first.
+    pub hires: Vec<HireId>,
+    /// Why each was chosen.
+    pub chosen: BTreeMap<HireId, String>,
+    /// Why it takes no more claims, once it does not.
+    pub closed: Option<String>,
+}
+
+impl Posting {
+    pub(super) fn new(offer: Verified<Offer>, task: Task, to: Option<AgentId>, salt: Bytes32) -> Self {
+        let (claims, hires, chosen) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        Self { offer, task, to, salt, claims, hires, chosen, closed: None }
+    }
+
+    /// The sealed checks, if there are any.
+    pub fn sealed(&self) -> Option<Sealed> {
+        (!self.task.sealed.is_empty()).then(|| Sealed { salt: self.salt, checks: self.task.sealed.clone() })
+    }
+}
+
+enum Slot {
+    Open { slot: u16, round: u16, replaces: Option<HireId> },
+    Pending,
+    Filled,
+}
+
+impl Peer {
+    pub(super) fn on_command(&mut self, now: Timestamp, command: Command, out: &mut Outbox) -> Result<Answer, Refused> {
+        match command {
+            Command::Hire { task, to } => self.post(now, *task, to, out).map(Answer::Posted),
+            Command::Stop { id, reason } => self.stop(now, id, &reason, out),
+            Command::Judge { hire, ruling, note } => self.rule(now, hire, ruling, note, out),
+        }
+    }
+
+    fn post(
+        &mut self,
+        now: Timestamp,
+        task: Task,
+        to: Option<AgentId>,
+        out: &mut Outbox,
+    ) -> Result<Id<Offer>, Refused> {
+        let invalid = |text: String| Refused::Invalid(text);
+        if self.postings.values().filter(|posting| posting.closed.is_none()).count() >= limits::POSTINGS {
+            return Err(Refused::Full("offers"));
+        }
+        if self.open >= limits::OPEN_HIRES {
+            return Err(Refused::Full("hires"));
+        }
+        if to == Some(self.agent()) {
+            return Err(invalid("an agent cannot hire itself; name another worker".to_owned()));
+        }
+        check_task(&task, to.is_some()).map_err(invalid)?;
+        let salt = self.draw();
+        let offer = Offer {
+            at: now,
+            ext: Default::default(),
+            max: task.max.clone(),
+            seq: self.next_seq(now),
+            bids: if to.is_some() { now } else { now + task.bids },
+            done: task.done,
+            nonce: self.draw(),
+            skill: task.skill.clone(),
+            slots: if to.is_some() { 1 } else { task.slots },
+            constraint: task.constraint.clone(),
+            checks: task.checks.clone(),
+            review: task.review,
+            expires: now + task.expires,
+            summary: Text::try_from(task.summary.as_str()).map_err(|e| invalid(format!("the summary is {e}")))?,
+        };
+        offer.check(&self.agent(), &self.signer.network()).map_err(|e| invalid(e.to_string()))?;
+        let offer = self.signer.sign(&offer);
+        if offer.envelope().len() > limits::GOSSIP_RECORD {
+            let (len, max) = (offer.envelope().len(), limits::GOSSIP_RECORD);
+            return Err(invalid(format!(
+                "the public part of the task takes {len} bytes, at most {max} can be gossiped; shorten its schema or checks"
+            )));
+        }
+        let id = offer.id();
+        let skill = task.skill.clone();
+        let event = Event::Posted { offer: offer.into(), task: Box::new(task), to, salt };
+        self.commit(now, event, out);
+        out.push(Output::Notice(Notice::Posted { offer: id, skill }));
+        self.announce_posting(now, id, out);
+        self.advance_posting(now, id, out);
+        Ok(id)
+    }
+
+    /// Makes a posting known: in its room, or to the one worker it is for.
+    pub(super) fn announce_posting(&mut self, now: Timestamp, id: Id<Offer>, out: &mut Outbox) {
+        let Some(posting) = self.postings.get(&id) else { return };
+        let (offer, to) = (posting.offer.clone(), posting.to);
+        if now >= offer.expires {
+            return;
+        }
+        match to {
+            Some(worker) => {
+                if posting.hires.is_empty() {
+                    let until = offer.expires;
+                    self.letters.push(now, worker, offer.into(), until);
+                }
+            }
+            None => {
+                self.follow(&offer.skill, out);
+                self.directory.insert_offer(now, offer.clone());
+                out.push(Output::Publish { room: offer.skill.room(limits::ROOM_DEPTH), record: offer.into() });
+            }
+        }
+    }
+
+    pub(super) fn on_claim(&mut self, now: Timestamp, claim: Verified<Claim>, out: &mut Outbox) -> Reply {
+        let Some(posting) = self.postings.get(&claim.offer) else { return ignored("no such offer of mine") };
+        let worker = claim.issuer();
+        if posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.claim.id() == claim.id())) {
+            return Reply::Kept;
+        }
+        if let Some(reason) = &posting.closed {
+            return ignored(reason);
+        }
+        if claim.requester != self.agent() || claim.nonce != posting.offer.nonce {
+            return ignored("the claim is for another offer");
+        }
+        if posting.to.is_some_and(|to| to != worker) {
+            return ignored("the offer was not made to you");
+        }
+        if posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.worker() == worker)) {
+            return ignored("you had a slot of this offer");
+        }
+        if claim.until <= now {
+            return ignored("the claim has ended");
+        }
+        let dear =
+            posting.task.max.as_ref().is_some_and(|max| claim.price.compare(max).is_none_or(std::cmp::Ordering::is_gt));
+        if dear {
+            return ignored("the price is above the ceiling, or in another unit");
+        }
+        let offer = claim.offer;
+        if let Some(posting) = self.postings.get_mut(&offer) {
+            let held = posting.claims.get(&worker);
+            if held.is_none_or(|held| claim.id() < held.id() || held.until <= now) {
+                posting.claims.insert(worker, claim);
+            }
+        }
+        self.trim_claims(now, offer);
+        self.advance_posting(now, offer, out);
+        Reply::Kept
+    }
+
+    /// Keeps the best claims of an offer: the worst goes when there is one too many.
+    fn trim_claims(&mut self, now: Timestamp, id: Id<Offer>) {
+        let Some(posting) = self.postings.get(&id).filter(|posting| posting.claims.len() > limits::CLAIMS_PER_OFFER)
+        else {
+            return;
+        };
+        let all = posting.claims.values().map(|claim| self.candidate(claim, now));
+        let worst = all.max_by(|a, b| selection::compare(a, b, &posting.task.prefer)).map(|worst| worst.claim.issuer());
+        if let (Some(worst), Some(posting)) = (worst, self.postings.get_mut(&id)) {
+            posting.claims.remove(&worst);
+        }
+    }
+
+    fn candidate<'a>(&self, claim: &'a Verified<Claim>, now: Timestamp) -> Candidate<'a> {
+        let skill = self.postings.get(&claim.offer).map(|posting| &posting.offer.skill);
+        let low =
+            skill.map_or(0.0, |skill| self.reputation.low(&self.agent(), &claim.issuer(), Some(skill), now.day()));
+        Candidate { claim, low }
+    }
+
+    /// A claimant's manifest is here now: a claim that waited for it may be chosen.
+    pub(super) fn on_manifest(&mut self, now: Timestamp, who: AgentId, out: &mut Outbox) {
+        let waiting: Vec<_> = self
+            .postings
+            .iter()
+            .filter(|(_, posting)| posting.closed.is_none() && posting.claims.contains_key(&who))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in waiting {
+            self.advance_posting(now, id, out);
+        }
+    }
+
+    /// Awards open slots, closes what is filled or has expired, sets the timer.
+    pub(super) fn advance_posting(&mut self, now: Timestamp, id: Id<Offer>, out: &mut Outbox) {
+        // One award for each slot at most; each pass awards one or ends.
+        for _ in 0..=limits::SLOTS {
+            let Some(posting) = self.postings.get(&id).filter(|posting| posting.closed.is_none()) else {
+                return self.wake(Wake::Posting(id), None);
+            };
+            if now < posting.offer.bids {
+                return self.wake(Wake::Posting(id), Some(posting.offer.bids));
+            }
+            let expires = posting.offer.expires;
+            let slots: Vec<Slot> = (0..posting.offer.slots).map(|slot| self.slot(posting, slot)).collect();
+            if slots.iter().all(|slot| matches!(slot, Slot::Filled)) {
+                return self.close_posting(now, id, "every slot is filled", out);
+            }
+            let open = slots.iter().find_map(|slot| match slot {
+                Slot::Open { slot, round, replaces } => Some((*slot, *round, *replaces)),
+                _ => None,
+            });
+            let pending = slots.iter().any(|slot| matches!(slot, Slot::Pending));
+            let Some((slot, round, replaces)) = open else { return self.wake(Wake::Posting(id), None) };
+            let Some((claim, reason)) = self.choose(posting, now) else {
+                if now >= expires && !pending {
+                    return self.close_posting(now, id, "nobody suitable claimed it before it expired", out);
+                }
+                return self.wake(Wake::Posting(id), Some(expires).filter(|at| now < *at));
+            };
+            self.award(now, id, &claim, (slot, round, replaces), reason, out);
+        }
+    }
+
+    fn slot(&self, posting: &Posting, slot: u16) -> Slot {
+        let last =
+            posting.hires.iter().rev().filter_map(|id| self.hires.get(id)).find(|hire| hire.chain.award().slot == slot);
+        let Some(hire) = last else { return Slot::Open { slot, round: 0, replaces: None } };
+        let round = hire.chain.award().round + 1;
+        match (hire.facts().begin, hire.closed) {
+            (Some(_), _) => Slot::Filled,
+            (None, None) => Slot::Pending,
+            // Declined or never begun: another may have it.
+            (None, Some(_)) if round < limits::ROUNDS => Slot::Open { slot, round, replaces: Some(hire.id()) },
+            (None, Some(_)) => Slot::Filled,
+        }
+    }
+
+    fn choose(&self, posting: &Posting, now: Timestamp) -> Option<(Verified<Claim>, String)> {
+        let fits = |claim: &&Verified<Claim>| {
+            let Some(constraint) = &posting.task.constraint else { return true };
+            let entry = self
+                .directory
+                .manifest_of(&claim.issuer())
+                .and_then(|manifest| manifest.entry_for(&posting.offer.skill));
+            entry.is_some_and(|entry| constraint.evaluate(&entry.properties) == Match::Yes)
+        };
+        let live = posting.claims.values().filter(|claim| claim.until > now).filter(fits);
+        let candidates: Vec<_> = live.map(|claim| self.candidate(claim, now)).collect();
+        let best = candidates.iter().min_by(|a, b| selection::compare(a, b, &posting.task.prefer))?;
+        Some((best.claim.clone(), selection::reason(best, candidates.len(), &posting.task.prefer)))
+    }
+
+    fn award(
+        &mut self,
+        now: Timestamp,
+        id: Id<Offer>,
+        claim: &Verified<Claim>,
+        place: (u16, u16, Option<HireId>),
+        reason: String,
+        out: &mut Outbox,
+    ) {
+        let salt = self.draw();
+        let Some(posting) = self.postings.get(&id) else { return };
+        let offer = posting.offer.clone();
+        let terms = Terms {
+            at: now,
+            done: offer.done,
+            offer: id,
+            price: claim.price.clone(),
+            until: claim.until,
+            checks: offer.checks.clone(),
+            review: offer.review,
+            sealed: posting.sealed().map(|sealed| sealed.commitment()),
+        };
+        let beside = Beside { body: terms, salt };
+        let (slot, round, replaces) = place;
+        let award = Award {
+            day: now.day(),
+            ext: Default::default(),
+            slot,
+            claim: claim.id(),
+            nonce: offer.nonce,
+            round,
+            skill: offer.skill.clone(),
+            terms: beside.commitment::<Award>(),
+            value: value_bucket(&claim.price),
+            worker: claim.issuer(),
+            replaces,
+        };
+        let award = self.signer.sign_with(&award, beside);
+        let (hire, worker, skill, until) =
+            (award.id(), claim.issuer(), offer.skill.clone(), claim.until + limits::GRACE);
+        let record = Record::from(award);
+        self.open += 1;
+        self.commit(
+            now,
+            Event::Awarded {
+                side: Side::Requester,
+                award: record.clone(),
+                claim: claim.clone().into(),
+                offer: offer.into(),
+                reason,
+            },
+            out,
+        );
+        out.push(Output::Notice(Notice::Awarded { hire, offer: id, side: Side::Requester, with: worker, skill }));
+        self.letters.push(now, worker, record, until);
+        self.advance(now, hire, out);
+    }
+
+    /// Ends a posting and tells those who wait for it: a newer version of the offer, without slots, takes it back.
+    pub(super) fn close_posting(&mut self, now: Timestamp, id: Id<Offer>, reason: &str, out: &mut Outbox) {
+        let Some(posting) = self.postings.get(&id).filter(|posting| posting.closed.is_none()) else { return };
+        let (offer, to) = (posting.offer.clone(), posting.to);
+        let claimants: Vec<AgentId> = posting.claims.keys().copied().collect();
+        let unfilled =
+            !posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.facts().begin.is_some()));
+        self.wake(Wake::Posting(id), None);
+        self.commit(now, Event::Unposted { offer: id, reason: reason.to_owned() }, out);
+        if unfilled {
+            out.push(Output::Notice(Notice::Unfilled { offer: id, reason: reason.to_owned() }));
+        }
+        if let Some(worker) = to {
+            self.letters.withdraw(&worker, &id.untyped());
+        }
+        if now >= offer.expires {
+            return;
+        }
+        let taken_back =
+            self.signer.sign(&Offer { seq: self.last_seq.max(now.0).max(offer.seq + 1), slots: 0, ..(*offer).clone() });
+        self.last_seq = taken_back.seq;
+        for worker in claimants {
+            self.letters.push(now, worker, taken_back.clone().into(), offer.expires);
+        }
+        if to.is_none() {
+            self.directory.insert_offer(now, taken_back.clone());
+            out.push(Output::Publish { room: offer.skill.room(limits::ROOM_DEPTH), record: taken_back.into() });
+        }
+    }
+
+    fn stop(&mut self, now: Timestamp, id: Bytes32, reason: &str, out: &mut Outbox) -> Result<Answer, Refused> {
+        let offer = Id::from_bytes(id.0);
+        let hires = match self.postings.get(&offer) {
+            Some(posting) => posting.hires.clone(),
+            None => vec![Id::from_bytes(id.0)],
+        };
+        let stoppable = |hire: &HireId| {
+            let stage = self.hires.get(hire).filter(|hire| hire.closed.is_none()).map(|hire| hire.facts().stage);
+            matches!(stage, Some(Stage::Awarded | Stage::Begun | Stage::Working))
+        };
+        let stoppable: Vec<HireId> = hires.iter().copied().filter(stoppable).collect();
+        let open = self.postings.get(&offer).is_some_and(|posting| posting.closed.is_none());
+        if !open && stoppable.is_empty() {
+            let known = self.postings.contains_key(&offer) || hires.iter().any(|id| self.hires.contains_key(id));
+            return Err(if known {
+                Refused::Invalid("it is delivered or over; only what is still at work can be stopped".to_owned())
+            } else {
+                Refused::Unknown(id.to_string())
+            });
+        }
+        self.close_posting(now, offer, reason, out);
+        for hire in stoppable {
+            self.commit(now, Event::Wished { hire, wish: Wish::Stop(reason.to_owned()) }, out);
+            self.advance(now, hire, out);
+        }
+        Ok(Answer::Done)
+    }
+
+    fn rule(
+        &mut self,
+        now: Timestamp,
+        id: HireId,
+        ruling: Ruling,
+        note: String,
+        out: &mut Outbox,
+    ) -> Result<Answer, Refused> {
+        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let facts = hire.facts();
+        if hire.side != Side::Requester || facts.stage != Stage::Reviewing {
+            return Err(Refused::Invalid("there is no delivery of it under review here".to_owned()));
+        }
+        if facts.review_until.is_none_or(|until| now > until) {
+            return Err(Refused::Invalid("the review clock has ended; the public checks decide".to_owned()));
+        }
+        if hire.checks(&facts).is_none() {
+            return Err(Refused::Invalid(
+                "the result has not arrived yet; judge it when `gigmesh show` lists its checks".to_owned(),
+            ));
+        }
+        match ruling {
+            Ruling::Changes(due) if due <= now => {
+                return Err(Refused::Invalid("changes need a deadline that lies ahead".to_owned()));
+            }
+            Ruling::Changes(_) if facts.deliveries >= limits::DELIVERIES => {
+                return Err(Refused::Invalid("changes were wanted too often; accept or refuse it".to_owned()));
+            }
+            Ruling::Unserved => return Err(Refused::Invalid("the result is here; accept or refuse it".to_owned())),
+            _ => {}
+        }
+        self.commit(now, Event::Wished { hire: id, wish: Wish::Rule(ruling, note) }, out);
+        self.advance(now, id, out);
+        Ok(Answer::Done)
+    }
+}
+
+/// What must hold of a task before an offer is made of it. The texts say what to do.
+fn check_task(task: &Task, direct: bool) -> Result<(), String> {
+    let rule = |holds: bool, otherwise: &str| if holds { Ok(()) } else { Err(otherwise.to_owned()) };
+    rule((1..=limits::SLOTS).contains(&task.slots), "slots must be between 1 and 64")?;
+    rule(!direct || task.slots == 1, "a task for one worker has one slot; leave out `slots` or `--to`")?;
+    rule(direct || task.bids < task.expires, "the bid window must end before the offer expires; shorten `bids`")?;
+    rule(task.expires <= limits::OFFER_LIFE, "an offer stands for a day at most; shorten `expires`")?;
+    rule(task.inputs.len() <= limits::INPUTS, "a task has 16 inputs at most")?;
+    rule(
+        task.inputs.iter().all(|input| Input::is_name(&input.name)),
+        "an input's name may hold a-z, 0-9, _ and - only",
+    )?;
+    rule(task.inputs.iter().all(|input| input.blob.size <= limits::BLOB), "an input may have 64 MiB at most")?;
+    let params = task.params.as_deref().unwrap_or("null");
+    rule(params.len() <= limits::PARAMS, "the parameters may take 64 KiB at most")?;
+    rule(serde_json::from_str::<serde::de::IgnoredAny>(params).is_ok(), "the parameters are not JSON")
+}

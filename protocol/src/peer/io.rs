@@ -1,0 +1,609 @@
+//! What goes into the brain and what comes out: plain values, so that a test can hold and compare them all.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::hire::selection::Prefer;
+use crate::hire::{Attempt, Checked, Closed, HireId, Side};
+use crate::id::{AgentId, Bytes32, Id};
+use crate::market::checks::{Assert, Checks, Report};
+use crate::market::constraint::Constraint;
+use crate::market::price::Price;
+use crate::market::{BlobRef, Claim, Input as BriefInput, Manifest, Offer, Ruling, Skill, SkillEntry};
+use crate::record::{Record, Refusal};
+use crate::reputation::Columns;
+use crate::time::{Millis, Timestamp};
+use crate::wire::Reply;
+
+/// Names a caller waiting for an [`Answer`]; the driver's own number.
+pub type Caller = u64;
+/// Names a message that wants a verdict or a reply; the driver's own number.
+pub type Token = u64;
+
+/// Who may hire this peer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum From {
+    /// Nobody: this peer only shops.
+    #[default]
+    Nobody,
+    /// These agents.
+    Allowlist(std::collections::BTreeSet<AgentId>),
+    /// Anyone.
+    Anyone,
+}
+
+/// A skill this peer offers, and what of it concerns only itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serving {
+    /// What the manifest says.
+    pub entry: SkillEntry,
+    /// Whether the agent may be started again after the node fell while it ran.
+    pub restartable: bool,
+}
+
+/// What the operator wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// The agent's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The model behind it, if it says.
+    pub model: Option<String>,
+    /// Who may hire it.
+    pub from: From,
+    /// How many hires it works on at once.
+    pub parallel: usize,
+    /// Its skills; none for a peer that only shops.
+    pub skills: Vec<Serving>,
+}
+
+/// Who judges deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Review {
+    /// The checks.
+    #[default]
+    Auto,
+    /// A person; when the review clock ends without one, the public checks decide.
+    Person,
+}
+
+/// A task as its owner knows it, the private part included. Input blobs are in the store already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// What has to be done.
+    pub skill: Skill,
+    /// One public line.
+    pub summary: String,
+    /// How many workers.
+    pub slots: u16,
+    /// What a worker's properties must say.
+    pub constraint: Option<Constraint>,
+    /// Public checks.
+    pub checks: Checks,
+    /// Checks shown only with the verdict.
+    pub sealed: Vec<Assert>,
+    /// Who judges.
+    pub review_by: Review,
+    /// The price ceiling.
+    pub max: Option<Price>,
+    /// How claims are ordered; the first that tells two apart decides.
+    pub prefer: Vec<Prefer>,
+    /// The bid window.
+    pub bids: Millis,
+    /// The work clock.
+    pub done: Millis,
+    /// The review clock.
+    pub review: Millis,
+    /// How long the offer stands if nobody is found.
+    pub expires: Millis,
+    /// Inputs.
+    pub inputs: Vec<BriefInput>,
+    /// Parameters, JSON text.
+    pub params: Option<String>,
+}
+
+/// What the user of this peer asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Post a task: on the market, or to one worker.
+    Hire {
+        /// The task.
+        task: Box<Task>,
+        /// The one worker, for a direct hire.
+        to: Option<AgentId>,
+    },
+    /// Stop a posting or a hire.
+    Stop {
+        /// Offer or hire.
+        id: Bytes32,
+        /// Why.
+        reason: String,
+    },
+    /// Judge the delivery under review.
+    Judge {
+        /// The hire.
+        hire: HireId,
+        /// The ruling.
+        ruling: Ruling,
+        /// For the other side.
+        note: String,
+    },
+}
+
+/// Where a record came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Gossip: wants a verdict.
+    Gossip(Token),
+    /// A page of a room's records, asked for.
+    Page,
+}
+
+/// What happens to the brain.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A public record by gossip or catch-up, already admitted at the edge.
+    Record {
+        /// The neighbour it came from.
+        from: AgentId,
+        /// How.
+        origin: Origin,
+        /// The record.
+        record: Record,
+    },
+    /// Records sent to this peer, each admitted at the edge or refused there.
+    Parcel {
+        /// The sender, authenticated by the link.
+        from: AgentId,
+        /// Answer with [`Output::Respond`].
+        token: Token,
+        /// In the order sent.
+        items: Vec<Result<Record, Refusal>>,
+    },
+    /// A parcel of ours was answered, in its order, or could not be brought.
+    Sent {
+        /// To whom.
+        to: AgentId,
+        /// What was in it.
+        ids: Vec<Bytes32>,
+        /// Replies in the same order; `None` if it did not arrive.
+        replies: Option<Vec<Reply>>,
+    },
+    /// A link to this agent is up.
+    LinkUp(AgentId),
+    /// Somebody we are linked to is in a room that we follow.
+    RoomMember {
+        /// The room.
+        room: String,
+        /// Who.
+        agent: AgentId,
+    },
+    /// A page we asked for.
+    Page {
+        /// Whom we asked.
+        from: AgentId,
+        /// About which room.
+        room: String,
+        /// Where to go on; `None` at the end or on failure.
+        next: Option<Bytes32>,
+    },
+    /// Our own addresses, best first.
+    Addresses(Vec<String>),
+    /// The user wants something.
+    Command {
+        /// Who is waiting.
+        caller: Caller,
+        /// What.
+        command: Command,
+    },
+    /// Blobs of a hire are held now, whole and durable, or could not be had.
+    Fetched {
+        /// The hire.
+        hire: HireId,
+        /// Why not; tried again later while the hire lives.
+        result: Result<Vec<Bytes32>, String>,
+    },
+    /// The agent is done. A result is a blob, durable in the store.
+    Worked {
+        /// The hire.
+        hire: HireId,
+        /// Which run.
+        attempt: usize,
+        /// The result, or why there is none.
+        result: Result<BlobRef, String>,
+    },
+    /// The agent says how far it is.
+    Working {
+        /// The hire.
+        hire: HireId,
+        /// 0 to 100.
+        percent: u8,
+        /// For people.
+        note: Option<String>,
+    },
+    /// Checks have been run over a blob.
+    Checked {
+        /// The hire.
+        hire: HireId,
+        /// Over which result.
+        root: Bytes32,
+        /// What was found.
+        checked: Checked,
+    },
+    /// Time has passed: at least as often as [`super::Peer::next_deadline`] says.
+    Tick,
+}
+
+/// A run of checks to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckJob {
+    /// The hire.
+    pub hire: HireId,
+    /// The result.
+    pub blob: BlobRef,
+    /// The public checks.
+    pub public: Checks,
+    /// The sealed ones, where known.
+    pub sealed: Option<Vec<Assert>>,
+    /// The inputs that checks may refer to.
+    pub inputs: Vec<BriefInput>,
+}
+
+/// A run of the agent to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkJob {
+    /// The hire.
+    pub hire: HireId,
+    /// Counted from 0; the agent is told attempt + 1.
+    pub attempt: usize,
+    /// The skill asked for.
+    pub skill: Skill,
+    /// The entry of ours that does it: names the executor.
+    pub serving: Skill,
+    /// Inputs, held whole.
+    pub inputs: Vec<BriefInput>,
+    /// Parameters, JSON text.
+    pub params: Option<String>,
+    /// What the requester wants changed, on a repeated run.
+    pub feedback: Option<String>,
+    /// When it must be done.
+    pub due: Timestamp,
+}
+
+/// Something the user should know. Also the event stream of a watching program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is the moment of its name; fields are the ids it is about")]
+pub enum Notice {
+    Posted { offer: Id<Offer>, skill: Skill },
+    Unfilled { offer: Id<Offer>, reason: String },
+    Claimed { claim: Id<Claim>, offer: Id<Offer>, skill: Skill },
+    ClaimEnded { claim: Id<Claim>, reason: String },
+    Awarded { hire: HireId, offer: Id<Offer>, side: Side, with: AgentId, skill: Skill },
+    Said { hire: HireId, by: Side, kind: String },
+    Started { hire: HireId, attempt: usize },
+    Worked { hire: HireId, attempt: usize, failed: Option<String> },
+    Closed { hire: HireId, closed: Closed },
+    Rated { hire: HireId, by: AgentId, subject: AgentId },
+    Forged { from: AgentId, what: String },
+}
+
+/// What the brain wants done, in this order. Nothing after a `Persist` may be done before it is on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Append this event to the journal.
+    Persist(Vec<u8>),
+    /// Keep this rating with the evidence.
+    Keep(Box<Record>),
+    /// Send these records to that agent, and say how it went with [`Input::Sent`].
+    Send {
+        /// To whom.
+        to: AgentId,
+        /// Addresses its contact gives, if we hold one.
+        hints: Vec<String>,
+        /// What.
+        records: Vec<Record>,
+    },
+    /// Answer a parcel.
+    Respond(Token, Vec<Reply>),
+    /// Gossip this record of ours in a room.
+    Publish {
+        /// The room.
+        room: String,
+        /// What.
+        record: Record,
+    },
+    /// Tell the gossip layer what to do with a message.
+    Verdict(Token, crate::gossip::Verdict),
+    /// Put our contact where those that do not know us look.
+    Announce(Record),
+    /// Take part in a room.
+    Follow(String),
+    /// Ask a room's member for what it holds, and report [`Input::Page`] after its records.
+    AskPage {
+        /// Whom.
+        to: AgentId,
+        /// Which room.
+        room: String,
+        /// After which record.
+        after: Option<Bytes32>,
+    },
+    /// Get these blobs of a hire from that agent.
+    Fetch {
+        /// The hire.
+        hire: HireId,
+        /// From whom.
+        from: AgentId,
+        /// Addresses its contact gives.
+        hints: Vec<String>,
+        /// Which.
+        blobs: Vec<BlobRef>,
+    },
+    /// Run the agent.
+    Work(Box<WorkJob>),
+    /// Stop the agent, if it runs for this hire.
+    StopWork(HireId),
+    /// Run checks.
+    Check(Box<CheckJob>),
+    /// Answer a caller.
+    Answer(Caller, Result<Answer, Refused>),
+    /// Tell whoever watches.
+    Notice(Notice),
+    /// A peer misbehaved: hold it against it.
+    Blame(AgentId, String),
+}
+
+/// Where the brain puts what it wants done.
+pub type Outbox = Vec<Output>;
+
+/// Why a command was not carried out. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It cannot be done as asked; the text says what to do.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such thing.
+    #[error("no offer or hire {0} here; `gigmesh hires` lists them")]
+    Unknown(String),
+    /// A bound is reached.
+    #[error("too much is open: {0}; wait until some of it closes")]
+    Full(&'static str),
+}
+
+/// What a command came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The task is posted under this id.
+    Posted(Id<Offer>),
+    /// It is done, or will be as soon as the records allow.
+    Done,
+}
+
+/// A question about what is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// Live manifests, best first.
+    Find(Find),
+    /// My postings and hires, newest first.
+    Hires {
+        /// Only from this id on (exclusive), for the next page.
+        after: Option<Bytes32>,
+    },
+    /// Everything about an offer of mine, a claim of mine or a hire, by id or a unique beginning of its hexadecimal form.
+    Show(String),
+    /// What I think of an agent, by id or unique beginning.
+    Reputation(String),
+    /// One page of a room's records for a peer that catches up.
+    Page {
+        /// The room.
+        room: String,
+        /// After which record.
+        after: Option<Bytes32>,
+    },
+    /// Whether `who` may read a blob of ours within a hire.
+    MayRead {
+        /// The hire.
+        hire: HireId,
+        /// Who asks.
+        who: AgentId,
+        /// The blob.
+        root: Bytes32,
+    },
+    /// Numbers for the operator.
+    Status,
+}
+
+/// A search of the directory.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Find {
+    /// The skill wanted: agents whose skills lie at, below or above it.
+    pub skill: Option<Skill>,
+    /// What their properties must say.
+    pub constraint: Option<Constraint>,
+    /// The highest price.
+    pub max: Option<Price>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// What a [`Query`] finds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// To [`Query::Find`].
+    Agents(Vec<AgentRow>),
+    /// To [`Query::Hires`].
+    Hires {
+        /// Postings without an award, and hires, newest first.
+        rows: Vec<HireRow>,
+        /// Where to go on.
+        next: Option<Bytes32>,
+    },
+    /// To [`Query::Show`].
+    Shown(Shown),
+    /// To [`Query::Reputation`].
+    Reputation(ReputationView),
+    /// To [`Query::Page`].
+    Page {
+        /// Envelopes.
+        records: Vec<Vec<u8>>,
+        /// Where to go on.
+        next: Option<Bytes32>,
+    },
+    /// To [`Query::MayRead`]: the blob's size if so.
+    MayRead(Option<u64>),
+    /// To [`Query::Status`].
+    Status(Status),
+    /// Nothing fits; the text says what to do.
+    Nothing(String),
+}
+
+/// An agent in the directory.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AgentRow {
+    /// Who.
+    pub agent: AgentId,
+    /// What it calls itself. Another agent's text: untrusted.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The skill that fits.
+    pub skill: Skill,
+    /// Its price for it.
+    pub price: Price,
+    /// How long it expects to take.
+    pub expect: Millis,
+    /// Whether the constraint is met: `yes`, or `unknown` with what its manifest does not say.
+    pub missing: Vec<String>,
+    /// What I think of it at that skill.
+    pub reputation: Columns,
+    /// The manifest.
+    pub manifest: Id<Manifest>,
+    /// When it leaves the directory unless renewed.
+    pub expires: Timestamp,
+}
+
+/// A posting or hire in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HireRow {
+    /// The hire, once there is one.
+    pub hire: Option<HireId>,
+    /// The offer.
+    pub offer: Id<Offer>,
+    /// Which side this peer is.
+    pub side: Side,
+    /// The counterparty, once there is one.
+    pub with: Option<AgentId>,
+    /// The skill.
+    pub skill: Skill,
+    /// Stage in words.
+    pub stage: String,
+    /// How it ended, once it has.
+    pub closed: Option<Closed>,
+    /// The price agreed.
+    pub price: Option<Price>,
+    /// When it came to be.
+    pub at: Timestamp,
+}
+
+/// A record as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownRecord {
+    /// Name and version of its kind.
+    pub kind: String,
+    /// Its id.
+    pub id: Bytes32,
+    /// Who signed it.
+    pub by: AgentId,
+    /// When, as its signer dated it.
+    pub at: Option<Timestamp>,
+    /// What it says. Other agents' text in it is untrusted.
+    pub says: serde_json::Value,
+    /// What it says in private.
+    pub private: Option<serde_json::Value>,
+}
+
+/// Everything about one offer, claim or hire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// The summary line.
+    pub row: HireRow,
+    /// When silence would close it.
+    pub deadline: Option<Timestamp>,
+    /// The hires of an offer (more than one if it has several slots or was awarded again).
+    pub hires: Vec<HireId>,
+    /// How many claims are held for the offer.
+    pub claims: usize,
+    /// Why it ended without a hire, or why the winner was chosen.
+    pub reason: Option<String>,
+    /// All records in order of their dates.
+    pub records: Vec<ShownRecord>,
+    /// Runs of the agent.
+    pub attempts: Vec<Attempt>,
+    /// Reports of the checks this side ran, by result.
+    pub checks: BTreeMap<Bytes32, CheckedView>,
+    /// The result, once delivered: its bytes are in the blob store when `held`.
+    pub result: Option<BlobRef>,
+    /// Whether this node holds the result.
+    pub held: bool,
+}
+
+/// A check report as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckedView {
+    /// Public checks.
+    pub public: Report,
+    /// Sealed checks.
+    pub sealed: Option<Report>,
+}
+
+/// What this peer thinks of an agent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReputationView {
+    /// Who.
+    pub agent: AgentId,
+    /// Its name, if its manifest is held. Untrusted.
+    pub name: Option<String>,
+    /// Over all skills.
+    pub overall: Columns,
+    /// By skill.
+    pub skills: BTreeMap<String, Columns>,
+    /// The ratings behind it, newest first, bounded.
+    pub ratings: Vec<RatingRow>,
+}
+
+/// One rating in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RatingRow {
+    /// The hire.
+    pub hire: HireId,
+    /// Who rates.
+    pub by: AgentId,
+    /// The skill.
+    pub skill: Skill,
+    /// The day, days since the epoch.
+    pub day: u32,
+    /// The scores.
+    pub scores: crate::market::Scores,
+    /// Whether both had signed the close.
+    pub agreed: bool,
+}
+
+/// Numbers for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[expect(missing_docs, reason = "counts of what their names say")]
+pub struct Status {
+    pub manifests: usize,
+    pub offers: usize,
+    pub contacts: usize,
+    pub postings_open: usize,
+    pub claims_out: usize,
+    pub hires_open: usize,
+    pub hires_closed: usize,
+    pub ratings: usize,
+    pub outbox: usize,
+    pub rooms: Vec<String>,
+}

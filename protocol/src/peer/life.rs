@@ -1,0 +1,433 @@
+//! Hires in motion: asks the machines for their next step, makes it durable, carries it out, and closes what is over.
+
+use super::event::Event;
+use super::io::{CheckJob, Notice, Outbox, Output, WorkJob};
+use super::{Busy, Peer, Wake, pause};
+use crate::codec::{List, Text};
+use crate::hire::chain::Entry;
+use crate::hire::stage::{Facts, Stage};
+use crate::hire::worker::{self, Means};
+use crate::hire::{Checked, Hire, HireId, Say, Side, Step, Todo, requester};
+use crate::id::Bytes32;
+use crate::limits;
+use crate::market::checks::Sealed;
+use crate::market::{
+    Ack, Begin, BeginTerms, BlobRef, Brief, Cancel, CloseTerms, Contest, Countersign, Decline, Delivery, Judgement,
+    Permit, Progress, Rating, Receipt, ReceiptTerms, Ruling, Scores, Verdict, Withdraw,
+};
+use crate::record::{Beside, Record};
+use crate::time::{Millis, Timestamp};
+
+impl Peer {
+    /// Lets a hire do all it can do now.
+    pub(super) fn advance(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) {
+        // Every step changes the stage or makes the hire busy, so this ends long before its bound.
+        for _ in 0..limits::STEPS {
+            match self.next_step(now, id) {
+                Some(Step::Say(say)) => self.say(now, id, say, out),
+                Some(Step::Do(todo)) => self.start(now, id, todo, out),
+                None => break,
+            }
+        }
+        self.settle(now, id, out);
+    }
+
+    fn next_step(&self, now: Timestamp, id: HireId) -> Option<Step> {
+        let hire = self.hires.get(&id)?;
+        let idle = self.busy.get(&id).is_none_or(|busy| busy.again.is_some_and(|at| at <= now));
+        match hire.side {
+            Side::Requester => requester::next(hire, &self.postings.get(&hire.offer.id())?.task, now, idle),
+            Side::Worker => {
+                let others = self.load.len() - usize::from(self.load.contains(&id));
+                let capacity = others < self.config.parallel && self.open <= limits::OPEN_HIRES;
+                let restartable = self.serving(&hire.chain.award().skill).is_some_and(|serving| serving.restartable);
+                worker::next(hire, Means { capacity, restartable, idle }, now)
+            }
+        }
+    }
+
+    /// Signs what a machine decided to say, logs it, and hands it to the outbox.
+    fn say(&mut self, now: Timestamp, id: HireId, say: Say, out: &mut Outbox) {
+        let Some((record, judgement)) = self.draft(now, id, say) else { return };
+        let Some(hire) = self.hires.get(&id) else { return };
+        let (side, other) = (hire.side, hire.other());
+        debug_assert_eq!(
+            Entry::try_from(record.clone()).map(|entry| hire.chain.admit(&entry)),
+            Ok(Ok(())),
+            "the machines only say what the table allows",
+        );
+        let notice = Notice::Said { hire: id, by: side, kind: record.kind().to_owned() };
+        self.commit(now, Event::Said { record: record.clone(), judgement }, out);
+        out.push(Output::Notice(notice));
+        self.letters.push(now, other, record, now + limits::WORK + limits::SERVED);
+    }
+
+    fn draft(&mut self, now: Timestamp, id: HireId, say: Say) -> Option<(Record, Option<(Judgement, Bytes32)>)> {
+        let (salt, opening) = (self.draw(), self.draw());
+        let hire = self.hires.get(&id)?;
+        let (facts, terms) = (hire.facts(), hire.terms());
+        let (hire_id, link, ext, day) = (id, hire.chain.next_link(hire.side, now), Default::default(), now.day());
+        let signer = &self.signer;
+        let judged = |scores: Option<Scores>| {
+            let skill = hire.chain.award().skill.clone();
+            scores.map(|scores| Judgement { hire: id, skill, scores, subject: hire.other() })
+        };
+        let record: Record = match say {
+            Say::Begin => {
+                let beside = Beside { body: BeginTerms { due: now + terms.done, link }, salt };
+                signer.sign_with(&Begin { day, ext, body: beside.commitment::<Begin>(), hire: hire_id }, beside).into()
+            }
+            Say::Decline { is_final, reason } => {
+                signer.sign(&Decline { ext, hire: hire_id, link, is_final, reason: Text::fit(&reason) }).into()
+            }
+            Say::Withdraw { reason } => {
+                signer.sign(&Withdraw { ext, hire: hire_id, link, reason: Text::fit(&reason) }).into()
+            }
+            Say::Brief => {
+                let task = &self.postings.get(&hire.offer.id())?.task;
+                let params = task.params.as_deref().map(Text::fit);
+                let inputs = List::fit(task.inputs.iter().cloned());
+                signer.sign(&Brief { ext, hire: hire_id, link, inputs, params }).into()
+            }
+            Say::Progress { percent, note } => {
+                let note = note.as_deref().map(Text::fit);
+                signer.sign(&Progress { ext, head: None, hire: hire_id, link, note, percent }).into()
+            }
+            Say::Ack => {
+                let delivery = facts.delivery.as_ref()?.id;
+                signer.sign(&Ack { ext, hire: hire_id, link, until: now + terms.review, delivery }).into()
+            }
+            Say::Deliver { blob, checked } => {
+                let nothing =
+                    Delivery { ext, blob, hire: hire_id, link, trace: None, checked, milestone: None, statement: None };
+                signer.sign(&nothing).into()
+            }
+            Say::Verdict { ruling, failed, note } => {
+                let posting = self.postings.get(&hire.offer.id())?;
+                // Changes may still be made: the sealed checks stay sealed for the next delivery.
+                let opens = matches!(ruling, Ruling::Accepted | Ruling::Refused);
+                let opened = posting.sealed().filter(|_| opens);
+                let accepted = ruling == Ruling::Accepted;
+                let failed = List::fit(failed.iter().filter(|_| !accepted).map(|check| Text::fit(check)));
+                let note = (!note.is_empty()).then(|| Text::fit(&note));
+                let delivery = facts.delivery.as_ref()?.id;
+                signer.sign(&Verdict { ext, hire: hire_id, link, note, failed, opened, ruling, delivery }).into()
+            }
+            Say::Cancel { reason } => {
+                signer.sign(&Cancel { ext, hire: hire_id, link, reason: Text::fit(&reason) }).into()
+            }
+            Say::Contest { statement } => {
+                signer.sign(&Contest { ext, hire: hire_id, link, statement: Text::fit(&statement) }).into()
+            }
+            Say::Receipt { outcome, scores } => {
+                let judgement = judged(scores);
+                let amount = crate::hire::stage::owed(outcome, terms);
+                let beside = Beside { body: ReceiptTerms { link, amount }, salt };
+                let seal = judgement.as_ref().map(|judgement| judgement.seal(&opening));
+                let took = hire.took(&facts);
+                let body = beside.commitment::<Receipt>();
+                let receipt = Receipt { day, ext, body, hire: hire_id, seal, took, outcome };
+                return Some((
+                    signer.sign_with(&receipt, beside).into(),
+                    judgement.map(|judgement| (judgement, opening)),
+                ));
+            }
+            Say::Countersign { scores } => {
+                let judgement = judged(scores);
+                let beside = Beside { body: CloseTerms { link }, salt };
+                let seal = judgement.as_ref().map(|judgement| judgement.seal(&opening));
+                let body = beside.commitment::<Countersign>();
+                let sign = Countersign { day, ext, body, hire: hire_id, seal, receipt: facts.receipt? };
+                return Some((signer.sign_with(&sign, beside).into(), judgement.map(|judgement| (judgement, opening))));
+            }
+        };
+        Some((record, None))
+    }
+
+    /// Has something done outside.
+    fn start(&mut self, now: Timestamp, id: HireId, todo: Todo, out: &mut Outbox) {
+        let tries = self.busy.get(&id).map_or(0, |busy| busy.tries.saturating_add(1));
+        self.busy.insert(id, Busy { again: None, tries });
+        let Some(hire) = self.hires.get(&id) else { return };
+        match todo {
+            Todo::Fetch(blobs) => {
+                let from = hire.other();
+                out.push(Output::Fetch { hire: id, from, hints: self.directory.contact_of(&from, now), blobs });
+            }
+            Todo::Work => {
+                let Some(brief) = worker::brief(hire) else { return };
+                let Some(serving) = self.serving(&hire.chain.award().skill) else {
+                    let reason = "this worker's configuration no longer has the skill".to_owned();
+                    return self.fail_work(now, id, reason, out);
+                };
+                let facts = hire.facts();
+                let job = WorkJob {
+                    hire: id,
+                    attempt: hire.attempts.len(),
+                    skill: hire.chain.award().skill.clone(),
+                    serving: serving.entry.path.clone(),
+                    inputs: brief.inputs.to_vec(),
+                    params: brief.params.as_ref().map(ToString::to_string),
+                    feedback: feedback(hire),
+                    due: facts.due,
+                };
+                self.commit(now, Event::Started { hire: id }, out);
+                out.push(Output::Notice(Notice::Started { hire: id, attempt: job.attempt }));
+                out.push(Output::Work(Box::new(job)));
+            }
+            Todo::Check { blob, sealed } => {
+                let Some(job) = self.check_job(hire, blob, sealed) else { return };
+                out.push(Output::Check(Box::new(job)));
+            }
+        }
+    }
+
+    /// A run that could not even be started ends at once.
+    fn fail_work(&mut self, now: Timestamp, id: HireId, reason: String, out: &mut Outbox) {
+        let attempt = self.hires.get(&id).map_or(0, |hire| hire.attempts.len());
+        self.commit(now, Event::Started { hire: id }, out);
+        self.busy.remove(&id);
+        self.commit(now, Event::Ended { hire: id, attempt, result: Err(reason) }, out);
+    }
+
+    fn check_job(&self, hire: &Hire, blob: BlobRef, sealed: bool) -> Option<CheckJob> {
+        let (inputs, known) = match hire.side {
+            Side::Requester => {
+                let posting = self.postings.get(&hire.offer.id())?;
+                (posting.task.inputs.clone(), posting.sealed())
+            }
+            Side::Worker => (worker::brief(hire)?.inputs.to_vec(), opened(hire)),
+        };
+        let sealed = known.filter(|_| sealed).map(|sealed| sealed.checks);
+        Some(CheckJob { hire: hire.id(), blob, public: hire.terms().checks.clone(), sealed, inputs })
+    }
+
+    // ---- what comes back ----
+
+    pub(super) fn on_fetched(
+        &mut self,
+        now: Timestamp,
+        id: HireId,
+        result: Result<Vec<Bytes32>, String>,
+        out: &mut Outbox,
+    ) {
+        match result {
+            Ok(roots) => {
+                self.busy.remove(&id);
+                self.commit(now, Event::Fetched { hire: id, roots }, out);
+            }
+            Err(_) => {
+                if let Some(busy) = self.busy.get_mut(&id) {
+                    busy.again = Some(now + pause(busy.tries));
+                }
+            }
+        }
+        self.advance(now, id, out);
+    }
+
+    pub(super) fn on_worked(
+        &mut self,
+        now: Timestamp,
+        id: HireId,
+        attempt: usize,
+        result: Result<BlobRef, String>,
+        out: &mut Outbox,
+    ) {
+        let Some(hire) = self.hires.get(&id) else { return };
+        // Only the run that is under way can end: a report twice changes nothing.
+        if hire.attempts.len() != attempt + 1 || hire.attempts.last().is_none_or(|last| last.ended.is_some()) {
+            return;
+        }
+        self.busy.remove(&id);
+        let failed = result.as_ref().err().cloned();
+        self.commit(now, Event::Ended { hire: id, attempt, result }, out);
+        out.push(Output::Notice(Notice::Worked { hire: id, attempt, failed }));
+        self.advance(now, id, out);
+    }
+
+    pub(super) fn on_working(
+        &mut self,
+        now: Timestamp,
+        id: HireId,
+        percent: u8,
+        note: Option<String>,
+        out: &mut Outbox,
+    ) {
+        let Some(facts) = self.hires.get(&id).filter(|hire| hire.side == Side::Worker).map(Hire::facts) else { return };
+        if facts.stage == Stage::Working && facts.progress < limits::PROGRESS {
+            self.say(now, id, Say::Progress { percent: percent.min(100), note }, out);
+        }
+    }
+
+    pub(super) fn on_checked(&mut self, now: Timestamp, id: HireId, root: Bytes32, checked: Checked, out: &mut Outbox) {
+        if !self.hires.contains_key(&id) {
+            return;
+        }
+        self.busy.remove(&id);
+        self.commit(now, Event::Checked { hire: id, root, checked: Box::new(checked) }, out);
+        self.advance(now, id, out);
+    }
+
+    // ---- closing ----
+
+    /// Closes a hire whose outcome is settled, opens one that a late record changed, and sets its timer.
+    fn settle(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) {
+        let Some(hire) = self.hires.get(&id) else { return };
+        let facts = hire.facts();
+        let was = hire.closed.map(|closed| (closed.outcome, closed.agreed));
+        let is = hire.outcome(&facts, now);
+        if was != is {
+            match is {
+                Some((outcome, agreed)) => {
+                    self.commit(now, Event::Closed { hire: id, outcome, agreed }, out);
+                    if let Some(closed) = self.hires.get(&id).and_then(|hire| hire.closed) {
+                        out.push(Output::Notice(Notice::Closed { hire: id, closed }));
+                    }
+                    self.rate(now, id, &facts, out);
+                }
+                None => self.commit(now, Event::Reopened { hire: id }, out),
+            }
+            match (was, is) {
+                (None, Some(_)) => self.open = self.open.saturating_sub(1),
+                (Some(_), None) => self.open += 1,
+                _ => {}
+            }
+        }
+        self.update_load(id, &facts, out);
+        self.set_timer(now, id, &facts);
+        let Some(hire) = self.hires.get(&id) else { return };
+        let (side, offer, other) = (hire.side, hire.offer.id(), hire.other());
+        if hire.closed.is_some() && !hire.through && !self.letters.holds(&other, &last_of_mine(hire)) {
+            self.commit(now, Event::Through { hire: id }, out);
+        }
+        if side == Side::Requester && (was.is_none() || is.is_none()) {
+            self.advance_posting(now, offer, out);
+        }
+    }
+
+    fn update_load(&mut self, id: HireId, facts: &Facts, out: &mut Outbox) {
+        let Some(hire) = self.hires.get(&id).filter(|hire| hire.side == Side::Worker) else { return };
+        let working = matches!(facts.stage, Stage::Awarded | Stage::Withdrawn | Stage::Begun | Stage::Working);
+        if working && hire.closed.is_none() {
+            self.load.insert(id);
+        } else if self.load.remove(&id) {
+            self.hungry = true;
+            if self.busy.contains_key(&id) && facts.stage != Stage::Delivered {
+                out.push(Output::StopWork(id));
+            }
+        }
+    }
+
+    fn set_timer(&mut self, now: Timestamp, id: HireId, facts: &Facts) {
+        let Some(hire) = self.hires.get(&id) else { return };
+        let after = Millis(1);
+        let silence = hire.deadline(facts).map(|at| at + after);
+        let unserved = requester::unserved_at(hire, facts).filter(|_| hire.side == Side::Requester);
+        let again = self.busy.get(&id).and_then(|busy| busy.again);
+        // What is past has been acted upon, or is of no more use: a retry after the deadline, say.
+        let next = [silence, unserved, again].into_iter().flatten().filter(|at| *at > now).min();
+        let open = hire.closed.is_none();
+        self.wake(Wake::Hire(id), next.filter(|_| open));
+    }
+
+    /// Whether the other side now holds my whole chain of a hire that is over.
+    pub(super) fn check_through(&mut self, now: Timestamp, id: HireId, acked: &Entry, out: &mut Outbox) {
+        let Some(hire) = self.hires.get(&id) else { return };
+        if hire.closed.is_some() && !hire.through && last_of_mine(hire) == acked.id() {
+            self.commit(now, Event::Through { hire: id }, out);
+        }
+    }
+
+    /// Issues my rating of a closed hire, once.
+    fn rate(&mut self, now: Timestamp, id: HireId, facts: &Facts, out: &mut Outbox) {
+        let Some(rating) = self.rating(now, id, facts) else { return };
+        let (record, other) = (Record::from(self.signer.sign(&rating)), rating.judgement.subject);
+        self.commit(now, Event::Rated { rating: record.clone() }, out);
+        out.push(Output::Keep(Box::new(record.clone())));
+        out.push(Output::Notice(Notice::Rated { hire: id, by: self.agent(), subject: other }));
+        self.letters.push(now, other, record, now + limits::SERVED);
+    }
+
+    fn rating(&self, now: Timestamp, id: HireId, facts: &Facts) -> Option<Rating> {
+        let hire = self.hires.get(&id).filter(|hire| !hire.rated)?;
+        let outcome = hire.closed?.outcome;
+        let find = |side: Side, kind: fn(&Entry) -> bool| {
+            hire.chain.of(side).iter().find(|entry| kind(entry)).map(Entry::record)
+        };
+        let begin = find(Side::Worker, |entry| matches!(entry, Entry::Begin(_)))?;
+        let receipt = hire.chain.of(Side::Requester).iter().find_map(|entry| match entry {
+            Entry::Receipt(receipt) if facts.receipt == Some(receipt.id()) => Some(Record::from(receipt.clone())),
+            _ => None,
+        });
+        let countersign =
+            find(Side::Worker, |entry| matches!(entry, Entry::Countersign(_))).filter(|_| receipt.is_some());
+        let (judgement, opening) = match (&hire.judgement, &receipt) {
+            (Some((judgement, opening)), Some(_)) => (judgement.clone(), *opening),
+            _ => {
+                let scores = match hire.side {
+                    Side::Requester => requester::judge(hire, facts, outcome),
+                    Side::Worker => worker::judge(hire, facts, outcome),
+                }?;
+                let skill = hire.chain.award().skill.clone();
+                (Judgement { hire: id, skill, scores, subject: hire.other() }, None)
+            }
+        };
+        let part = |record: &Record| record.envelope().to_vec().try_into().ok();
+        let permit = Permit {
+            award: part(&hire.chain.award().clone().into())?,
+            begin: part(&begin)?,
+            receipt: receipt.as_ref().and_then(part),
+            countersign: countersign.as_ref().and_then(part),
+        };
+        let manifest =
+            self.directory.manifest_of(&hire.worker()).filter(|manifest| manifest.id() == hire.claim.manifest);
+        Some(Rating {
+            day: now.day(),
+            ext: Default::default(),
+            model: manifest.and_then(|manifest| manifest.model.clone()),
+            permit,
+            opening,
+            manifest: Some(hire.claim.manifest),
+            judgement,
+        })
+    }
+
+    /// After a restart: offers again to the outbox what the other side is not known to have processed.
+    pub(super) fn resend(&mut self, now: Timestamp, id: HireId) {
+        let Some(hire) = self.hires.get(&id) else { return };
+        let (side, other) = (hire.side, hire.other());
+        let seen = hire.chain.seen_of(side);
+        let entries: Vec<Record> = hire.chain.of(side).iter().skip(seen).map(Entry::record).collect();
+        if side == Side::Requester && hire.chain.of(Side::Worker).is_empty() {
+            let (award, until) = (Record::from(hire.chain.award().clone()), hire.terms().until + limits::GRACE);
+            self.letters.push(now, other, award, until);
+        }
+        for record in entries {
+            self.letters.push(now, other, record, now + limits::WORK + limits::SERVED);
+        }
+    }
+}
+
+/// The id of the last record of this side, the award being the requester's first.
+fn last_of_mine(hire: &Hire) -> Bytes32 {
+    hire.chain.of(hire.side).last().map_or(hire.id().untyped(), Entry::id)
+}
+
+fn last_verdict(hire: &Hire) -> Option<&Verdict> {
+    hire.chain.of(Side::Requester).iter().rev().find_map(|entry| match entry {
+        Entry::Verdict(verdict) => Some(&**verdict),
+        _ => None,
+    })
+}
+
+/// The sealed checks, as a verdict opened them.
+fn opened(hire: &Hire) -> Option<Sealed> {
+    last_verdict(hire)?.opened.clone()
+}
+
+/// What the requester wants changed.
+fn feedback(hire: &Hire) -> Option<String> {
+    let verdict = last_verdict(hire)?;
+    let lines = verdict.note.iter().map(ToString::to_string).chain(verdict.failed.iter().map(ToString::to_string));
+    Some(lines.collect::<Vec<_>>().join("\n"))
+}

@@ -1,0 +1,351 @@
+//! Questions about what is. Nothing here changes anything; every answer is bounded, with a cursor where there is more.
+
+use super::io::{
+    AgentRow, CheckedView, Find, Found, HireRow, Query, RatingRow, ReputationView, Shown, ShownRecord, Status,
+};
+use super::{Peer, dated};
+use crate::hire::stage::Stage;
+use crate::hire::{Hire, HireId, Side, worker};
+use crate::id::{AgentId, Bytes32, Id};
+use crate::limits;
+use crate::market::constraint::Match;
+use crate::market::{Manifest, Offer, Outcome, Ruling, Skill, SkillEntry};
+use crate::peer::hiring::Posting;
+use crate::record::{Record, Verified};
+use crate::reputation::Model as _;
+use crate::time::Timestamp;
+
+impl Peer {
+    /// Answers a question.
+    pub fn query(&self, now: Timestamp, query: &Query) -> Found {
+        match query {
+            Query::Find(find) => Found::Agents(self.find(now, find)),
+            Query::Hires { after } => self.list(*after),
+            Query::Show(id) => self.show(now, id),
+            Query::Reputation(agent) => self.reputation_of(now, agent),
+            Query::Page { room, after } => {
+                let (records, next) = self.directory.page(now, room, *after, limits::PAGE_BYTES, limits::ANSWER_ROWS);
+                Found::Page { records: records.iter().map(|record| record.envelope().to_vec()).collect(), next }
+            }
+            Query::MayRead { hire, who, root } => Found::MayRead(self.may_read(hire, who, root)),
+            Query::Status => Found::Status(self.status()),
+        }
+    }
+
+    fn find(&self, now: Timestamp, find: &Find) -> Vec<AgentRow> {
+        let mut rows: Vec<AgentRow> = self
+            .directory
+            .agents(now, find.skill.as_ref())
+            .filter_map(|(manifest, entry)| self.row(now, manifest, entry, find))
+            .collect();
+        rows.sort_by(|a, b| {
+            let low = |row: &AgentRow| self.reputation.low(&self.agent(), &row.agent, Some(&row.skill), now.day());
+            low(b)
+                .total_cmp(&low(a))
+                .then_with(|| a.price.amount().micros().cmp(&b.price.amount().micros()))
+                .then_with(|| a.agent.cmp(&b.agent))
+        });
+        rows.truncate(find.limit.clamp(1, limits::ANSWER_ROWS));
+        rows
+    }
+
+    fn row(&self, now: Timestamp, manifest: &Verified<Manifest>, entry: &SkillEntry, find: &Find) -> Option<AgentRow> {
+        let agent = manifest.issuer();
+        if find.max.as_ref().is_some_and(|max| entry.price.compare(max).is_none_or(std::cmp::Ordering::is_gt)) {
+            return None;
+        }
+        let missing = match find.constraint.as_ref().map(|constraint| constraint.evaluate(&entry.properties)) {
+            None | Some(Match::Yes) => Vec::new(),
+            Some(Match::Unknown(missing)) => missing.iter().map(ToString::to_string).collect(),
+            Some(Match::No(_)) => return None,
+        };
+        Some(AgentRow {
+            agent,
+            name: manifest.name.to_string(),
+            version: manifest.version.to_string(),
+            skill: entry.path.clone(),
+            price: entry.price.clone(),
+            expect: entry.expect,
+            missing,
+            reputation: self.reputation.view(&self.agent(), &agent, Some(&entry.path), now.day()),
+            manifest: manifest.id(),
+            expires: manifest.expires,
+        })
+    }
+
+    fn list(&self, after: Option<Bytes32>) -> Found {
+        let postings = self.postings.values().filter(|posting| posting.hires.is_empty()).map(posting_row);
+        let mut rows: Vec<HireRow> = postings.chain(self.hires.values().map(hire_row)).collect();
+        let key = |row: &HireRow| row.hire.map_or(row.offer.untyped(), |hire| hire.untyped());
+        rows.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| key(a).cmp(&key(b))));
+        let start = after.and_then(|after| rows.iter().position(|row| key(row) == after)).map_or(0, |index| index + 1);
+        let more = rows.len() > start + limits::ANSWER_ROWS;
+        let rows: Vec<HireRow> = rows.into_iter().skip(start).take(limits::ANSWER_ROWS).collect();
+        let next = rows.last().map(key).filter(|_| more);
+        Found::Hires { rows, next }
+    }
+
+    fn show(&self, now: Timestamp, id: &str) -> Found {
+        let hires = self.hires.keys().map(|id| id.untyped());
+        let postings = self.postings.keys().map(|id| id.untyped());
+        let bids = self.bids.keys().map(|id| id.untyped());
+        let full = match unique(id, hires.chain(postings).chain(bids), "offer, claim or hire", "gigmesh hires") {
+            Ok(full) => full,
+            Err(why) => return Found::Nothing(why),
+        };
+        if let Some(hire) = self.hires.get(&Id::from_bytes(full.0)) {
+            return Found::Shown(self.shown_hire(now, hire));
+        }
+        if let Some(posting) = self.postings.get(&Id::from_bytes(full.0)) {
+            // A posting with one hire is that hire.
+            if let ([only], Some(hire)) = (&posting.hires[..], posting.hires.last().and_then(|id| self.hires.get(id))) {
+                debug_assert_eq!(*only, hire.id());
+                return Found::Shown(self.shown_hire(now, hire));
+            }
+            return Found::Shown(shown_posting(posting));
+        }
+        match self.bids.get(&Id::from_bytes(full.0)) {
+            Some(bid) => Found::Shown(Shown {
+                row: HireRow {
+                    hire: None,
+                    offer: bid.offer.id(),
+                    side: Side::Worker,
+                    with: Some(bid.offer.issuer()),
+                    skill: bid.offer.skill.clone(),
+                    stage: "claimed, not awarded".to_owned(),
+                    closed: None,
+                    price: Some(bid.claim.price.clone()),
+                    at: bid.claim.at,
+                },
+                deadline: Some(bid.claim.until),
+                records: [Record::from(bid.offer.clone()), bid.claim.clone().into()].iter().map(shown_record).collect(),
+                ..empty(bid.offer.id(), &bid.offer)
+            }),
+            None => Found::Nothing(format!("nothing with the id {id} here; `gigmesh hires` lists what there is")),
+        }
+    }
+
+    fn shown_hire(&self, _now: Timestamp, hire: &Hire) -> Shown {
+        let facts = hire.facts();
+        let posting = self.postings.get(&hire.offer.id());
+        let chain = [Side::Requester, Side::Worker]
+            .into_iter()
+            .flat_map(|side| hire.chain.of(side))
+            .map(|entry| entry.record());
+        let roots = [Record::from(hire.offer.clone()), hire.claim.clone().into(), hire.chain.award().clone().into()];
+        let mut records: Vec<Record> = roots.into_iter().chain(chain).collect();
+        records.sort_by_key(dated);
+        let result = facts.delivery.as_ref().map(|delivery| delivery.blob);
+        let held = result.is_some_and(|blob| hire.side == Side::Worker || hire.fetched.contains(&blob.root));
+        let view = |checked: &crate::hire::Checked| CheckedView {
+            public: checked.public.clone(),
+            sealed: checked.sealed.clone(),
+        };
+        Shown {
+            row: hire_row(hire),
+            deadline: hire.deadline(&facts).filter(|_| hire.closed.is_none()),
+            hires: posting.map_or_else(|| vec![hire.id()], |posting| posting.hires.clone()),
+            claims: posting.map_or(0, |posting| posting.claims.len()),
+            reason: posting.and_then(|posting| posting.chosen.get(&hire.id()).cloned()),
+            records: records.iter().map(shown_record).collect(),
+            attempts: hire.attempts.clone(),
+            checks: hire.checked.iter().map(|(root, checked)| (*root, view(checked))).collect(),
+            result,
+            held,
+        }
+    }
+
+    fn reputation_of(&self, now: Timestamp, agent: &str) -> Found {
+        // Agents are known from the directory, from hires and from ratings.
+        let listed = self.directory.agents(now, None).map(|(manifest, _)| Bytes32(manifest.issuer().0));
+        let met = self.hires.values().map(|hire| Bytes32(hire.other().0));
+        let whole = agent.parse::<AgentId>().ok();
+        let agent = match whole {
+            Some(agent) => agent,
+            None => match unique(agent, listed.chain(met), "agent", "gigmesh find") {
+                Ok(id) => AgentId(id.0),
+                Err(why) => return Found::Nothing(why),
+            },
+        };
+        let (me, day) = (self.agent(), now.day());
+        let ratings = self.reputation.ratings_of(&agent, limits::RATINGS_LISTED);
+        let skills: std::collections::BTreeSet<Skill> = ratings.iter().map(|(_, held)| held.skill.clone()).collect();
+        Found::Reputation(ReputationView {
+            agent,
+            name: self.directory.manifest_of(&agent).map(|manifest| manifest.name.to_string()),
+            overall: self.reputation.view(&me, &agent, None, day),
+            skills: skills
+                .iter()
+                .map(|skill| (skill.to_string(), self.reputation.view(&me, &agent, Some(skill), day)))
+                .collect(),
+            ratings: ratings
+                .iter()
+                .map(|(about, held)| RatingRow {
+                    hire: about.hire,
+                    by: about.rater,
+                    skill: held.skill.clone(),
+                    day: held.day,
+                    scores: held.scores,
+                    agreed: held.agreed.is_some(),
+                })
+                .collect(),
+        })
+    }
+
+    /// The size of a blob that `who` may read: inputs for a worker that holds the brief, a result once it is acked.
+    fn may_read(&self, id: &HireId, who: &AgentId, root: &Bytes32) -> Option<u64> {
+        let hire = self.hires.get(id).filter(|hire| hire.other() == *who)?;
+        let facts = hire.facts();
+        match hire.side {
+            Side::Requester => {
+                let brief = worker::brief(hire)?;
+                brief.inputs.iter().find(|input| input.blob.root == *root).map(|input| input.blob.size)
+            }
+            Side::Worker => {
+                facts.review_until?;
+                facts.delivery.filter(|delivery| delivery.blob.root == *root).map(|delivery| delivery.blob.size)
+            }
+        }
+    }
+
+    fn status(&self) -> Status {
+        let (manifests, offers, contacts) = self.directory.counts();
+        let open = self.hires.values().filter(|hire| hire.closed.is_none()).count();
+        Status {
+            manifests,
+            offers,
+            contacts,
+            postings_open: self.postings.values().filter(|posting| posting.closed.is_none()).count(),
+            claims_out: self.bids.len(),
+            hires_open: open,
+            hires_closed: self.hires.len() - open,
+            ratings: self.reputation.len(),
+            outbox: self.letters.len(),
+            rooms: self.rooms.iter().cloned().collect(),
+        }
+    }
+}
+
+/// The one id that begins with `text`.
+fn unique(text: &str, ids: impl Iterator<Item = Bytes32>, what: &str, lister: &str) -> Result<Bytes32, String> {
+    let text = text.to_ascii_lowercase();
+    if text.len() < 4 || text.len() > 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(format!("an id is 64 hexadecimal digits, or at least its first four; `{lister}` lists them"));
+    }
+    let found: std::collections::BTreeSet<Bytes32> = ids.filter(|id| id.to_string().starts_with(&text)).collect();
+    match found.len() {
+        0 => Err(format!("no {what} {text} here; `{lister}` lists them")),
+        1 => found.first().copied().ok_or_else(String::new),
+        n => Err(format!("{n} ids begin with {text}; give more digits")),
+    }
+}
+
+/// A hire's stage in words.
+fn stage_name(stage: Stage) -> String {
+    match stage {
+        Stage::Awarded => "awarded".into(),
+        Stage::Withdrawn => "withdrawn".into(),
+        Stage::Declined => "declined".into(),
+        Stage::Begun => "begun".into(),
+        Stage::Working => "working".into(),
+        Stage::Delivered => "delivered".into(),
+        Stage::Reviewing => "in review".into(),
+        Stage::Judged(Ruling::Accepted) => "accepted".into(),
+        Stage::Judged(Ruling::Refused) => "refused".into(),
+        Stage::Judged(_) => "not served".into(),
+        Stage::Cancelled(Side::Requester) => "cancelled by the requester".into(),
+        Stage::Cancelled(Side::Worker) => "cancelled by the worker".into(),
+        Stage::Contested => "contested".into(),
+        Stage::Receipted(outcome) => format!("closed by the requester: {}", outcome_name(outcome)),
+        Stage::Settled(outcome) => format!("settled: {}", outcome_name(outcome)),
+    }
+}
+
+/// An outcome in words.
+pub fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted => "accepted",
+        Outcome::Refused => "refused",
+        Outcome::Failed => "failed",
+        Outcome::CancelledByRequester => "cancelled by the requester",
+        Outcome::CancelledByWorker => "cancelled by the worker",
+        Outcome::Lapsed => "lapsed",
+        Outcome::Contested => "contested",
+    }
+}
+
+fn hire_row(hire: &Hire) -> HireRow {
+    HireRow {
+        hire: Some(hire.id()),
+        offer: hire.offer.id(),
+        side: hire.side,
+        with: Some(hire.other()),
+        skill: hire.chain.award().skill.clone(),
+        stage: stage_name(hire.facts().stage),
+        closed: hire.closed,
+        price: Some(hire.terms().price.clone()),
+        at: hire.terms().at,
+    }
+}
+
+fn posting_row(posting: &Posting) -> HireRow {
+    HireRow {
+        hire: None,
+        offer: posting.offer.id(),
+        side: Side::Requester,
+        with: posting.to,
+        skill: posting.offer.skill.clone(),
+        stage: posting.closed.clone().unwrap_or_else(|| "waiting for claims".to_owned()),
+        closed: None,
+        price: posting.task.max.clone(),
+        at: posting.offer.at,
+    }
+}
+
+fn shown_posting(posting: &Posting) -> Shown {
+    Shown {
+        row: posting_row(posting),
+        deadline: Some(posting.offer.expires).filter(|_| posting.closed.is_none()),
+        hires: posting.hires.clone(),
+        claims: posting.claims.len(),
+        reason: posting.closed.clone(),
+        records: vec![shown_record(&posting.offer.clone().into())],
+        ..empty(posting.offer.id(), &posting.offer)
+    }
+}
+
+fn empty(id: Id<Offer>, offer: &Verified<Offer>) -> Shown {
+    Shown {
+        row: HireRow {
+            hire: None,
+            offer: id,
+            side: Side::Requester,
+            with: None,
+            skill: offer.skill.clone(),
+            stage: String::new(),
+            closed: None,
+            price: None,
+            at: offer.at,
+        },
+        deadline: None,
+        hires: Vec::new(),
+        claims: 0,
+        reason: None,
+        records: Vec::new(),
+        attempts: Vec::new(),
+        checks: Default::default(),
+        result: None,
+        held: false,
+    }
+}
+
+fn shown_record(record: &Record) -> ShownRecord {
+    ShownRecord {
+        kind: record.kind().to_owned(),
+        id: record.id(),
+        by: record.issuer(),
+        at: dated(record),
+        says: record.to_json(),
+        private: record.private_json(),
+    }
+}

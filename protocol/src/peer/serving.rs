@@ -1,0 +1,285 @@
+//! This peer as worker: what it tells of itself, which offers it claims, which awards it takes.
+
+use super::event::Event;
+use super::io::{From as MayHire, Notice, Outbox, Output, Serving};
+use super::{Peer, Wake, ignored, refused};
+use crate::codec::{List, Text};
+use crate::hire::{HireId, Side};
+use crate::id::{AgentId, Id};
+use crate::limits;
+use crate::market::constraint::Match;
+use crate::market::{Award, Claim, Contact, Manifest, Offer, Skill};
+use crate::record::{Payload as _, Verified};
+use crate::time::{Millis, Timestamp};
+use crate::wire::Reply;
+
+/// A claim of mine that binds me.
+#[derive(Debug, Clone)]
+pub struct Bid {
+    /// The claim.
+    pub claim: Verified<Claim>,
+    /// What it claims.
+    pub offer: Verified<Offer>,
+}
+
+/// How long a claim stays binding after the bid window: time to choose, to tell, and for one award that falls through.
+const BINDING: Millis = Millis::mins(2);
+/// How often a claim is repeated while it is neither awarded nor lost: the requester keeps claims in memory only.
+const REPEAT: Millis = Millis::secs(30);
+
+impl Peer {
+    /// The skill of mine that does `skill`: of those that cover it, the most specific.
+    pub(super) fn serving(&self, skill: &Skill) -> Option<&Serving> {
+        let covering = self.config.skills.iter().filter(|serving| serving.entry.path.covers(skill));
+        covering.max_by_key(|serving| serving.entry.path.as_str().len())
+    }
+
+    // ---- what I tell of myself ----
+
+    /// Makes manifest and contact anew at half their life, and gossips them.
+    pub(super) fn renew(&mut self, now: Timestamp, out: &mut Outbox) {
+        if !self.config.skills.is_empty() {
+            let manifest = Manifest {
+                at: now,
+                ext: Default::default(),
+                seq: self.next_seq(now),
+                name: Text::fit(&self.config.name),
+                model: self.config.model.as_deref().map(Text::fit),
+                skills: List::fit(self.config.skills.iter().map(|serving| serving.entry.clone())),
+                expires: now + limits::MANIFEST_LIFE,
+                version: Text::fit(&self.config.version),
+                recovery: None,
+                principal: None,
+            };
+            debug_assert_eq!(
+                manifest.check(&self.agent(), &self.signer.network()),
+                Ok(()),
+                "the configuration was checked"
+            );
+            let manifest = self.signer.sign(&manifest);
+            self.directory.insert_manifest(now, manifest.clone());
+            for room in self.rooms.clone() {
+                out.push(Output::Publish { room, record: manifest.clone().into() });
+            }
+            self.manifest = Some(manifest);
+        }
+        self.renew_contact(now, out);
+        self.wake(Wake::Renew, Some(now + Millis(limits::MANIFEST_LIFE.0 / 2)));
+    }
+
+    pub(super) fn renew_contact(&mut self, now: Timestamp, out: &mut Outbox) {
+        let addrs = List::fit(self.addresses.iter().filter_map(|address| Text::try_from(address.as_str()).ok()));
+        if addrs.is_empty() {
+            return;
+        }
+        let contact = Contact {
+            at: now,
+            ext: Default::default(),
+            seq: self.next_seq(now),
+            addrs,
+            expires: now + limits::CONTACT_LIFE,
+        };
+        let contact = self.signer.sign(&contact);
+        self.directory.insert_contact(now, contact.clone());
+        out.push(Output::Announce(contact.clone().into()));
+        for room in self.rooms.clone() {
+            out.push(Output::Publish { room, record: contact.clone().into() });
+        }
+        self.contact = Some(contact);
+    }
+
+    // ---- claiming ----
+
+    fn capacity(&self) -> usize {
+        self.config.parallel.saturating_sub(self.load.len() + self.bids.len())
+    }
+
+    /// Why I do not claim this offer; `None` if I do.
+    fn objection(&self, now: Timestamp, offer: &Verified<Offer>) -> Option<&'static str> {
+        let requester = offer.issuer();
+        let may_hire = match &self.config.from {
+            MayHire::Nobody => false,
+            MayHire::Anyone => true,
+            MayHire::Allowlist(list) => list.contains(&requester),
+        };
+        let Some(serving) = self.serving(&offer.skill) else { return Some("not a skill of mine") };
+        let dear = offer
+            .max
+            .as_ref()
+            .is_some_and(|max| serving.entry.price.compare(max).is_none_or(std::cmp::Ordering::is_gt));
+        let meets = offer
+            .constraint
+            .as_ref()
+            .is_none_or(|constraint| constraint.evaluate(&serving.entry.properties) == Match::Yes);
+        let mine = |claim: &Verified<Claim>| claim.requester == requester && claim.nonce == offer.nonce;
+        let had = self.hires.values().any(|hire| hire.side == Side::Worker && mine(&hire.claim));
+        if requester == self.agent() {
+            Some("my own offer")
+        } else if !may_hire {
+            Some("I do not serve you")
+        } else if offer.slots == 0 || now >= offer.expires {
+            Some("the offer is over")
+        } else if dear {
+            Some("the price is too low, or in another unit")
+        } else if !meets {
+            Some("I do not meet the constraint")
+        } else if had || self.bids.values().any(|bid| mine(&bid.claim)) {
+            Some("claimed already")
+        } else {
+            None
+        }
+    }
+
+    /// Claims a public offer if it suits and there is room.
+    pub(super) fn consider(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) {
+        if offer.slots == 0 {
+            return self.taken_back(now, offer, out);
+        }
+        if self.capacity() == 0 {
+            return;
+        }
+        if self.objection(now, offer).is_none() {
+            self.claim(now, offer, out);
+        }
+    }
+
+    /// Goes through the directory for offers that there is room for now.
+    pub(super) fn look_for_work(&mut self, now: Timestamp, out: &mut Outbox) {
+        if self.capacity() == 0 || self.config.skills.is_empty() {
+            return;
+        }
+        let suits = |offer: &&Verified<Offer>| self.objection(now, offer).is_none();
+        let offers: Vec<_> = self.directory.offers(now).filter(suits).take(self.capacity()).cloned().collect();
+        for offer in offers {
+            self.claim(now, &offer, out);
+        }
+    }
+
+    /// An offer sent to me alone, or taken back.
+    pub(super) fn on_direct_offer(
+        &mut self,
+        now: Timestamp,
+        from: AgentId,
+        offer: &Verified<Offer>,
+        out: &mut Outbox,
+    ) -> Reply {
+        if offer.issuer() != from {
+            return ignored("an offer comes from its issuer");
+        }
+        if offer.slots == 0 {
+            self.taken_back(now, offer, out);
+            return Reply::Kept;
+        }
+        match self.objection(now, offer) {
+            Some("claimed already") => Reply::Kept,
+            Some(why) => ignored(why),
+            None if self.capacity() == 0 => Reply::Later,
+            None => {
+                self.claim(now, offer, out);
+                Reply::Kept
+            }
+        }
+    }
+
+    fn claim(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) {
+        let (Some(manifest), Some(serving)) = (&self.manifest, self.serving(&offer.skill)) else { return };
+        if self.bids.len() >= limits::CLAIMS_OUT {
+            return;
+        }
+        let claim = Claim {
+            at: now,
+            ext: Default::default(),
+            nonce: offer.nonce,
+            offer: offer.id(),
+            price: serving.entry.price.clone(),
+            until: offer.bids.max(now) + BINDING,
+            expect: serving.entry.expect,
+            manifest: manifest.id(),
+            requester: offer.issuer(),
+        };
+        let (claim, manifest) = (self.signer.sign(&claim), manifest.clone());
+        let id = claim.id();
+        let event = Event::Claimed { claim: claim.into(), offer: offer.clone().into() };
+        self.commit(now, event, out);
+        out.push(Output::Notice(Notice::Claimed { claim: id, offer: offer.id(), skill: offer.skill.clone() }));
+        // The requester matches its constraint against the manifest, which it may not hold.
+        if offer.constraint.is_some() {
+            let until = manifest.expires;
+            self.letters.push(now, offer.issuer(), manifest.into(), until);
+        }
+        self.repeat_bid(now, id, out);
+    }
+
+    /// Sends a claim (again), or ends it when its time is over.
+    pub(super) fn repeat_bid(&mut self, now: Timestamp, id: Id<Claim>, out: &mut Outbox) {
+        let Some(Bid { claim, .. }) = self.bids.get(&id) else { return self.wake(Wake::Bid(id), None) };
+        let (to, until, record) = (claim.requester, claim.until, claim.clone().into());
+        // An award made in time may still be on its way when the claim ends.
+        if now > until + limits::GRACE {
+            return self.end_bid(now, id, "not awarded in time", out);
+        }
+        if now <= until {
+            self.letters.push(now, to, record, until);
+        }
+        self.wake(Wake::Bid(id), Some((now + REPEAT).min(until + limits::GRACE + Millis(1)).max(now + Millis(1))));
+    }
+
+    pub(super) fn end_bid(&mut self, now: Timestamp, id: Id<Claim>, reason: &str, out: &mut Outbox) {
+        let Some(bid) = self.bids.get(&id) else { return };
+        let to = bid.claim.requester;
+        self.letters.withdraw(&to, &id.untyped());
+        self.commit(now, Event::Unclaimed { claim: id, reason: reason.to_owned() }, out);
+        out.push(Output::Notice(Notice::ClaimEnded { claim: id, reason: reason.to_owned() }));
+        self.wake(Wake::Bid(id), None);
+        self.hungry = true;
+    }
+
+    fn taken_back(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) {
+        let mine = |bid: &Bid| bid.claim.requester == offer.issuer() && bid.claim.nonce == offer.nonce;
+        let lost: Vec<_> = self.bids.iter().filter(|(_, bid)| mine(bid)).map(|(id, _)| *id).collect();
+        for id in lost {
+            self.end_bid(now, id, "the offer was filled or taken back", out);
+        }
+    }
+
+    // ---- being hired ----
+
+    pub(super) fn on_award(&mut self, now: Timestamp, award: Verified<Award>, out: &mut Outbox) -> Reply {
+        let id: HireId = award.id();
+        if self.hires.contains_key(&id) {
+            return Reply::Kept;
+        }
+        let Some(bid) = self.bids.get(&award.claim) else { return ignored("no such claim of mine") };
+        let Some(terms) = award.private() else { return refused("an award travels with its terms") };
+        let (claim, offer) = (&bid.claim, &bid.offer);
+        let fits = award.worker == self.agent()
+            && award.issuer() == claim.requester
+            && award.nonce == offer.nonce
+            && award.skill == offer.skill
+            && award.slot < offer.slots
+            && terms.offer == offer.id()
+            && terms.price == claim.price
+            && terms.until == claim.until
+            && (terms.done, terms.review) == (offer.done, offer.review)
+            && terms.checks == offer.checks;
+        if !fits {
+            return refused("the award does not say what was offered and claimed");
+        }
+        let (claim, offer, with, skill) = (claim.clone(), offer.clone(), award.issuer(), award.skill.clone());
+        self.wake(Wake::Bid(claim.id()), None);
+        self.letters.withdraw(&with, &claim.id().untyped());
+        self.open += 1;
+        let (offer_id, side) = (offer.id(), Side::Worker);
+        let event = Event::Awarded {
+            side,
+            award: award.into(),
+            claim: claim.into(),
+            offer: offer.into(),
+            reason: String::new(),
+        };
+        self.commit(now, event, out);
+        out.push(Output::Notice(Notice::Awarded { hire: id, offer: offer_id, side, with, skill }));
+        self.advance(now, id, out);
+        Reply::Kept
+    }
+}

@@ -1,0 +1,6 @@
+//! The protocol's integration tests, in one binary.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod stories;
+mod world;

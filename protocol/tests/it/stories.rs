@@ -1,0 +1,396 @@
+//! Hires as stories: what a user would tell of them, on a virtual clock.
+
+use std::collections::BTreeSet;
+
+use gigmesh_protocol::hire::selection::Prefer;
+use gigmesh_protocol::market::{Outcome, Ruling};
+use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::time::Millis;
+
+use crate::world::{World, honest, worker};
+
+const DAYS: Millis = Millis::days(2);
+
+#[test]
+fn strangers_hire_deliver_and_rate() {
+    let mut world = World::pair();
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
+    for n in [0, 1] {
+        assert_eq!(world.nodes[n].ratings.len(), 2, "each side holds both ratings");
+        assert!(world.nodes[n].ratings.iter().all(|rating| rating.opening.is_some()), "both were sealed");
+        assert_eq!(world.nodes[n].blamed, Vec::<String>::new());
+    }
+    let id = world.hire_of(0).hire.unwrap();
+    assert_eq!(world.nodes[1].runs[&id], 1);
+    let kinds: Vec<String> = world.shown(0, id).records.into_iter().map(|record| record.kind).collect();
+    assert_eq!(
+        kinds,
+        [
+            "offer/1",
+            "claim/1",
+            "award/1",
+            "begin/1",
+            "brief/1",
+            "progress/1",
+            "delivery/1",
+            "ack/1",
+            "verdict/1",
+            "receipt/1",
+            "countersign/1"
+        ]
+    );
+}
+
+#[test]
+fn a_direct_hire_has_no_bid_window() {
+    let mut world = World::new(2);
+    let task = world.task();
+    world.hire(task, Some(2));
+    world.drive(Millis(100));
+    assert_eq!(world.rows(0)[0].stage, "working");
+    assert_eq!(world.rows(1), [], "nobody else hears of it");
+    world.drive(Millis::mins(1));
+    assert_eq!(world.rows(2)[0].closed.map(|closed| closed.outcome), Some(Outcome::Accepted));
+}
+
+#[test]
+fn a_bad_delivery_is_refused_and_the_worker_sees_why() {
+    let mut world = World::pair();
+    world.nodes[1].agent = |_, _| Ok(br#"{"bytes": 12}"#.to_vec());
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(
+        world.ends(),
+        [Some((Outcome::Refused, true)); 2],
+        "it passes the public checks and fails the sealed one"
+    );
+    let shown = world.shown(1, world.hire_of(1).hire.unwrap());
+    assert!(shown.checks.values().any(|checked| checked.sealed.as_ref().is_some_and(|report| !report.passed())));
+    let rating = world.nodes[0].ratings.iter().find(|rating| rating.issuer() == world.id(0)).unwrap();
+    assert_eq!(rating.judgement.scores.quality, Some(0));
+}
+
+#[test]
+fn a_refusal_without_a_failed_check_is_contested() {
+    let mut world = World::pair();
+    let mut task = world.task();
+    task.review_by = Review::Person;
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    let id = world.hire_of(0).hire.unwrap();
+    assert_eq!(world.hire_of(0).stage, "in review");
+    world.command(0, Command::Judge { hire: id, ruling: Ruling::Refused, note: "I do not like it".into() }).unwrap();
+    world.drive(DAYS);
+    assert_eq!(world.ends(), [Some((Outcome::Contested, false)); 2]);
+}
+
+#[test]
+fn changes_are_made_and_delivered_again() {
+    let mut world = World::pair();
+    let mut task = world.task();
+    task.review_by = Review::Person;
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    let id = world.hire_of(0).hire.unwrap();
+    let due = world.now + Millis::mins(20);
+    world.command(0, Command::Judge { hire: id, ruling: Ruling::Changes(due), note: "once more".into() }).unwrap();
+    world.drive(Millis::mins(1));
+    assert_eq!(world.nodes[1].runs[&id], 2);
+    world.command(0, Command::Judge { hire: id, ruling: Ruling::Accepted, note: String::new() }).unwrap();
+    world.drive(Millis::mins(1));
+    assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
+}
+
+#[test]
+fn a_silent_review_is_decided_by_the_public_checks() {
+    let mut world = World::pair();
+    let mut task = world.task();
+    task.review_by = Review::Person;
+    world.hire(task, None);
+    world.drive(Millis::hours(1));
+    assert_eq!(
+        world.ends(),
+        [Some((Outcome::Accepted, true)); 2],
+        "the receipt follows the checks, and the worker agrees"
+    );
+}
+
+#[test]
+fn an_agent_that_fails_is_cancelled_with_the_reason() {
+    let mut world = World::pair();
+    world.nodes[1].agent = |_, _| Err("exit code 3: no such table".to_owned());
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(world.ends(), [Some((Outcome::CancelledByWorker, true)); 2]);
+    let shown = world.shown(0, world.hire_of(0).hire.unwrap());
+    assert!(shown.records.iter().any(|record| record.says["reason"] == "exit code 3: no such table"));
+}
+
+#[test]
+fn a_result_that_fails_the_public_checks_is_not_delivered() {
+    let mut world = World::pair();
+    world.nodes[1].agent = |_, _| Ok(br#"{"bytes": -1}"#.to_vec());
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(world.ends(), [Some((Outcome::CancelledByWorker, true)); 2]);
+}
+
+#[test]
+fn work_that_takes_too_long_has_failed() {
+    let mut world = World::pair();
+    world.nodes[1].work_takes = Millis::hours(2);
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::hours(3));
+    assert_eq!(world.ends(), [Some((Outcome::Failed, true)); 2]);
+}
+
+#[test]
+fn the_requester_stops_before_and_after_the_begin() {
+    for (wait, outcome) in [(Millis(3_002), Outcome::Lapsed), (Millis(3_500), Outcome::CancelledByRequester)] {
+        let mut world = World::pair();
+        world.nodes[1].work_takes = Millis::mins(1);
+        let task = world.task();
+        let offer = world.hire(task, None);
+        world.drive(wait);
+        world.command(0, Command::Stop { id: offer.untyped(), reason: "changed my mind".into() }).unwrap();
+        world.drive(Millis::hours(1));
+        let ends = world.ends().map(|end| end.map(|(outcome, _)| outcome));
+        // The award is begun before the withdrawal can arrive: then a begin dated in time beats it, and work goes on.
+        let begun =
+            world.shown(1, world.hire_of(1).hire.unwrap()).records.iter().any(|record| record.kind == "begin/1");
+        if outcome == Outcome::Lapsed && begun {
+            assert_eq!(ends, [Some(Outcome::Accepted); 2]);
+        } else {
+            assert_eq!(ends, [Some(outcome); 2]);
+        }
+    }
+}
+
+#[test]
+fn capacity_is_kept_and_every_task_is_done() {
+    let mut world = World::new(1);
+    for _ in 0..5 {
+        let task = world.task();
+        world.hire(task, None);
+    }
+    for _ in 0..600 {
+        world.drive(Millis::secs(1));
+        let working = world.rows(1).iter().filter(|row| matches!(&*row.stage, "begun" | "working")).count();
+        assert!(working <= 2, "no more at once than `parallel`");
+    }
+    let rows = world.rows(0);
+    assert_eq!(rows.len(), 5);
+    assert!(rows.iter().all(|row| row.closed.is_some_and(|closed| closed.outcome == Outcome::Accepted)), "{rows:?}");
+}
+
+#[test]
+fn the_cheaper_of_two_is_chosen_and_the_other_is_free_again() {
+    let mut world = World::new(0);
+    world.add(worker("dear", "0.04 USD per task", 1));
+    world.add(worker("cheap", "0.01 USD per task", 1));
+    let mut task = world.task();
+    task.prefer = vec![Prefer::Price];
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(world.hire_of(0).with, Some(world.id(2)));
+    assert_eq!(world.rows(1), []);
+    let ended = world.nodes[1].notices.iter().any(|notice| matches!(notice, Notice::ClaimEnded { .. }));
+    assert!(ended, "the loser is told");
+}
+
+#[test]
+fn a_price_above_the_ceiling_is_not_claimed() {
+    let mut world = World::new(0);
+    world.add(worker("dear", "0.06 USD per task", 1));
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::mins(20));
+    assert!(world.rows(0)[0].hire.is_none());
+    assert!(world.nodes[0].notices.iter().any(|notice| matches!(notice, Notice::Unfilled { .. })));
+}
+
+#[test]
+fn nobody_serves_strangers_by_default() {
+    let mut world = World::new(0);
+    let mut config = worker("shy", "free", 1);
+    config.from = From::Nobody;
+    world.add(config);
+    let task = world.task();
+    world.hire(task, Some(1));
+    world.drive(Millis::mins(1));
+    let reason = world.rows(0)[0].stage.clone();
+    assert!(reason.contains("I do not serve you"), "{reason}");
+}
+
+#[test]
+fn a_slot_that_was_declined_is_awarded_again() {
+    let mut world = World::new(2);
+    let mut task = world.task();
+    task.prefer = vec![Prefer::Price];
+    world.hire(task, None);
+    world.drive(Millis(2_990));
+    // Whoever is chosen loses its capacity in the meantime.
+    for n in [1, 2] {
+        world.nodes[n].config.parallel = usize::from(n == 2);
+    }
+    world.restart(1);
+    world.drive(Millis::mins(6));
+    let done = world.rows(0).into_iter().filter_map(|row| row.closed).any(|closed| closed.outcome == Outcome::Accepted);
+    assert!(done, "{:?}", world.rows(0));
+}
+
+/// Cuts the network after every possible number of messages, for good: each side must close by its own clock.
+#[test]
+fn every_stage_closes_by_ticks_alone() {
+    let mut stages = BTreeSet::new();
+    for review_by in [Review::Auto, Review::Person] {
+        let mut after = 1;
+        loop {
+            let mut world = World::pair();
+            world.cut_after = Some(after);
+            let mut task = world.task();
+            task.review_by = review_by;
+            world.hire(task, None);
+            world.drive(DAYS);
+            for n in [0, 1] {
+                for row in world.rows(n).iter().filter(|row| row.hire.is_some()) {
+                    assert!(row.closed.is_some(), "cut after {after}: peer {n} is stuck in {row:?}");
+                }
+                let status = world.nodes[n].peer.as_ref().unwrap().query(world.now, &Query::Status);
+                let Found::Status(status) = status else { panic!() };
+                assert_eq!(
+                    (status.postings_open, status.claims_out, status.hires_open),
+                    (0, 0, 0),
+                    "cut after {after}, peer {n}"
+                );
+            }
+            stages.extend(world.stages.clone());
+            if !world.cut {
+                break;
+            }
+            after += 1;
+        }
+        assert!(after > 5, "the hire takes several messages");
+    }
+    // The others are passed within one message; the table itself is walked in `hire::stage`.
+    for stage in ["awarded", "begun", "working", "delivered", "in review", "not served"] {
+        assert!(stages.iter().any(|seen| seen == stage), "{stage} was not reached: {stages:?}");
+    }
+}
+
+/// The same cuts, healed after the deadlines have passed: sides that hold the same records agree.
+#[test]
+fn sides_that_meet_again_agree() {
+    for wait in [Millis::mins(1), Millis::mins(9), Millis::hours(1)] {
+        for after in 1..14 {
+            let mut world = World::pair();
+            world.cut_after = Some(after);
+            let task = world.task();
+            world.hire(task, None);
+            world.drive(wait);
+            (world.cut, world.cut_after) = (false, None);
+            for n in [0, 1] {
+                let other = world.id(1 - n);
+                world.input(n, Input::LinkUp(other));
+            }
+            world.drive(DAYS);
+            let [a, b] = [0, 1].map(|n| {
+                world
+                    .rows(n)
+                    .into_iter()
+                    .find(|row| row.hire.is_some())
+                    .and_then(|row| row.closed)
+                    .map(|closed| (closed.outcome, closed.agreed))
+            });
+            // An award that never arrived is a hire on one side only.
+            if b.is_some() || a.is_none_or(|(outcome, _)| outcome != Outcome::Lapsed) {
+                assert_eq!(a, b, "cut after {after} for {wait}");
+            }
+        }
+    }
+}
+
+/// A side falls right after each of its events in turn: the hire goes on, and the agent runs once.
+#[test]
+fn a_fall_after_any_event_loses_nothing() {
+    for n in [0, 1] {
+        for at in 1.. {
+            let mut world = World::pair();
+            world.crash_at = Some((n, at));
+            let task = world.task();
+            world.hire_or_crash(task);
+            world.drive(Millis::mins(30));
+            if world.crash_at.is_some() {
+                assert!(at > 8, "there are more events than that");
+                break;
+            }
+            let closed = world
+                .hire_of(0)
+                .closed
+                .unwrap_or_else(|| panic!("peer {n} fell after event {at}: {:?}", world.hire_of(0)));
+            assert_eq!(closed.outcome, Outcome::Accepted, "peer {n} fell after event {at}");
+            assert_eq!(world.ends()[0], world.ends()[1]);
+        }
+    }
+}
+
+#[test]
+fn an_agent_that_may_not_be_restarted_is_not() {
+    let mut world = World::new(0);
+    let mut config = worker("once", "free", 1);
+    config.skills[0].restartable = false;
+    world.add(config);
+    world.nodes[1].work_takes = Millis::mins(1);
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::secs(10));
+    let id = world.hire_of(1).hire.unwrap();
+    assert_eq!(world.nodes[1].runs[&id], 1);
+    world.restart(1);
+    world.drive(Millis::mins(30));
+    assert_eq!(world.nodes[1].runs[&id], 1, "never a second time");
+    assert_eq!(world.ends(), [Some((Outcome::CancelledByWorker, true)); 2]);
+}
+
+/// Replay is living: what is shown after a restart is what was shown before it.
+#[test]
+fn replay_rebuilds_the_same_hires() {
+    for agent in [honest as crate::world::Agent, |_, _| Err("broken".into())] {
+        let mut world = World::pair();
+        world.nodes[1].agent = agent;
+        let task = world.task();
+        world.hire(task, None);
+        world.drive(Millis::hours(1));
+        let id = world.hire_of(0).hire.unwrap();
+        for n in [0, 1] {
+            let before = world.shown(n, id);
+            let (journal, ratings) = (world.nodes[n].journal.len(), world.nodes[n].ratings.len());
+            world.restart(n);
+            assert_eq!(world.shown(n, id), before);
+            assert_eq!(world.nodes[n].journal.len(), journal, "a settled past writes nothing new");
+            assert_eq!(world.nodes[n].ratings.len(), ratings);
+        }
+    }
+}
+
+/// Two runs of one seed are the same, byte for byte.
+#[test]
+fn the_brain_is_deterministic() {
+    let run = || {
+        let mut world = World::new(3);
+        for _ in 0..3 {
+            let task = world.task();
+            world.hire(task, None);
+        }
+        world.drive(Millis::hours(1));
+        world.nodes.into_iter().map(|node| (node.journal, node.notices)).collect::<Vec<_>>()
+    };
+    assert_eq!(run(), run());
+}

@@ -1,0 +1,463 @@
+//! A market in a test: peers, a virtual clock, and a network that can lose, cut and crash.
+//!
+//! It does what a node's driver does, in memory: journals before it speaks, admits bytes at the edge, serves blobs. A
+//! [`World::pair`] of a requester (peer 0) and a worker (peer 1) is enough for most stories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gigmesh_protocol::codec::List;
+use gigmesh_protocol::hire::{Checked, HireId};
+use gigmesh_protocol::id::{AgentId, Bytes32, Id};
+use gigmesh_protocol::market::checks::{Checks, Inputs};
+use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Offer, Outcome, SkillEntry};
+use gigmesh_protocol::merkle::{self, CHUNK_BYTES};
+use gigmesh_protocol::peer::Peer;
+use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::record::{Network, Record, Signer, Verified};
+use gigmesh_protocol::time::{Millis, Timestamp};
+use gigmesh_protocol::wire::{Item, Reply, Request, Response};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+pub const START: Timestamp = Timestamp(1_800_000_000_000);
+const HOP: Millis = Millis(5);
+/// A drive that handles more than this never goes quiet.
+const BOUND: usize = 200_000;
+
+pub fn network() -> Network {
+    Network::new("test")
+}
+
+pub fn signer(n: u8) -> Signer {
+    Signer::new(&[n + 1; 32], network())
+}
+
+pub fn blob(bytes: &[u8]) -> BlobRef {
+    let leaves: Vec<_> = bytes.chunks(CHUNK_BYTES).map(merkle::leaf).collect();
+    BlobRef { root: Bytes32(merkle::root(&leaves)), size: bytes.len() as u64 }
+}
+
+/// What an agent makes of a job.
+pub type Agent = fn(&WorkJob, &[Vec<u8>]) -> Result<Vec<u8>, String>;
+
+/// Counts the bytes of its first input: the honest agent of these tests.
+pub fn honest(job: &WorkJob, inputs: &[Vec<u8>]) -> Result<Vec<u8>, String> {
+    Ok(format!(r#"{{"bytes": {}, "run": {}}}"#, inputs.first().map_or(0, Vec::len), job.attempt).into_bytes())
+}
+
+pub struct Node {
+    pub peer: Option<Peer>,
+    pub config: Config,
+    pub agent: Agent,
+    pub work_takes: Millis,
+    pub journal: Vec<Vec<u8>>,
+    pub ratings: Vec<Verified<gigmesh_protocol::market::Rating>>,
+    pub blobs: BTreeMap<Bytes32, Vec<u8>>,
+    pub notices: Vec<Notice>,
+    pub answers: Vec<Result<Answer, Refused>>,
+    pub blamed: Vec<String>,
+    /// How often the agent was started, by hire.
+    pub runs: BTreeMap<HireId, usize>,
+    seed: u8,
+    lives: u8,
+}
+
+enum Mail {
+    Input(usize, u8, Input),
+    Request { from: usize, to: usize, ids: Vec<Bytes32>, bytes: Vec<u8> },
+    Reply { to: usize, life: u8, from: usize, ids: Vec<Bytes32>, replies: Option<Vec<Reply>> },
+}
+
+pub struct World {
+    pub now: Timestamp,
+    pub nodes: Vec<Node>,
+    queue: BTreeMap<(Timestamp, u64), Mail>,
+    count: u64,
+    pub cut: bool,
+    /// Parcels delivered so far; with `cut_after` the network falls silent after so many.
+    pub delivered: usize,
+    pub cut_after: Option<usize>,
+    /// Events journalled so far, and who falls when the count is reached.
+    pub crash_at: Option<(usize, usize)>,
+    tokens: BTreeMap<(usize, Token), (usize, u8, Vec<Bytes32>)>,
+    pub stages: BTreeSet<String>,
+}
+
+impl World {
+    /// A requester (0) and a worker (1) that serves anyone.
+    pub fn pair() -> Self {
+        Self::new(1)
+    }
+
+    /// A requester (0) and so many workers.
+    pub fn new(workers: usize) -> Self {
+        let mut world = Self {
+            now: START,
+            nodes: Vec::new(),
+            queue: BTreeMap::new(),
+            count: 0,
+            cut: false,
+            delivered: 0,
+            cut_after: None,
+            crash_at: None,
+            tokens: BTreeMap::new(),
+            stages: BTreeSet::new(),
+        };
+        world.add(Config { name: "shopper".into(), version: "1".into(), ..Config::default() });
+        for n in 0..workers {
+            world.add(worker(&format!("worker-{n}"), "0.02 USD per task", 2));
+        }
+        world
+    }
+
+    pub fn add(&mut self, config: Config) -> usize {
+        let seed = self.nodes.len() as u8;
+        self.nodes.push(Node {
+            peer: None,
+            config,
+            agent: honest,
+            work_takes: Millis::secs(1),
+            journal: Vec::new(),
+            ratings: Vec::new(),
+            blobs: BTreeMap::new(),
+            notices: Vec::new(),
+            answers: Vec::new(),
+            blamed: Vec::new(),
+            runs: BTreeMap::new(),
+            seed,
+            lives: 0,
+        });
+        self.restart(seed as usize);
+        seed as usize
+    }
+
+    /// The peer falls (everything not in the journal is gone) and comes up again.
+    pub fn restart(&mut self, n: usize) {
+        let node = &mut self.nodes[n];
+        node.peer = None;
+        node.lives += 1;
+        let rng = ChaCha20Rng::from_seed([node.seed.wrapping_add(node.lives.wrapping_mul(31)); 32]);
+        let (peer, out) = Peer::restore(
+            node.config.clone(),
+            signer(node.seed),
+            Box::new(rng),
+            self.now,
+            node.journal.clone(),
+            node.ratings.clone(),
+        )
+        .expect("a peer can read its own journal");
+        node.peer = Some(peer);
+        self.carry_out(n, out);
+    }
+
+    pub fn id(&self, n: usize) -> AgentId {
+        signer(n as u8).agent()
+    }
+
+    fn node_of(&self, agent: AgentId) -> Option<usize> {
+        (0..self.nodes.len()).find(|n| self.id(*n) == agent)
+    }
+
+    fn post(&mut self, after: Millis, mail: Mail) {
+        self.count += 1;
+        self.queue.insert((self.now + after, self.count), mail);
+    }
+
+    pub fn input(&mut self, n: usize, input: Input) {
+        let life = self.nodes[n].lives;
+        self.post(Millis(0), Mail::Input(n, life, input));
+    }
+
+    /// A command of peer `n`'s user, handled at once; its answer.
+    pub fn command(&mut self, n: usize, command: Command) -> Result<Answer, Refused> {
+        let before = self.nodes[n].answers.len();
+        self.handle(n, Input::Command { caller: 1, command });
+        self.nodes[n].answers.get(before).cloned().expect("a command is answered at once")
+    }
+
+    /// Posts `task` from peer 0, to everyone or to one.
+    pub fn hire(&mut self, task: Task, to: Option<usize>) -> Id<Offer> {
+        for input in &task.inputs {
+            assert!(self.nodes[0].blobs.contains_key(&input.blob.root), "store the input first");
+        }
+        let to = to.map(|n| self.id(n));
+        match self.command(0, Command::Hire { task: Box::new(task), to }) {
+            Ok(Answer::Posted(id)) => id,
+            other => panic!("not posted: {other:?}"),
+        }
+    }
+
+    fn handle(&mut self, n: usize, input: Input) {
+        let Some(peer) = self.nodes[n].peer.as_mut() else { return };
+        let mut out = Vec::new();
+        peer.handle(self.now, input, &mut out);
+        self.carry_out(n, out);
+        for row in self.rows(n) {
+            self.stages.insert(row.stage);
+        }
+    }
+
+    fn carry_out(&mut self, n: usize, out: Vec<Output>) {
+        let life = self.nodes[n].lives;
+        for output in out {
+            if self.nodes[n].lives != life {
+                return; // It fell in the middle: what was not carried out never is.
+            }
+            match output {
+                Output::Persist(event) => {
+                    self.nodes[n].journal.push(event);
+                    if self.crash_at == Some((n, self.nodes[n].journal.len())) {
+                        self.crash_at = None;
+                        self.restart(n);
+                    }
+                }
+                Output::Keep(record) => {
+                    if let Record::Rating(rating) = *record {
+                        self.nodes[n].ratings.push(rating);
+                    }
+                }
+                Output::Send { to, records, .. } => {
+                    let ids = records.iter().map(Record::id).collect();
+                    let bytes = Request::Parcel(List::fit(records.iter().map(Item::of))).encode();
+                    match self.node_of(to) {
+                        Some(to) => self.post(HOP, Mail::Request { from: n, to, ids, bytes }),
+                        None => self.post(HOP, Mail::Reply { to: n, life, from: n, ids, replies: None }),
+                    }
+                }
+                Output::Respond(token, replies) => {
+                    let Some((from, life, ids)) = self.tokens.remove(&(n, token)) else {
+                        panic!("a parcel answered twice")
+                    };
+                    let bytes = Response::Replies(List::fit(replies)).encode();
+                    let Ok(Response::Replies(replies)) = Response::decode(&bytes) else {
+                        panic!("replies survive the wire")
+                    };
+                    let replies = (!self.cut).then(|| replies.to_vec());
+                    self.post(HOP, Mail::Reply { to: from, life, from: n, ids, replies });
+                }
+                Output::Publish { record, .. } => {
+                    let cut = self.cut;
+                    for other in (0..self.nodes.len()).filter(|other| *other != n && !cut) {
+                        let record =
+                            Record::admit(record.envelope(), None, &network()).expect("published records are good");
+                        let input = Input::Record { from: signer(n as u8).agent(), origin: Origin::Gossip(0), record };
+                        let life = self.nodes[other].lives;
+                        self.post(HOP, Mail::Input(other, life, input));
+                    }
+                }
+                Output::Fetch { hire, from, blobs, .. } => {
+                    let server = self.node_of(from).filter(|_| !self.cut);
+                    let reader = self.id(n);
+                    let read = |blob: &BlobRef| {
+                        let server = &self.nodes[server?];
+                        let found = server
+                            .peer
+                            .as_ref()?
+                            .query(self.now, &Query::MayRead { hire, who: reader, root: blob.root });
+                        let Found::MayRead(Some(size)) = found else { return None };
+                        assert_eq!(size, blob.size);
+                        server.blobs.get(&blob.root).cloned()
+                    };
+                    let got: Option<Vec<Vec<u8>>> = blobs.iter().map(read).collect();
+                    let result = got.ok_or_else(|| "not served".to_owned()).map(|got| {
+                        blobs
+                            .iter()
+                            .zip(got)
+                            .for_each(|(blob, bytes)| drop(self.nodes[n].blobs.insert(blob.root, bytes)));
+                        blobs.iter().map(|blob| blob.root).collect()
+                    });
+                    self.post(HOP, Mail::Input(n, life, Input::Fetched { hire, result }));
+                }
+                Output::Work(job) => {
+                    *self.nodes[n].runs.entry(job.hire).or_default() += 1;
+                    let inputs: Vec<Vec<u8>> =
+                        job.inputs.iter().map(|input| self.nodes[n].blobs[&input.blob.root].clone()).collect();
+                    let result = (self.nodes[n].agent)(&job, &inputs).map(|bytes| {
+                        let blob = blob(&bytes);
+                        self.nodes[n].blobs.insert(blob.root, bytes);
+                        blob
+                    });
+                    let takes = self.nodes[n].work_takes;
+                    self.post(
+                        takes,
+                        Mail::Input(n, life, Input::Worked { hire: job.hire, attempt: job.attempt, result }),
+                    );
+                }
+                Output::Check(job) => {
+                    let bytes = self.nodes[n].blobs[&job.blob.root].clone();
+                    let inputs = Stored(&job.inputs);
+                    let run = |checks: Checks| checks.compile().expect("checks were validated").run(&bytes, &inputs);
+                    let sealed = job.sealed.clone().map(|asserts| run(Checks { schema: None, asserts }));
+                    let checked = Checked { public: run(job.public.clone()), sealed };
+                    self.post(
+                        Millis(1),
+                        Mail::Input(n, life, Input::Checked { hire: job.hire, root: job.blob.root, checked }),
+                    );
+                }
+                Output::Answer(_, answer) => self.nodes[n].answers.push(answer),
+                Output::Notice(notice) => self.nodes[n].notices.push(notice),
+                Output::Blame(who, why) => self.nodes[n].blamed.push(format!("{who:?}: {why}")),
+                Output::Verdict(..)
+                | Output::Announce(_)
+                | Output::Follow(_)
+                | Output::AskPage { .. }
+                | Output::StopWork(_) => {}
+            }
+        }
+    }
+
+    fn mail(&mut self, mail: Mail) {
+        match mail {
+            Mail::Input(n, life, input) => {
+                if self.nodes[n].lives == life {
+                    self.handle(n, input);
+                }
+            }
+            Mail::Request { from, to, ids, bytes } => {
+                let life = self.nodes[from].lives;
+                if self.cut || self.nodes[to].peer.is_none() {
+                    return self.post(HOP, Mail::Reply { to: from, life, from: to, ids, replies: None });
+                }
+                self.delivered += 1;
+                self.cut = self.cut_after.is_some_and(|after| self.delivered >= after);
+                let Ok(Request::Parcel(items)) = Request::decode(&bytes) else { panic!("parcels survive the wire") };
+                let admit = |item: &Item| Record::admit(&item.record, item.beside.as_deref(), &network());
+                let items = items.iter().map(admit).collect();
+                self.count += 1;
+                let token = self.count;
+                self.tokens.insert((to, token), (from, life, ids));
+                let from = self.id(from);
+                self.handle(to, Input::Parcel { from, token, items });
+            }
+            Mail::Reply { to, life, from, ids, replies } => {
+                if self.nodes[to].lives == life {
+                    let from = self.id(from);
+                    self.handle(to, Input::Sent { to: from, ids, replies });
+                }
+            }
+        }
+    }
+
+    /// Runs for `span` of virtual time, through every deadline on the way.
+    pub fn drive(&mut self, span: Millis) {
+        let end = self.now + span;
+        for _ in 0..BOUND {
+            let mail = self.queue.first_key_value().map(|((at, _), _)| *at);
+            let tick = self.nodes.iter().filter_map(|node| node.peer.as_ref()?.next_deadline()).min();
+            let next = [mail, tick].into_iter().flatten().min().unwrap_or(end).max(self.now);
+            if next > end {
+                self.now = end;
+                return;
+            }
+            self.now = next;
+            if mail.is_some_and(|at| at <= next) {
+                if let Some((_, mail)) = self.queue.pop_first() {
+                    self.mail(mail);
+                }
+            } else {
+                let due = |node: &Node| node.peer.as_ref().and_then(Peer::next_deadline).is_some_and(|at| at <= next);
+                let due: Vec<usize> = (0..self.nodes.len()).filter(|n| due(&self.nodes[*n])).collect();
+                if due.is_empty() {
+                    return;
+                }
+                due.into_iter().for_each(|n| self.handle(n, Input::Tick));
+            }
+        }
+        let due: Vec<_> = self.nodes.iter().map(|node| node.peer.as_ref().and_then(Peer::next_deadline)).collect();
+        panic!("the market never goes quiet: it is {}, the next deadlines are {due:?}", self.now);
+    }
+
+    pub fn rows(&self, n: usize) -> Vec<HireRow> {
+        match self.nodes[n].peer.as_ref().map(|peer| peer.query(self.now, &Query::Hires { after: None })) {
+            Some(Found::Hires { rows, .. }) => rows,
+            _ => Vec::new(),
+        }
+    }
+
+    /// The one hire of a story, as peer `n` sees it.
+    pub fn hire_of(&self, n: usize) -> HireRow {
+        let rows: Vec<HireRow> = self.rows(n).into_iter().filter(|row| row.hire.is_some()).collect();
+        assert_eq!(rows.len(), 1, "one hire expected: {rows:?}");
+        rows[0].clone()
+    }
+
+    pub fn shown(&self, n: usize, id: HireId) -> Shown {
+        match self.nodes[n].peer.as_ref().map(|peer| peer.query(self.now, &Query::Show(id.to_string()))) {
+            Some(Found::Shown(shown)) => shown,
+            other => panic!("not shown: {other:?}"),
+        }
+    }
+
+    /// How the one hire of a story ended for both sides: outcome and whether both signed.
+    pub fn ends(&self) -> [Option<(Outcome, bool)>; 2] {
+        [0, 1].map(|n| self.hire_of(n).closed.map(|closed| (closed.outcome, closed.agreed)))
+    }
+
+    /// Puts bytes into peer 0's store and names them as an input.
+    pub fn store(&mut self, name: &str, bytes: &[u8]) -> BriefInput {
+        let blob = blob(bytes);
+        self.nodes[0].blobs.insert(blob.root, bytes.to_vec());
+        BriefInput { blob, name: name.try_into().unwrap(), media: "text/plain".try_into().unwrap() }
+    }
+
+    /// A task about one document of eleven bytes.
+    pub fn task(&mut self) -> Task {
+        let input = self.store("document", b"hello world");
+        Task {
+            skill: "text/count".parse().unwrap(),
+            summary: "Count the bytes".into(),
+            slots: 1,
+            constraint: None,
+            checks: Checks { schema: None, asserts: vec!["result.bytes >= 0".parse().unwrap()] },
+            sealed: vec!["result.bytes == 11".parse().unwrap()],
+            review_by: Review::Auto,
+            max: Some("0.05 USD".parse().unwrap()),
+            prefer: Vec::new(),
+            bids: Millis::secs(3),
+            done: Millis::mins(5),
+            review: Millis::mins(10),
+            expires: Millis::mins(10),
+            inputs: vec![input],
+            params: None,
+        }
+    }
+}
+
+struct Stored<'a>(&'a [BriefInput]);
+impl Inputs for Stored<'_> {
+    fn sha256(&self, _: &str) -> Option<Bytes32> {
+        None
+    }
+    fn size(&self, name: &str) -> Option<u64> {
+        self.0.iter().find(|input| &*input.name == name).map(|input| input.blob.size)
+    }
+}
+
+pub fn worker(name: &str, price: &str, parallel: usize) -> Config {
+    let entry = SkillEntry {
+        path: "text".parse().unwrap(),
+        input: None,
+        price: price.parse().unwrap(),
+        expect: Millis::secs(10),
+        output: None,
+        properties: Default::default(),
+    };
+    Config {
+        name: name.into(),
+        version: "1".into(),
+        model: None,
+        from: From::Anyone,
+        parallel,
+        skills: vec![Serving { entry, restartable: true }],
+    }
+}
+
+impl World {
+    /// Posts a task where the requester may fall while it does: then the user, who got no answer, looks and asks again.
+    pub fn hire_or_crash(&mut self, task: Task) {
+        self.handle(0, Input::Command { caller: 1, command: Command::Hire { task: Box::new(task.clone()), to: None } });
+        if self.rows(0).is_empty() {
+            self.hire(task, None);
+        }
+    }
+}
