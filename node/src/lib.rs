@@ -2,6 +2,9 @@
 
 pub mod demo_agent;
 pub mod demo_files;
+pub mod driver;
+pub mod identity;
 pub mod limits;
+pub mod node;
 pub mod store;
 pub mod work;

@@ -37,3 +37,51 @@ pub const MAX_INPUT_NAME: usize = 64;
 pub const DRAIN_WAIT: Duration = Duration::from_secs(2);
 /// The note about a running process group is one short line; a longer file is not ours.
 pub const MAX_PID_FILE: u64 = 1 << 10;
+
+// ---- the driver ----
+
+/// Inputs waiting for the brain: some tens of milliseconds of its work. When full, gossip is ignored, requests are
+/// dropped and asked again, callers are told, and what the node itself has to report waits.
+pub const QUEUE: usize = 1024;
+/// Inputs of one group commit. More would delay the first one's answer by more than the fdatasync that is saved.
+pub const BATCH: usize = 64;
+/// Callers and askers the brain has not answered yet. It answers at once as a rule; beyond this the oldest, whose
+/// exchange timed out long ago, is told that there will be no answer.
+pub const WAITING: usize = 4 * QUEUE;
+/// The brain's longest sleep: the wall clock may be set meanwhile.
+pub const IDLE: Duration = Duration::from_secs(5);
+/// The brain's shortest sleep, should it call for a time that is past.
+pub const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+/// Gossip waiting to be verified: 15 ms of one core's work, far below the five seconds a verdict may take.
+pub const GOSSIP_QUEUE: usize = 256;
+/// Envelopes remembered by hash, so that what neighbours and pages bring again is not verified again: 1.5 MB.
+pub const SEEN: usize = 16 << 10;
+/// How long. Short, so that what the brain had no room for gets another chance.
+pub const SEEN_FOR: Duration = Duration::from_secs(120);
+/// Requests of one peer under way here; more are dropped, and the peer asks again.
+pub const REQUESTS_PER_PEER: usize = 32;
+/// Chunks, leaves and pages being read for peers at once: 16 MiB of chunks.
+pub const SERVES: usize = 64;
+/// Parcels under way; further ones are told to the brain as not brought, and it sends them again later.
+pub const SENDS: usize = 256;
+/// Hires whose blobs are being fetched at once; others wait.
+pub const FETCHES: usize = 8;
+/// Chunks of one blob asked for ahead: fills a link of 50 Mbit/s at 150 ms, in 1 MiB of memory.
+pub const FETCH_AHEAD: usize = 4;
+/// Tries at one blob; then the brain decides when to try again.
+pub const FETCH_TRIES: u32 = 3;
+/// The pause before the second try; it doubles.
+pub const FETCH_PAUSE: Duration = Duration::from_millis(300);
+/// Checks and catch-up pages worked on at once: each may take a second of a core.
+pub const CRUNCHES: usize = 2;
+/// Notices a watcher may be behind; then it misses some, and is told so.
+pub const NOTICES: usize = 1024;
+/// Closed journal segments, beyond what the last compaction left, that make another worth its time: 64 MiB, a third
+/// of a second.
+pub const COMPACT_SEGMENTS: usize = 4;
+/// How often, and after what pause, a command is put to a network that was overloaded.
+pub const NETWORK_TRIES: u32 = 20;
+/// See [`NETWORK_TRIES`].
+pub const NETWORK_PAUSE: Duration = Duration::from_millis(100);
+/// How long a stop waits for tasks that are reading or writing a file.
+pub const STOP_WAIT: Duration = Duration::from_secs(10);

@@ -1,0 +1,240 @@
+//! The brain's own thread: takes what waits, lets the brain think about all of it, makes durable what it decided with one
+//! commit, and only then carries out the rest, in order. *Log first, then speak.*
+//!
+//! In: tasks from the queue, the wall clock. Out: events to the log, ratings to their store, everything else to the
+//! [`World`]. What must never happen: a word that rests on an event that is not on disk. So a failed commit ends the
+//! thread, and what was to be said in that batch is never said.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use gigmesh_protocol::peer::io::{Found, Input, Origin, Outbox, Output, Query};
+use gigmesh_protocol::peer::{Peer, Retain};
+use gigmesh_protocol::record::Record;
+use gigmesh_protocol::time::Timestamp;
+use tokio::sync::oneshot;
+
+use super::queue::{Queue, Task};
+use super::{Waiting, wall_clock};
+use crate::limits::{BATCH, COMPACT_SEGMENTS, IDLE, SHORTEST_WAIT};
+use crate::store::journal::{Compacted, Journal, Keep};
+use crate::store::traits::{Log, LogError, Ratings, RatingsError};
+
+/// What decides. [`Peer`] in a node; a test has one that says what it is told to.
+pub(crate) trait Brain: Send {
+    /// See [`Peer::handle`].
+    fn handle(&mut self, now: Timestamp, input: Input, out: &mut Outbox);
+    /// See [`Peer::next_deadline`].
+    fn next_deadline(&self) -> Option<Timestamp>;
+    /// See [`Peer::query`].
+    fn query(&self, now: Timestamp, query: &Query) -> Found;
+    /// See [`Peer::retains`].
+    fn retains(&self, now: Timestamp, event: &[u8]) -> Keep;
+    /// See [`Peer::forget_archived`].
+    fn forget_archived(&mut self, now: Timestamp);
+}
+
+impl Brain for Peer {
+    fn handle(&mut self, now: Timestamp, input: Input, out: &mut Outbox) {
+        Self::handle(self, now, input, out);
+    }
+    fn next_deadline(&self) -> Option<Timestamp> {
+        Self::next_deadline(self)
+    }
+    fn query(&self, now: Timestamp, query: &Query) -> Found {
+        Self::query(self, now, query)
+    }
+    fn retains(&self, now: Timestamp, event: &[u8]) -> Keep {
+        match Self::retains(self, event, now) {
+            Retain::Live => Keep::Live,
+            Retain::Archive => Keep::Archive,
+        }
+    }
+    fn forget_archived(&mut self, now: Timestamp) {
+        Self::forget_archived(self, now);
+    }
+}
+
+/// Who carries out what the brain wants.
+pub(crate) trait World {
+    /// Remembers who waits for an answer; the number names it to the brain.
+    fn wait(&mut self, who: Waiting) -> u64;
+    /// Carries out an output. Must not wait.
+    fn carry_out(&mut self, output: Output);
+    /// The log failed: tells whoever waits.
+    fn fail(&mut self, error: &LogError);
+}
+
+/// A log that grows shorter.
+pub(crate) trait Ledger: Log {
+    /// See [`Journal::closed_segments`].
+    fn closed_segments(&self) -> usize;
+    /// See [`Journal::compact`].
+    fn compact(&mut self, keep: &mut dyn FnMut(&[u8]) -> Keep) -> Result<Compacted, LogError>;
+}
+
+impl Ledger for Journal {
+    fn closed_segments(&self) -> usize {
+        Self::closed_segments(self)
+    }
+    fn compact(&mut self, keep: &mut dyn FnMut(&[u8]) -> Keep) -> Result<Compacted, LogError> {
+        Self::compact(self, keep)
+    }
+}
+
+/// See the module.
+pub(crate) struct Driver<B, L, R, W> {
+    brain: B,
+    log: L,
+    ratings: R,
+    world: W,
+    queue: Queue,
+    tasks: Receiver<Task>,
+    outbox: Outbox,
+    /// Answers to questions of this batch.
+    found: Vec<(oneshot::Sender<Found>, Found)>,
+    /// Closed segments that the last compaction left, which the next would only copy.
+    compacted: usize,
+}
+
+impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
+    /// `outbox` is what the restored brain wants done.
+    pub fn new(
+        (brain, outbox): (B, Outbox),
+        log: L,
+        ratings: R,
+        world: W,
+        (queue, tasks): (Queue, Receiver<Task>),
+    ) -> Self {
+        Self { brain, log, ratings, world, queue, tasks, outbox, found: Vec::new(), compacted: 0 }
+    }
+
+    /// Runs until it is time to stop. When it returns, all it said is durable and the stores are closed.
+    ///
+    /// # Errors
+    /// The log failed; nothing that rested on what it did not take was said.
+    pub fn run(mut self) -> Result<(), LogError> {
+        let ended = self.live();
+        if let Err(error) = &ended {
+            tracing::error!(%error, "the journal failed; the node stops and says nothing more");
+            for task in self.tasks.try_iter() {
+                if let Task::Command { caller, .. } = task {
+                    self.world.wait(Waiting::Caller(caller));
+                }
+            }
+            self.world.fail(error);
+        }
+        if let Err(error) = self.ratings.flush() {
+            tracing::warn!(%error, "the ratings may have to be rebuilt at the next start");
+        }
+        ended
+    }
+
+    fn live(&mut self) -> Result<(), LogError> {
+        self.settle()?;
+        while self.queue.stopping().is_none() {
+            match self.tasks.recv_timeout(self.patience()) {
+                Ok(task) => self.take(task),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            for _ in 1..BATCH {
+                let Ok(task) = self.tasks.try_recv() else { break };
+                self.take(task);
+            }
+            let now = wall_clock();
+            if self.brain.next_deadline().is_some_and(|deadline| deadline <= now) {
+                self.brain.handle(now, Input::Tick, &mut self.outbox);
+            }
+            self.settle()?;
+            self.compact();
+        }
+        Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        let left = |deadline: Timestamp| Duration::from_millis(deadline.since(wall_clock()).0);
+        self.brain.next_deadline().map_or(IDLE, left).clamp(SHORTEST_WAIT, IDLE)
+    }
+
+    fn take(&mut self, task: Task) {
+        let now = wall_clock();
+        let input = match task {
+            Task::Input(input) => input,
+            Task::Gossip { from, record, token } => {
+                let token = self.world.wait(Waiting::Gossip(token));
+                Input::Record { from, origin: Origin::Gossip(token), record }
+            }
+            Task::Parcel { from, items, token, share } => {
+                Input::Parcel { from, token: self.world.wait(Waiting::Parcel(token, share)), items }
+            }
+            Task::Command { command, caller } => {
+                Input::Command { caller: self.world.wait(Waiting::Caller(caller)), command }
+            }
+            Task::Query { query, caller } => {
+                let found = self.brain.query(now, &query);
+                self.found.push((caller, found));
+                return;
+            }
+            Task::Wake => return,
+        };
+        self.brain.handle(now, input, &mut self.outbox);
+    }
+
+    /// Makes durable what the brain decided, then lets it speak.
+    fn settle(&mut self) -> Result<(), LogError> {
+        let mut events = self.outbox.iter().filter_map(|output| match output {
+            Output::Persist(event) => Some(event),
+            _ => None,
+        });
+        if let Some(first) = events.next() {
+            self.log.append(first)?;
+            events.try_for_each(|event| self.log.append(event).map(drop))?;
+            self.log.commit()?;
+        }
+        // Evidence may be had again, from the journal if it is ours: worth a loud word, not the end.
+        if let Err(error) = self.keep_ratings() {
+            tracing::error!(%error, "a rating could not be kept; start the node again to have the ratings rebuilt");
+        }
+        for output in self.outbox.drain(..) {
+            if !matches!(output, Output::Persist(_) | Output::Keep(_)) {
+                self.world.carry_out(output);
+            }
+        }
+        for (caller, found) in self.found.drain(..) {
+            // Whoever asked may have gone.
+            let _ = caller.send(found);
+        }
+        Ok(())
+    }
+
+    fn keep_ratings(&self) -> Result<(), RatingsError> {
+        let mut kept = false;
+        for output in &self.outbox {
+            let Output::Keep(record) = output else { continue };
+            let Record::Rating(rating) = &**record else { continue };
+            kept |= self.ratings.put(*rating.id().as_bytes(), rating.judgement.subject.0, rating.envelope())?;
+        }
+        if kept { self.ratings.flush() } else { Ok(()) }
+    }
+
+    fn compact(&mut self) {
+        if self.log.closed_segments() < self.compacted + COMPACT_SEGMENTS {
+            return;
+        }
+        // What is archived and what is forgotten must be the same.
+        let now = wall_clock();
+        match self.log.compact(&mut |event| self.brain.retains(now, event)) {
+            Ok(done) => {
+                self.brain.forget_archived(now);
+                tracing::info!(live = done.live, archived = done.archived, "compacted the journal");
+            }
+            // Either nothing has happened, or the journal takes no more and the next commit says so.
+            Err(error) => tracing::error!(%error, "cannot compact the journal"),
+        }
+        self.compacted = self.log.closed_segments();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::peer::io::{Answer, Command};
+
+use super::super::{CallError, Why};
+use super::*;
+use crate::store::memory::{MemoryLog, MemoryRatings};
+
+/// What happened, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Appended(Vec<u8>),
+    Committed,
+    Said(&'static str),
+}
+
+type Steps = Arc<Mutex<Vec<Step>>>;
+
+/// A brain without a mind: to whatever happens it wants a word said, then an event kept, then another word said, which is
+/// the order that tempts a driver to speak too early.
+#[derive(Default)]
+struct Scripted {
+    deadline: Option<Timestamp>,
+}
+
+impl Brain for Scripted {
+    fn handle(&mut self, _: Timestamp, input: Input, out: &mut Outbox) {
+        let (event, answer) = match input {
+            Input::Command { caller, .. } => (b"command".to_vec(), Some(Output::Answer(caller, Ok(Answer::Done)))),
+            Input::LinkUp(AgentId(key)) => (vec![key[0]], None),
+            Input::Tick => {
+                self.deadline = None;
+                (b"tick".to_vec(), None)
+            }
+            other => panic!("not in this play: {other:?}"),
+        };
+        out.push(Output::Follow("before".to_owned()));
+        out.push(Output::Persist(event));
+        out.push(Output::StopWork(gigmesh_protocol::id::Id::from_bytes([0; 32])));
+        out.extend(answer);
+    }
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+    fn query(&self, _: Timestamp, _: &Query) -> Found {
+        Found::MayRead(None)
+    }
+    fn retains(&self, _: Timestamp, event: &[u8]) -> Keep {
+        if event[0].is_multiple_of(2) { Keep::Live } else { Keep::Archive }
+    }
+    fn forget_archived(&mut self, _: Timestamp) {}
+}
+
+/// Takes down what is said.
+struct Recorder {
+    steps: Steps,
+    waiting: Vec<Option<oneshot::Sender<Result<Answer, CallError>>>>,
+}
+
+impl World for Recorder {
+    fn wait(&mut self, who: Waiting) -> u64 {
+        let Waiting::Caller(caller) = who else { panic!("no network here") };
+        self.waiting.push(Some(caller));
+        self.waiting.len() as u64 - 1
+    }
+    fn carry_out(&mut self, output: Output) {
+        let said = match output {
+            Output::Follow(_) => "first",
+            Output::StopWork(_) => "second",
+            Output::Answer(caller, answer) => {
+                let caller = self.waiting[caller as usize].take().expect("answered once");
+                caller.send(answer.map_err(CallError::Refused)).unwrap();
+                "answer"
+            }
+            other => panic!("not in this play: {other:?}"),
+        };
+        self.steps.lock().unwrap().push(Step::Said(said));
+    }
+    fn fail(&mut self, error: &LogError) {
+        for caller in self.waiting.drain(..).flatten() {
+            caller.send(Err(CallError::Storage(error.to_string()))).unwrap();
+        }
+    }
+}
+
+/// A log that takes down what is done to it, and fails at the commit it is told to.
+#[derive(Default)]
+struct Recorded {
+    log: MemoryLog,
+    steps: Steps,
+    commits_left: Option<usize>,
+    closed: usize,
+}
+
+impl Log for Recorded {
+    fn append(&mut self, event: &[u8]) -> Result<u64, LogError> {
+        self.steps.lock().unwrap().push(Step::Appended(event.to_owned()));
+        self.log.append(event)
+    }
+    fn commit(&mut self) -> Result<(), LogError> {
+        match &mut self.commits_left {
+            Some(0) => return Err(LogError::Poisoned),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.steps.lock().unwrap().push(Step::Committed);
+        self.log.commit()
+    }
+}
+
+impl Ledger for Recorded {
+    fn closed_segments(&self) -> usize {
+        self.closed
+    }
+    fn compact(&mut self, keep: &mut dyn FnMut(&[u8]) -> Keep) -> Result<Compacted, LogError> {
+        let kept = self.log.events().iter().filter(|event| keep(event) == Keep::Live).count();
+        self.closed = kept;
+        self.steps.lock().unwrap().push(Step::Said("compacted"));
+        Ok(Compacted { live: kept as u64, ..Compacted::default() })
+    }
+}
+
+struct Stage {
+    queue: Queue,
+    steps: Steps,
+    thread: JoinHandle<Result<(), LogError>>,
+}
+
+/// Raises the curtain over a brain that finds `tasks` waiting.
+fn play(brain: Scripted, log: Recorded, tasks: Vec<Task>) -> Stage {
+    let steps = Arc::clone(&log.steps);
+    let world = Recorder { steps: Arc::clone(&steps), waiting: Vec::new() };
+    let (queue, receiver) = Queue::new();
+    assert!(tasks.into_iter().all(|task| queue.offer(task)));
+    let driver = Driver::new((brain, vec![]), log, MemoryRatings::default(), world, (queue.clone(), receiver));
+    Stage { queue, steps, thread: thread::spawn(move || driver.run()) }
+}
+
+impl Stage {
+    /// Waits until everything put in so far is done.
+    fn settle(&self) {
+        let (caller, found) = oneshot::channel();
+        assert!(self.queue.offer(Task::Query { query: Query::Status, caller }));
+        found.blocking_recv().unwrap();
+    }
+
+    fn end(self) -> (Vec<Step>, Result<(), LogError>) {
+        self.queue.stop(Why::Asked);
+        let ended = self.thread.join().unwrap();
+        let steps = self.steps.lock().unwrap().clone();
+        (steps, ended)
+    }
+}
+
+fn link(n: u8) -> Task {
+    Task::Input(Input::LinkUp(AgentId([n; 32])))
+}
+
+fn command() -> (Task, oneshot::Receiver<Result<Answer, CallError>>) {
+    let (caller, answer) = oneshot::channel();
+    let command = Command::Stop { id: Bytes32::default(), reason: String::new() };
+    (Task::Command { command, caller }, answer)
+}
+
+#[test]
+fn nothing_is_said_before_what_was_decided_with_it_is_on_disk() {
+    let stage = play(Scripted::default(), Recorded::default(), vec![link(1), link(2)]);
+    stage.settle();
+    let (steps, ended) = stage.end();
+    assert!(ended.is_ok());
+    let words = [Step::Said("first"), Step::Said("second")];
+    let mut expected = vec![Step::Appended(vec![1]), Step::Appended(vec![2]), Step::Committed];
+    expected.extend(words.clone());
+    expected.extend(words);
+    assert_eq!(steps, expected, "and what waits together is committed together");
+}
+
+#[test]
+fn a_failed_commit_lets_nothing_out_and_tells_whoever_waits() {
+    let (task, mut taken) = command();
+    let log = Recorded { commits_left: Some(1), ..Recorded::default() };
+    let stage = play(Scripted::default(), log, vec![link(1)]);
+    stage.settle();
+    let spoken = stage.steps.lock().unwrap().len();
+    let Stage { queue, steps, thread } = stage;
+    assert!(queue.offer(task));
+    assert!(matches!(thread.join().unwrap(), Err(LogError::Poisoned)));
+    assert_eq!(steps.lock().unwrap()[spoken..], [Step::Appended(b"command".to_vec())]);
+    assert!(matches!(taken.try_recv(), Ok(Err(CallError::Storage(_)))));
+    assert!(!queue.offer(link(1)), "a brain that has ended takes nothing");
+}
+
+#[test]
+fn an_answer_comes_after_its_commit() {
+    let stage = play(Scripted::default(), Recorded::default(), vec![]);
+    let (task, answer) = command();
+    assert!(stage.queue.offer(task));
+    assert_eq!(answer.blocking_recv().unwrap(), Ok(Answer::Done));
+    let (steps, _) = stage.end();
+    let words = [Step::Said("first"), Step::Said("second"), Step::Said("answer")];
+    let expected = [&[Step::Appended(b"command".to_vec()), Step::Committed][..], &words].concat();
+    assert_eq!(steps, expected);
+}
+
+#[test]
+fn the_brain_is_told_when_its_time_has_come() {
+    let brain = Scripted { deadline: Some(wall_clock()) };
+    let stage = play(brain, Recorded::default(), vec![]);
+    stage.settle();
+    let (steps, _) = stage.end();
+    assert_eq!(steps[..2], [Step::Appended(b"tick".to_vec()), Step::Committed]);
+}
+
+#[test]
+fn the_journal_is_compacted_when_that_is_worth_it_and_not_again_at_once() {
+    let log = Recorded { closed: COMPACT_SEGMENTS, ..Recorded::default() };
+    let stage = play(Scripted::default(), log, vec![link(2), link(3), link(4)]);
+    stage.settle();
+    stage.settle();
+    let (steps, _) = stage.end();
+    assert_eq!(steps.iter().filter(|step| **step == Step::Said("compacted")).count(), 1);
+    assert_eq!(steps.last(), Some(&Step::Said("compacted")), "after what the batch had to say");
+}

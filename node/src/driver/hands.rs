@@ -1,0 +1,183 @@
+//! Carries out what the brain wants, on the brain's thread and in its order. What takes time becomes a task that reports
+//! back through the queue; nothing here waits.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use gigmesh_net::{CommandError, Net, Severity, Verdict as NetVerdict};
+use gigmesh_protocol::codec::List;
+use gigmesh_protocol::gossip::Verdict;
+use gigmesh_protocol::hire::HireId;
+use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::limits::PARCEL_ITEMS;
+use gigmesh_protocol::peer::io::{Input, Notice, Output, WorkJob};
+use gigmesh_protocol::record::Record;
+use gigmesh_protocol::wire::{Item, Reply, Request, Response};
+use tokio::sync::{broadcast, oneshot};
+
+use super::brain::World;
+use super::{Body, CallError, Waiting, catch_up, fetch, work};
+use crate::limits::{NETWORK_PAUSE, NETWORK_TRIES, WAITING};
+use crate::store::traits::LogError;
+
+/// See the module.
+pub(crate) struct Hands {
+    body: Arc<Body>,
+    notices: broadcast::Sender<Notice>,
+    /// Who waits, by number; the lowest has waited longest.
+    waiting: BTreeMap<u64, Waiting>,
+    next: u64,
+    /// Agents at work: dropping the sender stops one. An ended one stays until its hire's next, and costs nothing.
+    agents: BTreeMap<HireId, oneshot::Sender<Never>>,
+}
+
+/// Nothing is ever sent: the sender's end is the message.
+pub(super) enum Never {}
+
+impl Hands {
+    pub fn new(body: Arc<Body>, notices: broadcast::Sender<Notice>) -> Self {
+        Self { body, notices, waiting: BTreeMap::new(), next: 0, agents: BTreeMap::new() }
+    }
+
+    fn send(&self, to: AgentId, hints: Vec<String>, records: &[Record]) {
+        let records = &records[..records.len().min(PARCEL_ITEMS)];
+        let ids: Vec<Bytes32> = records.iter().map(Record::id).collect();
+        let body = Arc::clone(&self.body);
+        let Ok(permit) = Arc::clone(&body.rations.sends).try_acquire_owned() else {
+            self.body.spawn(async move { body.queue.deliver(Input::Sent { to, ids, replies: None }).await });
+            return;
+        };
+        let bytes = Request::Parcel(List::fit(records.iter().map(Item::of))).encode();
+        let net = body.net.clone();
+        let mut asked = Box::pin(async move { net.request(to, hints, bytes).await });
+        // The first poll hands the request to the network from this very thread; the task only awaits the answer.
+        let first = asked.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        self.body.spawn(async move {
+            let answer = match first {
+                Poll::Ready(answer) => answer,
+                Poll::Pending => asked.await,
+            };
+            drop(permit);
+            let replies = match answer {
+                Ok(bytes) => replies(&bytes, ids.len()),
+                Err(error) => {
+                    tracing::debug!(%to, %error, "a parcel was not brought");
+                    None
+                }
+            };
+            body.queue.deliver(Input::Sent { to, ids, replies }).await;
+        });
+    }
+
+    fn work(&mut self, job: WorkJob) {
+        // Of a run before this one nothing is wanted any more.
+        let (stop, stopped) = oneshot::channel();
+        self.agents.insert(job.hire, stop);
+        self.body.spawn(work::run(Arc::clone(&self.body), job, stopped));
+    }
+
+    /// Puts a command to the network, again for a while if that is overloaded.
+    fn insist(&self, what: &'static str, command: impl Fn(&Net) -> Result<(), CommandError> + Send + 'static) {
+        match command(&self.body.net) {
+            Ok(()) | Err(CommandError::Stopped) => {}
+            Err(CommandError::Busy) => {
+                let body = Arc::clone(&self.body);
+                self.body.spawn(async move {
+                    for _ in 0..NETWORK_TRIES {
+                        tokio::time::sleep(NETWORK_PAUSE).await;
+                        if command(&body.net) != Err(CommandError::Busy) {
+                            return;
+                        }
+                    }
+                    tracing::warn!(what, "the network stays overloaded; given up");
+                });
+            }
+            Err(error) => tracing::error!(what, %error, "the network does not take it"),
+        }
+    }
+
+    /// Whoever else waits under this number has been answered, or given up on.
+    fn waited(&mut self, number: u64) -> Option<Waiting> {
+        self.waiting.remove(&number)
+    }
+}
+
+impl World for Hands {
+    fn wait(&mut self, who: Waiting) -> u64 {
+        self.next += 1;
+        self.waiting.insert(self.next, who);
+        if self.waiting.len() > WAITING {
+            self.waiting.pop_first();
+        }
+        self.next
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        let body = Arc::clone(&self.body);
+        match output {
+            Output::Persist(_) | Output::Keep(_) => {} // the brain's thread has done it
+            Output::Send { to, hints, records } => self.send(to, hints, &records),
+            Output::Respond(token, replies) => {
+                if let Some(Waiting::Parcel(token, _share)) = self.waited(token) {
+                    // An error means that the asker has gone.
+                    let _ = body.net.respond(token, Response::Replies(List::fit(replies)).encode());
+                }
+            }
+            Output::Verdict(token, verdict) => {
+                if let Some(Waiting::Gossip(token)) = self.waited(token) {
+                    // Not taken means not passed on, which is all that an overloaded network can do.
+                    let _ = body.net.verdict(token, net_verdict(verdict));
+                }
+            }
+            Output::Answer(caller, answer) => {
+                if let Some(Waiting::Caller(caller)) = self.waited(caller) {
+                    let _ = caller.send(answer.map_err(CallError::Refused));
+                }
+            }
+            Output::Notice(notice) => drop(self.notices.send(notice)),
+            Output::Publish { room, record } => {
+                self.insist("publish", move |net| net.publish(&room, record.envelope().to_vec()));
+            }
+            Output::Announce(record) => self.insist("announce", move |net| net.announce(record.envelope().to_vec())),
+            Output::Follow(room) => self.insist("follow", move |net| net.follow(&room)),
+            Output::AskPage { to, room, after } => self.body.spawn(catch_up::ask(body, to, room, after)),
+            Output::Fetch { hire, from, hints, blobs } => {
+                self.body.spawn(fetch::fetch(body, hire, fetch::Source { from, hints }, blobs));
+            }
+            Output::Work(job) => self.work(*job),
+            Output::StopWork(hire) => drop(self.agents.remove(&hire)),
+            Output::Check(job) => self.body.spawn(work::check(body, *job)),
+            Output::Blame(who, what) => {
+                tracing::warn!(%who, ?what, "a peer misbehaved");
+                let _ = body.net.penalize(who, Severity::Mid);
+            }
+        }
+    }
+
+    fn fail(&mut self, error: &LogError) {
+        for waiting in std::mem::take(&mut self.waiting).into_values() {
+            if let Waiting::Caller(caller) = waiting {
+                let _ = caller.send(Err(CallError::Storage(error.to_string())));
+            }
+            // The others are told by the drop of their tokens that there will be no answer.
+        }
+    }
+}
+
+/// The replies, if there is one for each record sent.
+fn replies(bytes: &[u8], sent: usize) -> Option<Vec<Reply>> {
+    match Response::decode(bytes) {
+        Ok(Response::Replies(replies)) if replies.len() == sent => Some(replies.into_iter().collect()),
+        _ => None,
+    }
+}
+
+pub(super) fn net_verdict(verdict: Verdict) -> NetVerdict {
+    match verdict {
+        Verdict::Accept => NetVerdict::Accept,
+        Verdict::Ignore => NetVerdict::Ignore,
+        Verdict::Reject => NetVerdict::Reject,
+    }
+}

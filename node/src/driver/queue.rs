@@ -1,0 +1,106 @@
+//! The way to the brain: one bounded queue, and the word that it is time to stop. Everything that reaches the brain goes
+//! through here, so this is where a flood ends: whoever may be refused is refused, whoever may not waits.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use gigmesh_net::{GossipToken, ResponseToken};
+use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::peer::io::{Answer, Command, Found, Input, Query};
+use gigmesh_protocol::record::{Record, Refusal};
+use tokio::sync::{oneshot, watch};
+
+use super::CallError;
+use super::shares::Share;
+use crate::limits::QUEUE;
+
+/// Something for the brain.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// An input that nobody waits on.
+    Input(Input),
+    /// A gossiped record that was admitted.
+    Gossip { from: AgentId, record: Record, token: GossipToken },
+    /// A parcel whose records were admitted or refused.
+    Parcel { from: AgentId, items: Vec<Result<Record, Refusal>>, token: ResponseToken, share: Share },
+    /// A command of the user.
+    Command { command: Command, caller: oneshot::Sender<Result<Answer, CallError>> },
+    /// A question. Answered when everything before it is on disk.
+    Query { query: Query, caller: oneshot::Sender<Found> },
+    /// Nothing: look whether it is time to stop.
+    Wake,
+}
+
+/// Why the node stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Somebody asked it to, or nobody holds it any more.
+    Asked,
+    /// The network's task ended by itself.
+    NetworkLost,
+}
+
+/// The sending end. Cloning shares it.
+#[derive(Debug, Clone)]
+pub(crate) struct Queue {
+    tasks: SyncSender<Task>,
+    stop: Arc<watch::Sender<Option<Why>>>,
+}
+
+impl Queue {
+    pub fn new() -> (Self, Receiver<Task>) {
+        let (tasks, receiver) = sync_channel(QUEUE);
+        (Self { tasks, stop: Arc::new(watch::Sender::new(None)) }, receiver)
+    }
+
+    /// Puts it in if there is room, and says whether. Otherwise it is dropped, and whoever waits for its answer learns
+    /// that there will be none. Never waits.
+    pub fn offer(&self, task: Task) -> bool {
+        self.tasks.try_send(task).is_ok()
+    }
+
+    /// Puts it in, waiting for room. Not for async tasks, and never for the brain's own thread.
+    pub fn insist(&self, input: Input) {
+        // An error means that the brain has ended; then nobody needs to know.
+        let _ = self.tasks.send(Task::Input(input));
+    }
+
+    /// Puts it in, waiting for room.
+    pub async fn put(&self, task: Task) {
+        if let Err(TrySendError::Full(task)) = self.tasks.try_send(task) {
+            let tasks = self.tasks.clone();
+            let _ = tokio::task::spawn_blocking(move || drop(tasks.send(task))).await;
+        }
+    }
+
+    /// Tells the brain what came of something, waiting for room.
+    pub async fn deliver(&self, input: Input) {
+        self.put(Task::Input(input)).await;
+    }
+
+    /// Asks the brain; `None` if it is overloaded or has ended.
+    pub async fn ask(&self, query: Query) -> Option<Found> {
+        let (caller, found) = oneshot::channel();
+        // Not taken, it is dropped with its caller.
+        self.offer(Task::Query { query, caller });
+        found.await.ok()
+    }
+
+    /// Says that it is time to stop. The first reason stands.
+    pub fn stop(&self, why: Why) {
+        self.stop.send_if_modified(|stop| stop.is_none() && stop.replace(why).is_none());
+        // A full queue wakes the brain just as well.
+        self.offer(Task::Wake);
+    }
+
+    /// Why it is time to stop, if it is.
+    pub fn stopping(&self) -> Option<Why> {
+        *self.stop.borrow()
+    }
+
+    /// Completes when it is time to stop.
+    pub async fn stopped(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.stop.subscribe().wait_for(Option::is_some).await;
+    }
+}

@@ -1,0 +1,79 @@
+//! Answers peers that ask for what we hold: a room's records, and blobs of a hire to those the brain lets read them.
+
+use std::sync::Arc;
+
+use gigmesh_net::ResponseToken;
+use gigmesh_protocol::codec::{List, Text};
+use gigmesh_protocol::hire::HireId;
+use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::peer::io::{Found, Query};
+use gigmesh_protocol::wire::Response;
+
+use super::shares::Share;
+use super::{Body, blocking};
+use crate::store::blobs::{BlobError, BlobStore};
+
+/// Works out an answer and sends it, if not too many are being worked out already.
+pub(super) fn answer(
+    body: &Arc<Body>,
+    answer: impl Future<Output = Response> + Send + 'static,
+    token: ResponseToken,
+    share: Share,
+) {
+    let Ok(permit) = Arc::clone(&body.rations.serves).try_acquire_owned() else { return };
+    let net = body.net.clone();
+    body.spawn(async move {
+        // An error means that the asker has gone.
+        let _ = net.respond(token, answer.await.encode());
+        drop((permit, share));
+    });
+}
+
+/// A page of a room's records.
+pub(super) async fn page(body: Arc<Body>, room: String, after: Option<Bytes32>) -> Response {
+    match body.queue.ask(Query::Page { room, after }).await {
+        Some(Found::Page { records, next }) => {
+            let records = records.into_iter().filter_map(|record| record.try_into().ok());
+            Response::Page { next, records: List::fit(records) }
+        }
+        _ => no("no page of that room"),
+    }
+}
+
+/// The leaf hashes of a blob.
+pub(super) async fn leaves(body: Arc<Body>, who: AgentId, hire: HireId, root: Bytes32) -> Response {
+    match read(&body, who, hire, root, move |blobs| blobs.leaves(root)).await {
+        Some(leaves) => leaves.concat().try_into().map_or_else(|_| no("the blob is too large"), Response::Leaves),
+        None => not_yours(),
+    }
+}
+
+/// A chunk of a blob.
+pub(super) async fn chunk(body: Arc<Body>, who: AgentId, hire: HireId, root: Bytes32, index: u32) -> Response {
+    match read(&body, who, hire, root, move |blobs| blobs.read_chunk(root, index.into())).await {
+        Some(chunk) => chunk.try_into().map_or_else(|_| no("the chunk is too large"), Response::Chunk),
+        None => not_yours(),
+    }
+}
+
+/// Reads from a blob if the brain allows it.
+async fn read<T: Send + 'static>(
+    body: &Body,
+    who: AgentId,
+    hire: HireId,
+    root: Bytes32,
+    read: impl FnOnce(&BlobStore) -> Result<T, BlobError> + Send + 'static,
+) -> Option<T> {
+    let Some(Found::MayRead(Some(_))) = body.queue.ask(Query::MayRead { hire, who, root }).await else { return None };
+    let blobs = Arc::clone(&body.blobs);
+    blocking(move || read(&blobs)).await?.inspect_err(|error| tracing::warn!(%error, "a blob cannot be served")).ok()
+}
+
+/// One answer for what is not here and what is not for the asker: whoever has no part in a hire learns nothing of it.
+fn not_yours() -> Response {
+    no("not here, or not for you")
+}
+
+fn no(why: &str) -> Response {
+    Response::No(Text::fit(why))
+}

@@ -1,0 +1,160 @@
+//! Runs the operator's agent, and the checks over what an agent delivered. In: jobs of the brain. Out: a result in the
+//! blob store, or why there is none; reports.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gigmesh_protocol::hire::Checked;
+use gigmesh_protocol::id::Bytes32;
+use gigmesh_protocol::limits::RESULT;
+use gigmesh_protocol::market::checks::{Checks, Inputs, Outcome, Report};
+use gigmesh_protocol::market::{BlobRef, Input as BriefInput};
+use gigmesh_protocol::merkle::CHUNK_BYTES;
+use gigmesh_protocol::peer::io::{CheckJob, Input, WorkJob};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use super::hands::Never;
+use super::{Body, blocking, wall_clock};
+use crate::limits::MAX_RESULT;
+use crate::store::blobs::{BlobError, BlobStore};
+use crate::store::disk::At;
+use crate::work::command;
+use crate::work::job::{self, Job, WorkError};
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("no program is configured for {0}")]
+    NoExecutor(String),
+    #[error("the input {0:?} is not here")]
+    NoInput(String),
+    #[error("the parameters are not JSON")]
+    Params,
+    #[error("the time is over")]
+    Late,
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    #[error("the result cannot be kept: {0}")]
+    Keep(#[from] BlobError),
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// Runs the agent until it is done or `stop` is dropped. Always ends with [`Input::Worked`], unless the node stops; then
+/// the agent is killed and the brain knows at the next start that it was at work.
+pub(super) async fn run(body: Arc<Body>, job: WorkJob, stop: oneshot::Receiver<Never>) {
+    let (hire, attempt) = (job.hire, job.attempt);
+    let result = produce(&body, job, stop).await.map_err(|error| error.to_string());
+    if let Err(error) = &result {
+        tracing::warn!(%hire, attempt, error, "the agent made no result");
+    }
+    body.queue.deliver(Input::Worked { hire, attempt, result }).await;
+}
+
+async fn produce(body: &Body, job: WorkJob, stop: oneshot::Receiver<Never>) -> Result<BlobRef, RunError> {
+    let spec = body.executors.get(&job.serving).ok_or_else(|| RunError::NoExecutor(job.serving.to_string()))?;
+    let left = Duration::from_millis(job.due.since(wall_clock()).0);
+    if left.is_zero() {
+        return Err(RunError::Late);
+    }
+    let mut inputs = BTreeMap::new();
+    for input in &job.inputs {
+        let path = body.blobs.path_of(input.blob.root).ok_or_else(|| RunError::NoInput(input.name.to_string()))?;
+        inputs.insert(input.name.to_string(), job::Input { path, media: Some(input.media.to_string()) });
+    }
+    let run = Job {
+        command: spec.command.clone(),
+        config_dir: spec.dir.clone(),
+        hire: job.hire.to_string(),
+        skill: job.skill.to_string(),
+        attempt: u32::try_from(job.attempt).unwrap_or(u32::MAX).saturating_add(1),
+        params: job.params.as_deref().map_or(Ok(Value::Null), serde_json::from_str).map_err(|_| RunError::Params)?,
+        inputs,
+        feedback: job.feedback.map(Value::String),
+        timeout: spec.timeout.min(left),
+        result_cap: MAX_RESULT.min(usize::try_from(RESULT).unwrap_or(usize::MAX)),
+        keep_dir: false,
+    };
+    let output = command::run(&body.work_dir, run, async {
+        // Nothing is ever sent; this completes when the sender is dropped.
+        let _ = stop.await;
+    })
+    .await?;
+    let blobs = Arc::clone(&body.blobs);
+    let kept = blocking(move || blobs.put_reader(&output.bytes[..])).await.ok_or(RunError::Stopping)??;
+    Ok(BlobRef { root: kept.root, size: kept.size })
+}
+
+/// Runs checks and reports them. If this node cannot read what it should check, nobody else is to be blamed: it says so
+/// in its log and reports nothing.
+pub(super) async fn check(body: Arc<Body>, job: CheckJob) {
+    let Ok(_core) = body.rations.crunches.acquire().await else { return };
+    let (blobs, hire, root) = (Arc::clone(&body.blobs), job.hire, job.blob.root);
+    match blocking(move || run_checks(&blobs, &job)).await {
+        Some(Ok(checked)) => body.queue.deliver(Input::Checked { hire, root, checked }).await,
+        Some(Err(error)) => tracing::error!(%hire, %error, "a delivery cannot be checked"),
+        None => {}
+    }
+}
+
+fn run_checks(blobs: &BlobStore, job: &CheckJob) -> Result<Checked, BlobError> {
+    let inputs = Held { blobs, inputs: &job.inputs, hashes: RefCell::default() };
+    let result = if job.blob.size <= RESULT {
+        let mut bytes = Vec::new();
+        blobs.open(job.blob.root)?.take(RESULT).read_to_end(&mut bytes).at(Path::new("a delivered result"))?;
+        Some(bytes)
+    } else {
+        None
+    };
+    let run = |checks: &Checks| match (&result, checks.compile()) {
+        (Some(bytes), Ok(compiled)) => compiled.run(bytes, &inputs),
+        (None, _) => failed("size", format!("the result has {} bytes, at most {RESULT} are checked", job.blob.size)),
+        (_, Err(invalid)) => failed("checks", format!("they cannot be run: {invalid}")),
+    };
+    let sealed = job.sealed.clone().map(|asserts| run(&Checks { schema: None, asserts }));
+    Ok(Checked { public: run(&job.public), sealed })
+}
+
+fn failed(check: &str, detail: String) -> Report {
+    Report { outcomes: vec![Outcome { check: check.to_owned(), detail, passed: false }] }
+}
+
+/// The inputs of a hire as checks see them: hashed when a check asks for it, a block in memory at a time, and once.
+struct Held<'a> {
+    blobs: &'a BlobStore,
+    inputs: &'a [BriefInput],
+    hashes: RefCell<BTreeMap<String, Option<Bytes32>>>,
+}
+
+impl Held<'_> {
+    fn input(&self, name: &str) -> Option<&BriefInput> {
+        self.inputs.iter().find(|input| &*input.name == name)
+    }
+
+    fn hash(&self, name: &str) -> Option<Bytes32> {
+        let mut file = self.blobs.open(self.input(name)?.blob.root).ok()?;
+        let (mut hasher, mut block) = (Sha256::new(), vec![0; CHUNK_BYTES]);
+        loop {
+            match file.read(&mut block).ok()? {
+                0 => return Some(Bytes32(hasher.finalize().into())),
+                n => hasher.update(&block[..n]),
+            }
+        }
+    }
+}
+
+impl Inputs for Held<'_> {
+    fn sha256(&self, name: &str) -> Option<Bytes32> {
+        *self.hashes.borrow_mut().entry(name.to_owned()).or_insert_with(|| self.hash(name))
+    }
+
+    fn size(&self, name: &str) -> Option<u64> {
+        self.input(name).map(|input| input.blob.size)
+    }
+}

@@ -1,0 +1,376 @@
+//! The front door: a running node as a value. In: a configuration. Out: a handle that takes commands, answers questions
+//! and tells what happens. What must never happen: a start that fails for a reason that could be known, and has written
+//! something; two nodes in one data directory.
+//!
+//! ```text
+//! <data_dir>/lock, identity.key     whose directory this is
+//! <data_dir>/journal/               own facts
+//! <data_dir>/ratings/               evidence
+//! <data_dir>/blobs/                 inputs and results
+//! <data_dir>/work/                  agents at work
+//! ```
+
+use std::collections::BTreeMap;
+use std::io;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+pub use gigmesh_bootstrap::contact_filter;
+use gigmesh_bootstrap::lock::{self, DirLock, LockError};
+use gigmesh_net::{Net, PeerInfo, Role, Stats};
+use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::market::{Rating, Skill};
+use gigmesh_protocol::peer::io::{Answer, Command, Found, Notice, Outbox, Query};
+use gigmesh_protocol::peer::{Peer, RestoreError};
+use gigmesh_protocol::record::{Network, Record, Signer, Verified};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+pub use crate::driver::CallError;
+use crate::driver::{Body, Driver, Ear, Edge, Hands, Queue, Task, Why, wall_clock};
+use crate::identity::{self, IdentityError};
+use crate::limits::{BLOB_QUOTA, NOTICES, STOP_WAIT};
+use crate::store::blobs::{BlobError, BlobStore};
+use crate::store::disk::DiskError;
+use crate::store::journal::Journal;
+use crate::store::ratings::{Opened, SledRatings};
+use crate::store::traits::{LogError, Ratings, RatingsError};
+use crate::work::leftovers::reap_leftovers;
+
+/// What a node needs to know.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// Where everything is kept. Made if missing.
+    pub data_dir: PathBuf,
+    /// The market network's name.
+    pub network: String,
+    /// Where to listen, as multiaddresses; port 0 takes a free one.
+    pub listen: Vec<String>,
+    /// Doors into the network, as multiaddresses that end in `/p2p/` and the peer's id.
+    pub bootstrap: Vec<String>,
+    /// What the operator wrote about the agent.
+    pub peer: gigmesh_protocol::peer::io::Config,
+    /// The program behind each skill that is served.
+    pub executors: BTreeMap<Skill, CommandSpec>,
+}
+
+/// A program that does the work of a skill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandSpec {
+    /// The program and its arguments; see [`crate::work::job::Job::resolved`].
+    pub command: Vec<String>,
+    /// What relative paths in it start from: the configuration file's directory.
+    pub dir: PathBuf,
+    /// How long one run may take.
+    pub timeout: Duration,
+}
+
+/// Why a node did not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory is in use, or cannot be locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A journal without the key whose hires are in it.
+    #[error(
+        "{dir} holds a journal but no identity.key: its hires belong to a key that is missing. Put the key back, or move \
+         the journal directory away to start as a new agent",
+        dir = .0.display()
+    )]
+    KeyMissing(PathBuf),
+    /// The listen addresses, the bootstrap addresses or the network's name.
+    #[error(transparent)]
+    Network(#[from] gigmesh_net::StartError),
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] LogError),
+    /// The journal's events make no state.
+    #[error("the journal in {dir} cannot be replayed: {source}", dir = dir.display())]
+    Restore {
+        /// The data directory.
+        dir: PathBuf,
+        /// Which event, and why.
+        source: RestoreError,
+    },
+    /// The ratings cannot be opened.
+    #[error(transparent)]
+    Ratings(#[from] RatingsError),
+    /// The blobs cannot be opened.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+    /// What a node before this one left cannot be removed.
+    #[error(transparent)]
+    Leftovers(#[from] DiskError),
+    /// The system gives no threads or no randomness.
+    #[error("cannot {0}: {1}")]
+    System(&'static str, io::Error),
+}
+
+impl StartError {
+    /// Whether the operator can put it right: exit code 2. Otherwise the fault is the system's or ours: exit code 1.
+    pub fn is_users(&self) -> bool {
+        match self {
+            Self::Lock(_) | Self::Identity(_) | Self::KeyMissing(_) | Self::Restore { .. } => true,
+            Self::Network(error) => !matches!(error, gigmesh_net::StartError::Setup(_)),
+            Self::Journal(error) => matches!(error, LogError::Damaged { .. } | LogError::Disk(_)),
+            Self::Ratings(error) => matches!(error, RatingsError::Locked(_) | RatingsError::Disk(_)),
+            Self::Blobs(_) | Self::Leftovers(_) => true,
+            Self::System(..) => false,
+        }
+    }
+}
+
+/// Why a node stopped by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StopError {
+    /// The journal could not be written. Nothing that rested on it was said.
+    #[error("the journal cannot be written: {0}")]
+    Storage(String),
+    /// The network's task ended.
+    #[error("the network stopped by itself; its log may say why")]
+    Network,
+    /// A fault of ours.
+    #[error("the node's brain panicked; please report it with the log")]
+    Panicked,
+}
+
+/// Starts a node on the current tokio runtime. When this returns, it listens and takes commands.
+///
+/// # Errors
+/// Whatever can be known beforehand (a taken port, a directory in use, a malformed key, journal or address) is found
+/// before anything is written.
+pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
+    let mut network = gigmesh_net::Config {
+        listen: config.listen.clone(),
+        bootstrap: config.bootstrap.clone(),
+        // The key does not matter yet.
+        ..gigmesh_net::Config::new(Role::Node, config.network.clone(), [0; 32], contact_filter(&config.network))
+    };
+    let NodeConfig { data_dir, network: name, peer, executors, .. } = config;
+    lock::check(&data_dir)?;
+    network.probe()?;
+    let work_dir = data_dir.join("work");
+    let opened = tokio::task::spawn_blocking(move || open(data_dir, Network::new(&name), peer));
+    let Home { lock, secret, journal, ratings, blobs, brain, edge } = match opened.await {
+        Ok(opened) => opened?,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(error) => return Err(StartError::System("open the data directory", error.into())),
+        },
+    };
+    network.secret = secret;
+    let agent = brain.0.agent();
+
+    let (net, events) = Net::start(network).await?;
+    let (queue, tasks) = Queue::new();
+    let (alive, dead) = mpsc::channel(1);
+    let blobs = Arc::new(blobs);
+    let body = Body::new(net.clone(), queue.clone(), edge, Arc::clone(&blobs), executors, work_dir, alive);
+    let body = Arc::new(body);
+    let (notices, _) = broadcast::channel(NOTICES);
+    let hands = Hands::new(Arc::clone(&body), notices.clone());
+    let driver = Driver::new(brain, journal, ratings, hands, (queue.clone(), tasks));
+
+    let lock = Arc::new(lock);
+    let (brain_ends, brain_ended) = oneshot::channel();
+    let held = Arc::clone(&lock);
+    let think = move || {
+        let ended = driver.run();
+        drop(held);
+        // Nobody listens if the runtime is gone.
+        let _ = brain_ends.send(ended);
+    };
+    let no_thread = |error| StartError::System("start a thread", error);
+    thread::Builder::new().name("brain".to_owned()).spawn(think).map_err(no_thread)?;
+    let listening = Ear::start(&body, events);
+    drop(body);
+    let (ends, ended) = watch::channel(None);
+    tokio::spawn(wind_up(queue.clone(), net.clone(), brain_ended, dead, lock, ends));
+    let handle = NodeHandle(Arc::new(Inner { agent, net, queue, notices, blobs, ended }));
+    // From here on dropping the handle stops what runs.
+    listening.map_err(no_thread)?;
+    tracing::info!(%agent, "the node is up");
+    Ok(handle)
+}
+
+/// What the data directory holds, ready to be worked with.
+struct Home {
+    lock: DirLock,
+    secret: [u8; 32],
+    journal: Journal,
+    ratings: SledRatings,
+    blobs: BlobStore,
+    brain: (Peer, Outbox),
+    edge: Edge,
+}
+
+fn open(dir: PathBuf, network: Network, peer: gigmesh_protocol::peer::io::Config) -> Result<Home, StartError> {
+    // Found out before the lock's file is made.
+    let new = match identity::load(&dir) {
+        Err(IdentityError::Missing(_)) => true,
+        loaded => loaded.map(|_| false)?,
+    };
+    let lock = lock::lock(&dir)?;
+    let mut events = Vec::new();
+    let (journal, _) = Journal::open(&dir.join("journal"), |_, event| {
+        events.push(event.to_owned());
+        Ok(())
+    })?;
+    if new && !events.is_empty() {
+        return Err(StartError::KeyMissing(dir));
+    }
+    let Opened { ratings, .. } = SledRatings::open(&dir.join("ratings"))?;
+    let evidence = evidence(&ratings, &network)?;
+    let blobs = BlobStore::open_dir(&dir.join("blobs"), BLOB_QUOTA)?;
+    let ended = reap_leftovers(&dir.join("work"))?;
+    if ended > 0 {
+        tracing::warn!(ended, "agents that an earlier run of this node had left were stopped");
+    }
+    let secret = identity::load_or_create(&dir)?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| StartError::System("draw randomness", error.into()))?;
+    let rng = Box::new(ChaCha20Rng::from_seed(seed));
+    let signer = Signer::new(&secret, network);
+    let brain = Peer::restore(peer, signer, rng, wall_clock(), events, evidence)
+        .map_err(|source| StartError::Restore { dir, source })?;
+    Ok(Home { lock, secret, journal, ratings, blobs, brain, edge: Edge::new(network) })
+}
+
+/// The ratings as records. They verified before they were put there; that each still has its id says that no byte of it
+/// has changed.
+fn evidence(ratings: &SledRatings, network: &Network) -> Result<Vec<Verified<Rating>>, RatingsError> {
+    let mut evidence = Vec::new();
+    for entry in ratings.iter() {
+        let (id, envelope) = entry?;
+        match Record::from_journal(&envelope, None, network) {
+            Ok(Record::Rating(rating)) if *rating.id().as_bytes() == id => evidence.push(rating),
+            _ => tracing::warn!(id = %gigmesh_protocol::id::Bytes32(id), "a kept rating is not as it was; left out"),
+        }
+    }
+    Ok(evidence)
+}
+
+/// Waits for the brain to end and takes everything else down after it.
+async fn wind_up(
+    queue: Queue,
+    net: Net,
+    brain_ended: oneshot::Receiver<Result<(), LogError>>,
+    mut dead: mpsc::Receiver<std::convert::Infallible>,
+    lock: Arc<DirLock>,
+    ends: watch::Sender<Option<Result<(), StopError>>>,
+) {
+    let ended = match brain_ended.await {
+        Ok(Ok(())) if queue.stopping() == Some(Why::NetworkLost) => Err(StopError::Network),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(StopError::Storage(error.to_string())),
+        // The sender went down with its thread.
+        Err(_) => Err(StopError::Panicked),
+    };
+    // If the brain ended by itself, the rest does not know yet. Agents are killed by this.
+    queue.stop(Why::Asked);
+    net.shutdown().await;
+    if timeout(STOP_WAIT, dead.recv()).await.is_err() {
+        tracing::warn!("some tasks are still at work on files; left alone");
+    }
+    drop(lock);
+    ends.send_replace(Some(ended));
+}
+
+/// A running node. Cloning shares it; it stops when told to, or when the last clone is gone.
+#[derive(Debug, Clone)]
+pub struct NodeHandle(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    agent: AgentId,
+    net: Net,
+    queue: Queue,
+    notices: broadcast::Sender<Notice>,
+    blobs: Arc<BlobStore>,
+    ended: watch::Receiver<Option<Result<(), StopError>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.stop(Why::Asked);
+    }
+}
+
+impl NodeHandle {
+    /// Whose node this is.
+    pub fn agent(&self) -> AgentId {
+        self.0.agent
+    }
+
+    /// Has a command carried out. When this returns well, what it changed is on disk. Waits while the node is overloaded.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn command(&self, command: Command) -> Result<Answer, CallError> {
+        let (caller, answer) = oneshot::channel();
+        self.0.queue.put(Task::Command { command, caller }).await;
+        answer.await.unwrap_or(Err(CallError::Stopped))
+    }
+
+    /// Asks what is. The answer tells nothing that is not on disk.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn query(&self, query: Query) -> Result<Found, CallError> {
+        let (caller, found) = oneshot::channel();
+        self.0.queue.put(Task::Query { query, caller }).await;
+        found.await.map_err(|_| CallError::Stopped)
+    }
+
+    /// What happens from now on. Whoever reads too slowly misses some and is told how many.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.0.notices.subscribe()
+    }
+
+    /// Connected agents.
+    pub async fn peers(&self) -> Vec<PeerInfo> {
+        self.0.net.peers().await
+    }
+
+    /// The network's counters and gauges.
+    pub async fn network_stats(&self) -> Stats {
+        self.0.net.stats().await
+    }
+
+    /// Where peers can reach this node as far as it knows, widest scope first.
+    pub fn listen_addrs(&self) -> Vec<String> {
+        self.0.net.listen_addrs()
+    }
+
+    /// Inputs and results.
+    pub fn blobs(&self) -> &Arc<BlobStore> {
+        &self.0.blobs
+    }
+
+    /// Begins to stop: what was taken in is made durable, agents are stopped, links are closed. Returns at once.
+    pub fn shutdown(&self) {
+        self.0.queue.stop(Why::Asked);
+    }
+
+    /// Completes when the node has stopped and its data directory is free.
+    pub async fn stopped(&self) {
+        // An error means that the runtime went down before the node: that is stopped, too.
+        let _ = self.0.ended.clone().wait_for(Option::is_some).await;
+    }
+
+    /// How it ended, once it has: as it was told to, or by itself.
+    pub fn ended(&self) -> Option<Result<(), StopError>> {
+        self.0.ended.borrow().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

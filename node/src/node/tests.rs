@@ -1,0 +1,189 @@
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Instant;
+
+use gigmesh_protocol::hire::Side;
+use gigmesh_protocol::market::constraint::Properties;
+use gigmesh_protocol::market::{Outcome, SkillEntry};
+use gigmesh_protocol::peer::io::{Config as PeerConfig, From, Notice, Review, Serving, Task as Assignment};
+use gigmesh_protocol::time::Millis;
+
+use super::*;
+use crate::store::traits::Log;
+
+fn config(data_dir: &Path, listen: &str) -> NodeConfig {
+    NodeConfig {
+        data_dir: data_dir.to_owned(),
+        network: "test".to_owned(),
+        listen: vec![listen.to_owned()],
+        bootstrap: vec![],
+        peer: PeerConfig::default(),
+        executors: BTreeMap::new(),
+    }
+}
+
+const FREE: &str = "/ip4/127.0.0.1/tcp/0";
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_node_keeps_its_key_and_frees_its_directory_when_it_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = start(config(dir.path(), FREE)).await.unwrap();
+    assert!(matches!(node.query(Query::Status).await, Ok(Found::Status(_))));
+    assert_eq!(node.ended(), None);
+    let second = start(config(dir.path(), FREE)).await.unwrap_err();
+    assert!(matches!(second, StartError::Lock(_)) && second.is_users(), "{second}");
+
+    node.shutdown();
+    node.stopped().await;
+    assert_eq!(node.ended(), Some(Ok(())));
+    assert_eq!(node.query(Query::Status).await, Err(CallError::Stopped));
+    let again = start(config(dir.path(), FREE)).await.unwrap();
+    assert_eq!(again.agent(), node.agent());
+    again.shutdown();
+    again.stopped().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_nobody_holds_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = start(config(dir.path(), FREE)).await.unwrap();
+    assert!(lock::check(dir.path()).is_err());
+    drop(node);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while lock::check(dir.path()).is_err() {
+        assert!(Instant::now() < deadline, "the directory is free in time");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_succeed_writes_nothing() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("data");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("/ip4/127.0.0.1/tcp/{}", taken.local_addr().unwrap().port());
+    for bad in [&*address, "/ip4/127.0.0.1/tcp/port"] {
+        let error = start(config(&dir, bad)).await.unwrap_err();
+        assert!(matches!(error, StartError::Network(_)) && error.is_users(), "{bad}: {error}");
+        assert!(!dir.exists(), "{bad}");
+    }
+
+    fs::create_dir(&dir).unwrap();
+    let key = dir.join("identity.key");
+    fs::write(&key, "not a key").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let error = start(config(&dir, FREE)).await.unwrap_err();
+    assert!(matches!(error, StartError::Identity(_)) && error.is_users(), "{error}");
+    assert_eq!(names(&dir), ["identity.key"]);
+}
+
+#[tokio::test]
+async fn a_journal_without_its_key_gets_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, _) = Journal::open(&dir.path().join("journal"), |_, _| Ok(())).unwrap();
+    journal.append(b"an event of somebody").unwrap();
+    journal.commit().unwrap();
+    drop(journal);
+    let error = start(config(dir.path(), FREE)).await.unwrap_err();
+    assert!(matches!(error, StartError::KeyMissing(_)) && error.is_users(), "{error}");
+    assert_eq!(names(dir.path()), ["journal", "lock"]);
+}
+
+fn worker(data_dir: &Path) -> NodeConfig {
+    let path: Skill = "text/count".parse().unwrap();
+    let entry = SkillEntry {
+        path: path.clone(),
+        input: None,
+        price: "0.02 USD per task".parse().unwrap(),
+        expect: Millis::secs(1),
+        output: None,
+        properties: Properties::default(),
+    };
+    let command = ["sh", "-c", "echo '{\"words\": 3}'"].map(str::to_owned).into();
+    let spec = CommandSpec { command, dir: data_dir.to_owned(), timeout: Duration::from_secs(20) };
+    NodeConfig {
+        peer: PeerConfig {
+            name: "counter".to_owned(),
+            version: "1".to_owned(),
+            model: None,
+            from: From::Anyone,
+            parallel: 1,
+            skills: vec![Serving { entry, restartable: true }],
+        },
+        executors: BTreeMap::from([(path, spec)]),
+        ..config(data_dir, FREE)
+    }
+}
+
+fn assignment() -> Assignment {
+    Assignment {
+        skill: "text/count".parse().unwrap(),
+        summary: "Count the words".to_owned(),
+        slots: 1,
+        constraint: None,
+        checks: gigmesh_protocol::market::checks::Checks {
+            schema: None,
+            asserts: vec!["result.words == 3".parse().unwrap()],
+        },
+        sealed: vec![],
+        review_by: Review::Auto,
+        max: None,
+        prefer: vec![],
+        bids: Millis::secs(1),
+        done: Millis::mins(1),
+        review: Millis::mins(1),
+        expires: Millis::mins(5),
+        inputs: vec![],
+        params: None,
+    }
+}
+
+/// Waits for a notice that `wanted` makes something of.
+async fn notice<T>(notices: &mut broadcast::Receiver<Notice>, mut wanted: impl FnMut(Notice) -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = wanted(notices.recv().await.unwrap()) {
+                return found;
+            }
+        }
+    };
+    timeout(Duration::from_secs(30), found).await.expect("it happens in time")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_direct_hire_goes_from_the_command_to_ratings_that_outlive_the_node() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let worker = start(worker(there.path())).await.unwrap();
+    let requester = NodeConfig { bootstrap: worker.listen_addrs(), ..config(here.path(), FREE) };
+    let node = start(requester.clone()).await.unwrap();
+    let mut heard = node.notices();
+    let command = Command::Hire { task: Box::new(assignment()), to: Some(worker.agent()) };
+    assert!(matches!(node.command(command).await, Ok(Answer::Posted(_))));
+    let closed = notice(&mut heard, |notice| match notice {
+        Notice::Closed { closed, .. } => Some(closed),
+        Notice::Unfilled { reason, .. } => panic!("{reason}"),
+        _ => None,
+    });
+    let closed = closed.await;
+    assert_eq!((closed.outcome, closed.agreed), (Outcome::Accepted, true));
+    // The other side's rating comes last.
+    let other = worker.agent();
+    notice(&mut heard, |notice| matches!(notice, Notice::Rated { by, .. } if by == other).then_some(())).await;
+    node.shutdown();
+    node.stopped().await;
+
+    let again = start(NodeConfig { bootstrap: vec![], ..requester }).await.unwrap();
+    let Ok(Found::Hires { rows, .. }) = again.query(Query::Hires { after: None }).await else { panic!("a list") };
+    assert_eq!(rows.iter().map(|row| (row.side, row.with)).collect::<Vec<_>>(), [(Side::Requester, Some(other))]);
+    let Ok(Found::Status(status)) = again.query(Query::Status).await else { panic!("numbers") };
+    assert_eq!(status.ratings, 2);
+}
