@@ -138,14 +138,14 @@ pub const OUTBOX_PEERS: usize = 8_192;
 
 // ---- directory ----
 
-/// Manifests held.
-pub const MANIFESTS: usize = 50_000;
+/// Manifests held: 320 MB if every one were of the greatest size.
+pub const MANIFESTS: usize = 20_000;
 /// Offers held.
 pub const OFFERS: usize = 20_000;
 /// Offers held of one issuer.
 pub const OFFERS_PER_ISSUER: usize = 256;
 /// Contacts held.
-pub const CONTACTS: usize = 50_000;
+pub const CONTACTS: usize = 20_000;
 /// Rows in one answer to a query; a cursor asks for more.
 pub const ANSWER_ROWS: usize = 200;
 /// Rooms followed at once.
@@ -155,8 +155,8 @@ pub const ROOM_DEPTH: usize = 1;
 
 // ---- ratings ----
 
-/// Ratings held in memory.
-pub const RATINGS: usize = 1_000_000;
+/// Ratings held in memory, at somewhat over half a kilobyte each.
+pub const RATINGS: usize = 250_000;
 /// Ratings of one subject that an answer lists.
 pub const RATINGS_LISTED: usize = 256;
 

@@ -415,7 +415,7 @@ impl Peer {
             Record::Offer(offer) => self.on_direct_offer(now, from, &offer, out),
             Record::Claim(claim) => self.on_claim(now, claim, out),
             Record::Award(award) => self.on_award(now, award, out),
-            Record::Rating(rating) => self.on_rating(rating, out),
+            Record::Rating(rating) => self.on_rating(now, rating, out),
             other => match Entry::try_from(other) {
                 Ok(entry) => self.on_entry(now, from, entry, out),
                 Err(_) => ignored("not a record to send"),
@@ -448,7 +448,15 @@ impl Peer {
         Reply::Kept
     }
 
-    fn on_rating(&mut self, rating: Verified<Rating>, out: &mut Outbox) -> Reply {
+    /// The other side of a hire of mine has rated me. Ratings of others are asked for, never taken unasked: anybody can
+    /// make any number of them.
+    fn on_rating(&mut self, now: Timestamp, rating: Verified<Rating>, out: &mut Outbox) -> Reply {
+        if rating.judgement.subject != self.agent() || !self.hires.contains_key(&rating.judgement.hire) {
+            return ignored("not about a hire of mine");
+        }
+        if rating.day > (now + limits::AHEAD).day() {
+            return Reply::Later;
+        }
         if self.reputation.insert(&rating) {
             let (hire, subject) = (rating.judgement.hire, rating.judgement.subject);
             out.push(Output::Notice(Notice::Rated { hire, by: rating.issuer(), subject }));

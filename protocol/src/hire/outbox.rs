@@ -102,7 +102,10 @@ impl Outbox {
                 }
             }
         });
-        if again {
+        if again && replies.is_some() {
+            // It is there and asks for patience: no need to wait longer each time.
+            (entry.next, entry.pause) = (now + limits::RETRY_MIN, limits::RETRY_MIN);
+        } else if again {
             entry.next = now + entry.pause;
             entry.pause = Millis(entry.pause.0.saturating_mul(2).min(limits::RETRY_MAX.0));
         } else {

@@ -113,7 +113,7 @@ impl Permit {
 
     /// Verifies every part and that they belong to one hire.
     pub fn verify(&self, hire: &Id<Award>, network: &Network) -> Result<Proven, Invalid> {
-        self.parts(hire, network).map(|(proven, _, _)| proven)
+        self.parts(hire, network).map(|parts| parts.proven)
     }
 
     /// What [`Permit::verify`] proved when the rating was admitted, read again without checking a signature: for a rating
@@ -139,11 +139,7 @@ impl Permit {
         Some((signed.issuer, codec::decode_loose(&signed.payload, T::MAX).ok()?))
     }
 
-    fn parts(
-        &self,
-        hire: &Id<Award>,
-        network: &Network,
-    ) -> Result<(Proven, Option<Bytes32>, Option<Bytes32>), Invalid> {
+    fn parts(&self, hire: &Id<Award>, network: &Network) -> Result<Parts, Invalid> {
         let award = Self::open::<Award>(&self.award, network)?;
         let begin = Self::open::<Begin>(&self.begin, network)?;
         ensure(award.id() == *hire && begin.hire == *hire, "the permit is of another hire")?;
@@ -164,8 +160,17 @@ impl Permit {
             agreed = Some((receipt.outcome, receipt.took.0));
         }
         let proven = Proven { requester: award.issuer(), worker: award.worker, value: award.value, agreed };
-        Ok((proven, receipt.and_then(|r| r.seal), countersign.and_then(|c| c.seal)))
+        let seals = (receipt.and_then(|receipt| receipt.seal), countersign.and_then(|sign| sign.seal));
+        Ok(Parts { proven, skill: award.skill.clone(), seals })
     }
+}
+
+/// What the parts of a permit say together.
+struct Parts {
+    proven: Proven,
+    skill: Skill,
+    /// The requester's in the receipt, the worker's in the countersign.
+    seals: (Option<Bytes32>, Option<Bytes32>),
 }
 
 impl Payload for Rating {
@@ -178,13 +183,14 @@ impl Payload for Rating {
         let all = [scores.speed, scores.quality, scores.accuracy, scores.communication];
         ensure(all.iter().flatten().all(|score| *score <= 1000), "a score over 1000")?;
         ensure(all.iter().any(Option::is_some), "a rating without a score")?;
-        let (proven, requesters, workers) = self.permit.parts(&self.judgement.hire, network)?;
+        let Parts { proven, skill, seals } = self.permit.parts(&self.judgement.hire, network)?;
         let (subject, seal) = if *issuer == proven.requester {
-            (proven.worker, requesters)
+            (proven.worker, seals.0)
         } else {
             ensure(*issuer == proven.worker, "the rater took no part in the hire")?;
-            (proven.requester, workers)
+            (proven.requester, seals.1)
         };
+        ensure(self.judgement.skill == skill, "the skill is not the one awarded")?;
         ensure(self.judgement.subject == subject, "the subject is not the other side of the hire")?;
         if let Some(opening) = &self.opening {
             ensure(seal == Some(self.judgement.seal(opening)), "the opening does not fit the seal")?;

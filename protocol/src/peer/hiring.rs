@@ -63,6 +63,13 @@ impl Peer {
     pub(super) fn on_command(&mut self, now: Timestamp, command: Command, out: &mut Outbox) -> Result<Answer, Refused> {
         match command {
             Command::Hire { task, to } => self.post(now, *task, to, out).map(Answer::Posted),
+            Command::Follow(skill) => {
+                if self.rooms.len() >= limits::ROOMS && !self.rooms.contains(&skill.room(limits::ROOM_DEPTH)) {
+                    return Err(Refused::Full("rooms"));
+                }
+                self.follow(&skill, out);
+                Ok(Answer::Done)
+            }
             Command::Stop { id, reason } => self.stop(now, id, &reason, out),
             Command::Judge { hire, ruling, note } => self.rule(now, hire, ruling, note, out),
         }
@@ -442,5 +449,9 @@ fn check_task(task: &Task, direct: bool) -> Result<(), String> {
     rule(task.inputs.iter().all(|input| input.blob.size <= limits::BLOB), "an input may have 64 MiB at most")?;
     let params = task.params.as_deref().unwrap_or("null");
     rule(params.len() <= limits::PARAMS, "the parameters may take 64 KiB at most")?;
-    rule(serde_json::from_str::<serde::de::IgnoredAny>(params).is_ok(), "the parameters are not JSON")
+    rule(serde_json::from_str::<serde::de::IgnoredAny>(params).is_ok(), "the parameters are not JSON")?;
+    task.checks.compile().map_err(|e| format!("a check cannot be run: {e}"))?;
+    let sealed = Sealed { salt: Bytes32::default(), checks: task.sealed.clone() };
+    sealed.compile().map_err(|e| format!("a sealed check cannot be run: {e}"))?;
+    Ok(())
 }

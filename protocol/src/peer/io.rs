@@ -116,6 +116,8 @@ pub enum Command {
         /// The one worker, for a direct hire.
         to: Option<AgentId>,
     },
+    /// Shop in the room of a skill: hear of its agents and offers until the next restart.
+    Follow(Skill),
     /// Stop a posting or a hire.
     Stop {
         /// Offer or hire.

@@ -125,6 +125,8 @@ impl Peer {
             Some("I do not meet the constraint")
         } else if had || self.bids.values().any(|bid| mine(&bid.claim)) {
             Some("claimed already")
+        } else if offer.checks.compile().is_err() {
+            Some("its checks cannot be run")
         } else {
             None
         }
