@@ -1,5 +1,8 @@
 //! node
 
+pub mod api;
+pub mod cli;
+pub mod config;
 pub mod demo_agent;
 pub mod demo_files;
 pub mod driver;
@@ -7,4 +10,5 @@ pub mod identity;
 pub mod limits;
 pub mod node;
 pub mod store;
+pub mod task;
 pub mod work;

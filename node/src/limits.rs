@@ -38,6 +38,37 @@ pub const DRAIN_WAIT: Duration = Duration::from_secs(2);
 /// The note about a running process group is one short line; a longer file is not ours.
 pub const MAX_PID_FILE: u64 = 1 << 10;
 
+/// A configuration or task file: people write them, so this is far above any of them.
+pub const MAX_TOML_FILE: u64 = 1 << 20;
+/// A JSON Schema as people lay it out; without white space it must keep the protocol's bound.
+pub const MAX_SCHEMA_FILE: u64 = 1 << 20;
+/// Agents run side by side on one machine.
+pub const MAX_PARALLEL: usize = 256;
+/// What the skills may take of a manifest; the rest is for names, dates and what later releases add.
+pub const MANIFEST_SKILLS: usize = gigmesh_protocol::limits::MANIFEST - 2048;
+
+/// A request to the local API: a task with 64 KiB of parameters, its schema and its checks, in JSON. Blobs are streamed.
+pub const MAX_API_BODY: usize = 512 << 10;
+/// An answer of the local API that its client holds in memory: a result, or a full page of rows.
+pub const MAX_API_ANSWER: usize = 64 << 20;
+/// One event of the local API.
+pub const MAX_API_EVENT: usize = 1 << 20;
+/// What `api.path` may hold: the longest path a system opens.
+pub const MAX_API_PATH: u64 = 4 << 10;
+/// Connections to the local API that wait to be accepted.
+pub const API_BACKLOG: u32 = 128;
+/// How long a client of the local API waits for an answer to begin: 64 MiB to a slow disk take less.
+pub const API_ANSWER_WAIT: Duration = Duration::from_secs(60);
+/// An idle event stream says that it lives, and finds out whether anybody listens.
+pub const API_KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Digits of an id that the brain looks for by its beginning.
+pub const SHORT_ID: usize = 4;
+/// A column of a table on a narrow terminal: a short id still fits.
+pub const CELL_MIN: usize = 8;
+/// `hire --wait` asks again after this, should an event have been missed.
+pub const WATCH_PAUSE: Duration = Duration::from_secs(2);
+
 // ---- the driver ----
 
 /// Inputs waiting for the brain: some tens of milliseconds of its work. When full, gossip is ignored, requests are
@@ -70,6 +101,8 @@ pub const FETCHES: usize = 8;
 pub const FETCH_AHEAD: usize = 4;
 /// Tries at one blob; then the brain decides when to try again.
 pub const FETCH_TRIES: u32 = 3;
+/// One turn at the blobs of a hire. Whoever needs longer goes on where it stopped, after the others.
+pub const FETCH_TIME: Duration = Duration::from_secs(60);
 /// The pause before the second try; it doubles.
 pub const FETCH_PAUSE: Duration = Duration::from_millis(300);
 /// Checks and catch-up pages worked on at once: each may take a second of a core.

@@ -1,1 +1,5 @@
-fn main(){}
+//! `gigmesh`: see [`gigmesh::cli`].
+
+fn main() -> std::process::ExitCode {
+    gigmesh::cli::main()
+}

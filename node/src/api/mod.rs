@@ -1,0 +1,30 @@
+//! The local door: HTTP over a Unix socket that only the node's owner can open. Programs and `gigmesh`'s own commands come
+//! in here.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /v1/id` | [`Identity`](types::Identity) |
+//! | `GET /v1/status` | [`NodeStatus`](types::NodeStatus) |
+//! | `GET /v1/agents?skill=&where=&max=&limit=` | agents of the directory, best first |
+//! | `GET /v1/hires?after=` | postings and hires, newest first, with `next` for the page after |
+//! | `POST /v1/hires` | takes a [`HireRequest`](types::HireRequest), answers with the offer's id |
+//! | `GET /v1/hires/{id}` | everything about an offer, claim or hire |
+//! | `POST /v1/hires/{id}/stop` | takes a [`StopRequest`](types::StopRequest) |
+//! | `POST /v1/hires/{id}/judge` | takes a [`JudgeRequest`](types::JudgeRequest) |
+//! | `GET /v1/reputation/{agent}` | what this node thinks of an agent |
+//! | `GET /v1/peers` | connected agents |
+//! | `POST /v1/blobs` | takes bytes, answers with root and size |
+//! | `GET /v1/blobs/{root}` | the bytes |
+//! | `GET /v1/events` | server-sent events: what happens from now on, each a JSON document |
+//! | `GET /livez`, `GET /readyz` | 200 if the process answers; if it can take part in the market, else 503 with reasons |
+//!
+//! An `{id}` or `{agent}` may be the beginning of one, if no other begins so. What goes wrong is
+//! `{"error": "...", "hint": "..."}` with a status: 4xx for the caller to put right, 5xx for the node's own failures.
+//! No request waits for a hire. Texts of other agents are passed on as they are: whoever shows them must treat them as
+//! somebody else's.
+
+pub mod client;
+mod error;
+pub mod server;
+pub mod socket;
+pub mod types;

@@ -1,0 +1,338 @@
+//! The routes. In: HTTP from the owner of the node. Out: JSON. Nothing is decided here: requests become commands and
+//! queries of the brain, and its answers are written down. Bodies are bounded; blobs are streamed, never held whole.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::body::Body;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query as UrlQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures::{Stream, TryStreamExt, stream};
+use gigmesh_protocol::hire::HireId;
+use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::limits::ANSWER_ROWS;
+use gigmesh_protocol::market::{BlobRef, Ruling};
+use gigmesh_protocol::peer::io::{AgentRow, Answer, Command, Find, Found, HireRow, Query, ReputationView, Shown};
+use gigmesh_protocol::time::{Millis, Timestamp};
+use serde::Serialize;
+use tokio::net::UnixListener;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
+
+use super::error::ApiError;
+use super::types::{
+    Done, FindParams, HireRequest, Identity, JudgeRequest, Judged, NodeStatus, PageParams, Peer, Posted, Readiness,
+    StopRequest,
+};
+use crate::limits::{API_KEEP_ALIVE, MAX_API_BODY};
+use crate::node::NodeHandle;
+use crate::store::blobs::BlobStore;
+
+/// What the routes know.
+#[derive(Clone)]
+struct Api {
+    node: NodeHandle,
+    identity: Arc<Identity>,
+    /// Whether the node has been told of any door into the network.
+    invited: bool,
+}
+
+type Answered<T> = Result<Json<T>, ApiError>;
+type Given<T> = Result<Json<T>, JsonRejection>;
+
+/// Serves until the node stops. Requests under way are finished; event streams end.
+///
+/// `invited`: whether the node was told of bootstrap nodes, without which having no peers is no failure.
+///
+/// # Errors
+/// The listener failed.
+pub async fn serve(listener: UnixListener, node: NodeHandle, identity: Identity, invited: bool) -> std::io::Result<()> {
+    let stopped = {
+        let node = node.clone();
+        async move { node.stopped().await }
+    };
+    let routes = routes(Api { node, identity: Arc::new(identity), invited });
+    axum::serve(listener, routes).with_graceful_shutdown(stopped).await
+}
+
+fn routes(api: Api) -> Router {
+    // A blob is bounded by its store while it streams.
+    let blobs = post(put_blob).layer(DefaultBodyLimit::disable());
+    Router::new()
+        .route("/v1/id", get(id))
+        .route("/v1/status", get(status))
+        .route("/v1/agents", get(agents))
+        .route("/v1/hires", get(hires).post(hire))
+        .route("/v1/hires/{id}", get(show))
+        .route("/v1/hires/{id}/stop", post(stop))
+        .route("/v1/hires/{id}/judge", post(judge))
+        .route("/v1/reputation/{agent}", get(reputation))
+        .route("/v1/peers", get(peers))
+        .route("/v1/blobs", blobs)
+        .route("/v1/blobs/{root}", get(get_blob))
+        .route("/v1/events", get(events))
+        .route("/livez", get(|| async { Json(Readiness { ready: true, reasons: Vec::new() }) }))
+        .route("/readyz", get(readyz))
+        .fallback(|| async { ApiError::missing("there is no such thing in this API") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "that cannot be done with this")
+        })
+        .layer(DefaultBodyLimit::max(MAX_API_BODY))
+        .with_state(api)
+}
+
+impl Api {
+    /// Puts a question to the brain; finding nothing is an error here.
+    async fn ask(&self, query: Query) -> Result<Found, ApiError> {
+        match self.node.query(query).await? {
+            Found::Nothing(what) => Err(ApiError::missing(what)),
+            found => Ok(found),
+        }
+    }
+
+    async fn shown(&self, id: &str) -> Result<Shown, ApiError> {
+        match self.ask(Query::Show(id.to_owned())).await? {
+            Found::Shown(shown) => Ok(shown),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn view(&self, agent: &str) -> Result<ReputationView, ApiError> {
+        match self.ask(Query::Reputation(agent.to_owned())).await? {
+            Found::Reputation(view) => Ok(view),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The agent of this id or unique beginning.
+    async fn agent(&self, text: &str) -> Result<AgentId, ApiError> {
+        match text.parse() {
+            Ok(agent) => Ok(agent),
+            Err(_) => Ok(self.view(text).await?.agent),
+        }
+    }
+
+    async fn done(&self, command: Command) -> Answered<Done> {
+        self.node.command(command).await?;
+        Ok(Json(Done { done: true }))
+    }
+
+    fn blobs(&self) -> BlobStore {
+        self.node.blobs().as_ref().clone()
+    }
+}
+
+/// The brain answered another question: a fault of this program.
+fn unexpected(found: &impl std::fmt::Debug) -> ApiError {
+    let text: String = format!("{found:?}").chars().take(80).collect();
+    ApiError::ours(format!("the node gave an answer that does not fit: {text}"))
+}
+
+async fn id(State(api): State<Api>) -> Json<Identity> {
+    Json(Identity { listen: api.node.listen_addrs(), ..(*api.identity).clone() })
+}
+
+async fn status(State(api): State<Api>) -> Answered<NodeStatus> {
+    match api.ask(Query::Status).await? {
+        Found::Status(market) => Ok(Json(NodeStatus { peers: api.node.peers().await.len(), market })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn readyz(State(api): State<Api>) -> Result<Response, ApiError> {
+    let mut reasons = Vec::new();
+    if let Err(error) = api.node.query(Query::Status).await {
+        reasons.push(error.to_string());
+    }
+    if api.invited && api.node.peers().await.is_empty() {
+        reasons.push("no peer is connected; bootstrap nodes may be down or out of reach".to_owned());
+    }
+    let ready = reasons.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((status, Json(Readiness { ready, reasons })).into_response())
+}
+
+async fn agents(
+    State(api): State<Api>,
+    params: Result<UrlQuery<FindParams>, QueryRejection>,
+) -> Answered<Vec<AgentRow>> {
+    let UrlQuery(FindParams { skill, r#where, max, limit }) = params?;
+    let find = Find {
+        skill: parse("skill", skill)?,
+        constraint: parse("where", r#where)?,
+        max: parse("max", max)?,
+        limit: limit.unwrap_or(ANSWER_ROWS).min(ANSWER_ROWS),
+    };
+    match api.ask(Query::Find(find)).await? {
+        Found::Agents(rows) => Ok(Json(rows)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    what: &str,
+    text: Option<String>,
+) -> Result<Option<T>, ApiError> {
+    let wrong = |error| ApiError::bad(format!("{what}: {error}"));
+    text.map(|text| text.parse().map_err(wrong)).transpose()
+}
+
+/// A page of [`HireRow`]s.
+#[derive(Serialize)]
+struct HirePage {
+    rows: Vec<HireRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Bytes32>,
+}
+
+async fn hires(State(api): State<Api>, params: Result<UrlQuery<PageParams>, QueryRejection>) -> Answered<HirePage> {
+    let after = parse("after", params?.0.after)?;
+    match api.ask(Query::Hires { after }).await? {
+        Found::Hires { rows, next } => Ok(Json(HirePage { rows, next })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn hire(State(api): State<Api>, body: Given<HireRequest>) -> Result<(StatusCode, Json<Posted>), ApiError> {
+    let Json(HireRequest { task, to }) = body?;
+    let (blobs, inputs) = (api.blobs(), task.inputs.clone());
+    blocking(move || {
+        for input in inputs {
+            let size = blobs.open(input.blob.root)?.metadata().map_err(ApiError::ours)?.len();
+            if size != input.blob.size {
+                return Err(ApiError::bad(format!("input {} has {size} bytes, not {}", &*input.name, input.blob.size)));
+            }
+        }
+        Ok(())
+    })
+    .await
+    .map_err(|error| error.hint("inputs are put into the store first, with POST /v1/blobs"))?;
+    let to = match to {
+        Some(to) => Some(api.agent(&to).await?),
+        None => None,
+    };
+    match api.node.command(Command::Hire { task: Box::new(task), to }).await? {
+        Answer::Posted(offer) => Ok((StatusCode::CREATED, Json(Posted { offer }))),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answered<Shown> {
+    api.shown(&id).await.map(Json)
+}
+
+async fn stop(State(api): State<Api>, Path(id): Path<String>, body: Given<StopRequest>) -> Answered<Done> {
+    let Json(StopRequest { reason }) = body?;
+    let id = match id.parse() {
+        Ok(id) => id,
+        Err(_) => {
+            // A hire and its offer are shown alike; the beginning given says which is meant.
+            let row = api.shown(&id).await?.row;
+            let hire = row.hire.filter(|hire| hire.to_string().starts_with(&id));
+            hire.map_or(row.offer.untyped(), |hire| hire.untyped())
+        }
+    };
+    api.done(Command::Stop { id, reason }).await
+}
+
+async fn judge(State(api): State<Api>, Path(id): Path<String>, body: Given<JudgeRequest>) -> Answered<Done> {
+    let Json(JudgeRequest { ruling, note, within }) = body?;
+    let within = parse::<Millis>("within", within)?;
+    let ruling = match (ruling, within) {
+        (Judged::Accept, None) => Ruling::Accepted,
+        (Judged::Refuse, None) => Ruling::Refused,
+        (Judged::Changes, Some(within)) => Ruling::Changes(now() + within),
+        (Judged::Changes, None) => {
+            return Err(ApiError::bad("changes are wanted within a time: say `within`, like 10m"));
+        }
+        (_, Some(_)) => return Err(ApiError::bad("`within` goes with changes only")),
+    };
+    let shown = api.shown(&id).await?;
+    let hire: HireId = match (shown.row.hire, &shown.hires[..]) {
+        (Some(hire), _) => hire,
+        (None, [only]) => *only,
+        (None, []) => return Err(ApiError::bad(format!("{id} has no hire yet, so there is nothing to judge"))),
+        (None, _) => {
+            let error = ApiError::bad(format!("{id} is an offer with several hires"));
+            return Err(error.hint("name one of them; `gigmesh show` lists them"));
+        }
+    };
+    api.done(Command::Judge { hire, ruling, note }).await
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+async fn reputation(State(api): State<Api>, Path(agent): Path<String>) -> Answered<ReputationView> {
+    api.view(&agent).await.map(Json)
+}
+
+async fn peers(State(api): State<Api>) -> Json<Vec<Peer>> {
+    Json(api.node.peers().await.into_iter().map(Peer::from).collect())
+}
+
+/// Runs what waits for the disk where waiting is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ApiError::ours(error)))
+}
+
+async fn put_blob(State(api): State<Api>, body: Body) -> Result<(StatusCode, Json<BlobRef>), ApiError> {
+    let blobs = api.blobs();
+    let stream = body.into_data_stream().map_err(std::io::Error::other);
+    let mut reader = SyncIoBridge::new(StreamReader::new(stream));
+    let blob = blocking(move || Ok(blobs.put_reader(&mut reader)?)).await?;
+    Ok((StatusCode::CREATED, Json(BlobRef { root: blob.root, size: blob.size })))
+}
+
+async fn get_blob(State(api): State<Api>, Path(root): Path<String>) -> Result<Response, ApiError> {
+    let root: Bytes32 = root.parse().map_err(ApiError::bad)?;
+    let blobs = api.blobs();
+    let (file, size) = blocking(move || {
+        let file = blobs.open(root)?;
+        let size = file.metadata().map_err(ApiError::ours)?.len();
+        Ok((file, size))
+    })
+    .await?;
+    let body = Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)));
+    // Another agent's bytes: never something for a browser to run.
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, size.to_string()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// Subscribed before the answer's head is sent: what happens after it is in the stream.
+async fn events(State(api): State<Api>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let notices = api.node.notices();
+    let stream = stream::unfold((notices, api.node), |(mut notices, node)| async move {
+        let notice = tokio::select! {
+            notice = notices.recv() => notice,
+            () = node.stopped() => Err(RecvError::Closed),
+        };
+        let event = match notice {
+            Ok(notice) => Event::default().json_data(notice),
+            // Slower than the node: whoever listens asks for the state again.
+            Err(RecvError::Lagged(count)) => {
+                let missed = BTreeMap::from([("event", "missed".into()), ("count", serde_json::Value::from(count))]);
+                Event::default().json_data(missed)
+            }
+            Err(RecvError::Closed) => return None,
+        };
+        let event = event.unwrap_or_else(|error| Event::default().comment(error.to_string().replace('\n', " ")));
+        Some((Ok(event), (notices, node)))
+    });
+    Sse::new(stream).keep_alive(KeepAlive::new().interval(API_KEEP_ALIVE))
+}

@@ -1,0 +1,169 @@
+//! The bodies of requests and answers that are not the protocol's own types. Both ends use these.
+
+use std::path::PathBuf;
+
+use gigmesh_net::PeerInfo;
+use gigmesh_protocol::id::{AgentId, Id};
+use gigmesh_protocol::market::Offer;
+use gigmesh_protocol::peer::io::{Status, Task};
+use serde::{Deserialize, Serialize};
+
+/// Who this node is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The agent.
+    pub agent: AgentId,
+    /// The market network it is part of.
+    pub network: String,
+    /// The program's version.
+    pub version: String,
+    /// Addresses that others reach it at.
+    pub listen: Vec<String>,
+    /// Where it keeps its data.
+    pub data_dir: PathBuf,
+}
+
+/// Numbers for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeStatus {
+    /// Connected agents.
+    pub peers: usize,
+    /// What the market looks like from here.
+    #[serde(flatten)]
+    pub market: Status,
+}
+
+/// Whether the node can take part in the market.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether it can.
+    pub ready: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// A search of the directory, as text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindParams {
+    /// Agents at, below or above this skill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skill: Option<String>,
+    /// What their properties must say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#where: Option<String>,
+    /// The highest price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<String>,
+    /// How many at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageParams {
+    /// The `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// A task to be posted: on the market, or to one worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HireRequest {
+    /// The task. Its inputs are in the node's store already (`POST /v1/blobs`).
+    pub task: Task,
+    /// The one worker, for a direct hire: its id or a unique beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// A task is posted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// Under this id.
+    pub offer: Id<Offer>,
+}
+
+/// A posting or hire is to be stopped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopRequest {
+    /// Why; the other side reads it.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A delivery under review is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgeRequest {
+    /// How.
+    pub ruling: Judged,
+    /// For the other side.
+    #[serde(default)]
+    pub note: String,
+    /// With [`Judged::Changes`]: how long the worker has from now, like `10m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
+}
+
+/// What a person says to a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    /// It is what was asked for.
+    Accept,
+    /// It is not.
+    Refuse,
+    /// It is not, and may be mended.
+    Changes,
+}
+
+/// It is done, or will be as soon as the records allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// Always true: what is not done is an error.
+    pub done: bool,
+}
+
+/// A connected agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Who.
+    pub agent: AgentId,
+    /// Where its connections end.
+    pub addresses: Vec<String>,
+    /// Over what each of them goes.
+    pub transports: Vec<String>,
+    /// Whether this node opened the first.
+    pub outbound: bool,
+    /// The last round trip measured, in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// What its program calls itself. Untrusted.
+    pub agent_version: String,
+    /// Rooms that both follow.
+    pub rooms: Vec<String>,
+    /// How well it behaves on the network: below -80 it is not heard.
+    pub score: f64,
+    /// How long the link has been up, in seconds.
+    pub connected_s: u64,
+}
+
+impl From<PeerInfo> for Peer {
+    fn from(info: PeerInfo) -> Self {
+        Self {
+            agent: info.agent,
+            addresses: info.addresses,
+            transports: info.transports.into_iter().map(str::to_owned).collect(),
+            outbound: info.outbound,
+            rtt_ms: info.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
+            agent_version: info.agent_version,
+            rooms: info.rooms,
+            score: info.score,
+            connected_s: info.connected_for.as_secs(),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! What can be written on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::demo::DemoArgs;
+use super::failure::{Exit, Failure};
+use crate::api::client::Client;
+use crate::api::socket;
+use crate::api::types::Judged;
+use crate::config::{self, ConfigError, Overrides};
+use crate::limits::SHORT_ID;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; with `hire --wait`: accepted
+  1  a failure of gigmesh or of the node
+  2  something in the arguments, a file or the configuration is to be put right
+  3  the hire ended, but not accepted
+  4  no node is running: start one with `gigmesh up`
+
+Where an ID or AGENT is asked for, its first digits will do if no other begins so.
+Text between quotation marks was written by other agents: it is what they say, not what is so.";
+
+/// A market where agents hire each other, with no server in the middle.
+#[derive(Debug, Parser)]
+#[command(name = "gigmesh", version, after_help = EXIT_CODES)]
+pub(super) struct Cli {
+    /// What is logged on stderr: error, warn, info, debug, or as in `warn,gigmesh=debug`
+    #[arg(long, global = true, value_name = "FILTER", env = "GIGMESH_LOG")]
+    pub log: Option<String>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a node beside an agent, until it is stopped
+    Up(UpArgs),
+    /// Run a door into the network
+    Bootstrap(gigmesh_bootstrap::Args),
+    /// List agents that can do something
+    Find(FindArgs),
+    /// Post a task, or hire one agent directly
+    Hire(HireArgs),
+    /// List postings and hires, newest first
+    Hires(HiresArgs),
+    /// Show everything about an offer, a claim or a hire
+    Show(ShowArgs),
+    /// Judge a delivery that waits for a person
+    Judge(JudgeArgs),
+    /// Stop a posting, or a hire that is not delivered yet
+    Stop(StopArgs),
+    /// Show what this node thinks of an agent, and why
+    Reputation(ReputationArgs),
+    /// List connected agents
+    Peers(Door),
+    /// Print this agent's id
+    Id(Door),
+    /// Print numbers about the node
+    Status(Door),
+    /// Look at files without running anything
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// See the whole of it at work: a market of five processes on this machine
+    Demo(DemoArgs),
+    /// Do the work of one of the demo's agents: a JSON request on stdin, the result on stdout
+    DemoAgent {
+        /// What to do
+        skill: String,
+    },
+}
+
+/// Which node to talk to, and how to answer.
+#[derive(Debug, Args)]
+pub(super) struct Door {
+    /// Where the node keeps its data [default: gigmesh in $XDG_DATA_HOME or ~/.local/share]
+    #[arg(long, value_name = "DIR", env = "GIGMESH_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// The node's socket [default: found through the data directory]
+    #[arg(long, value_name = "SOCKET", env = "GIGMESH_API")]
+    api: Option<PathBuf>,
+    /// Answer, and complain, in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Door {
+    /// A client of the node.
+    pub fn client(&self) -> Result<Client, Failure> {
+        let located = || Some(socket::locate(&self.data_dir.clone().or_else(config::default_data_dir)?));
+        let socket = self.api.clone().or_else(located);
+        socket.map(Client::new).ok_or_else(|| Failure::new(Exit::User, ConfigError::NoDataDir))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UpArgs {
+    /// What the agent can do (worker.toml); without it, this node only hires
+    #[arg(long, value_name = "FILE", env = "GIGMESH_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where the node keeps its key and data [default: gigmesh in $XDG_DATA_HOME or ~/.local/share]
+    #[arg(long, value_name = "DIR", env = "GIGMESH_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where to listen, as a multiaddress; may be repeated
+    #[arg(long, value_name = "MULTIADDR", env = "GIGMESH_LISTEN", value_delimiter = ',')]
+    listen: Vec<String>,
+    /// A door into the network, as /ip4/../tcp/../p2p/..; may be repeated
+    #[arg(long, value_name = "MULTIADDR", env = "GIGMESH_BOOTSTRAP", value_delimiter = ',')]
+    bootstrap: Vec<String>,
+    /// The network's name [default: main]
+    #[arg(long, env = "GIGMESH_NETWORK")]
+    network: Option<String>,
+    /// The local API's socket [default: api.sock in the data directory]
+    #[arg(long, value_name = "SOCKET", env = "GIGMESH_API")]
+    api: Option<PathBuf>,
+    /// Say that it is ready, and complain, in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl UpArgs {
+    /// What beats the file.
+    pub fn overrides(self) -> Overrides {
+        let Self { data_dir, network, listen, bootstrap, api, .. } = self;
+        Overrides { data_dir, network, listen, bootstrap, api }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FindArgs {
+    /// Agents whose skills lie at, below or above this one; all without it
+    pub skill: Option<String>,
+    /// What they must say of themselves, as in 'retention_days = 0 and region = "eu"'
+    #[arg(long, value_name = "CONSTRAINT")]
+    pub r#where: Option<String>,
+    /// The highest price, as in '0.05 USD'
+    #[arg(long, value_name = "PRICE")]
+    pub max: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HireArgs {
+    /// The task (task.toml)
+    pub task: PathBuf,
+    /// Hire this agent, without asking the market
+    #[arg(long, value_name = "AGENT", value_parser = id_prefix)]
+    pub to: Option<String>,
+    /// Wait for the end of it, and print the result
+    #[arg(long)]
+    pub wait: bool,
+    /// Write the result here instead; with several slots, a directory that gets one file a hire
+    #[arg(long, short, value_name = "FILE", requires = "wait")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HiresArgs {
+    /// Go on after this one
+    #[arg(long, value_name = "ID")]
+    pub after: Option<String>,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// An offer, a claim or a hire
+    #[arg(value_parser = id_prefix)]
+    pub id: String,
+    /// Write its result here
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct JudgeArgs {
+    /// The hire
+    #[arg(value_parser = id_prefix)]
+    pub id: String,
+    /// What you think of the delivery
+    pub ruling: Judged,
+    /// Why; the worker reads it
+    #[arg(long, default_value = "")]
+    pub note: String,
+    /// How long the worker has for the changes, from now [default: 10m]
+    #[arg(long, value_name = "TIME")]
+    pub within: Option<String>,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StopArgs {
+    /// An offer or a hire
+    #[arg(value_parser = id_prefix)]
+    pub id: String,
+    /// Why; the other side reads it
+    #[arg(long, default_value = "no longer wanted")]
+    pub reason: String,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReputationArgs {
+    /// Of whom
+    #[arg(value_parser = id_prefix)]
+    pub agent: String,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Check a worker.toml or task.toml and print what it says
+    Check {
+        /// Either of the two
+        file: PathBuf,
+        /// Answer, and complain, in JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// It becomes part of a URL, so nothing else may be in it.
+fn id_prefix(text: &str) -> Result<String, String> {
+    if (SHORT_ID..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(format!("an id is 64 hexadecimal digits, or at least its first {SHORT_ID}"))
+    }
+}
+
+impl Command {
+    /// Whether answers and complaints are for programs.
+    pub fn json(&self) -> bool {
+        match self {
+            Self::Up(args) => args.json,
+            Self::Find(args) => args.door.json,
+            Self::Hire(args) => args.door.json,
+            Self::Hires(args) => args.door.json,
+            Self::Show(args) => args.door.json,
+            Self::Judge(args) => args.door.json,
+            Self::Stop(args) => args.door.json,
+            Self::Reputation(args) => args.door.json,
+            Self::Peers(door) | Self::Id(door) | Self::Status(door) => door.json,
+            Self::Config(ConfigCommand::Check { json, .. }) => *json,
+            Self::Bootstrap(_) | Self::Demo(_) | Self::DemoAgent { .. } => false,
+        }
+    }
+
+    /// What is logged unless the user says: those who wait for an answer want little, those who watch a node more, but
+    /// of it and not of its libraries.
+    pub fn log(&self) -> &'static str {
+        if matches!(self, Self::Up(_) | Self::Bootstrap(_)) { "warn,gigmesh=info" } else { "error" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_becomes_part_of_a_request_is_hexadecimal() {
+        assert_eq!(id_prefix("AB12"), Ok("ab12".to_owned()));
+        for bad in ["", "ab1", "../v1", "ab12?x", &"a".repeat(65)] {
+            assert!(id_prefix(bad).is_err(), "{bad}");
+        }
+    }
+}

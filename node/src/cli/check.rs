@@ -1,0 +1,120 @@
+//! `gigmesh config check`: what a worker or task file says, as the node would understand it.
+
+use std::path::Path;
+
+use gigmesh_protocol::peer::io::From as ServeFrom;
+use serde_json::{Value, json};
+
+use super::failure::{Exit, Failure};
+use super::terminal::{Screen, Table, Tone, emit, emit_json};
+use crate::config::{self, Config, Overrides, Source};
+use crate::task::{self, TaskFile};
+
+/// `gigmesh config check`.
+pub(super) fn check(file: &Path, as_json: bool) -> Result<Exit, Failure> {
+    // Both kinds have keys that the other knows nothing of; a skill is a text in a task and a list in a worker's file.
+    let keys: toml::Table = Source::read(file)?.parse()?;
+    let is_task = keys.get("skill").is_some_and(toml::Value::is_str) || keys.contains_key("summary");
+    let understood = if is_task {
+        of_task(&task::read(file)?)?
+    } else {
+        of_worker(&config::load(Some(file), Overrides::default())?)?
+    };
+    if as_json {
+        emit_json(&understood)?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(["KEY", "UNDERSTOOD AS"]);
+    flatten("", &understood, &mut table);
+    emit(&table.render(&Screen::stdout()))?;
+    Ok(Exit::Done)
+}
+
+fn of_task(file: &TaskFile) -> Result<Value, Failure> {
+    let TaskFile { task, inputs } = file;
+    let inputs: Vec<Value> =
+        inputs.iter().map(|input| json!({ "name": input.name, "file": input.path, "media": input.media })).collect();
+    let params: Option<Value> = task.params.as_deref().and_then(|params| serde_json::from_str(params).ok());
+    let schema: Option<Value> =
+        task.checks.schema.as_ref().and_then(|schema| serde_json::from_str(schema.as_str()).ok());
+    Ok(json!({
+        "kind": "task",
+        "skill": task.skill,
+        "summary": task.summary,
+        "slots": task.slots,
+        "brief": { "inputs": inputs, "params": params },
+        "accept": { "schema": schema, "checks": task.checks.asserts, "sealed": task.sealed, "review": task.review_by },
+        "price": { "max": task.max.as_ref().map(ToString::to_string) },
+        "time": {
+            "bids": task.bids.to_string(),
+            "done": task.done.to_string(),
+            "review": task.review.to_string(),
+            "expires": task.expires.to_string(),
+        },
+        "choose": { "where": task.constraint, "prefer": task.prefer },
+    }))
+}
+
+fn of_worker(config: &Config) -> Result<Value, Failure> {
+    let Config { node, api } = config;
+    let peer = &node.peer;
+    let from = match &peer.from {
+        ServeFrom::Nobody => json!("nobody"),
+        ServeFrom::Anyone => json!("anyone"),
+        ServeFrom::Allowlist(agents) => json!(agents),
+    };
+    let skills: Vec<Value> = peer
+        .skills
+        .iter()
+        .map(|serving| {
+            let entry = &serving.entry;
+            let run = node.executors.get(&entry.path);
+            let properties: serde_json::Map<String, Value> =
+                entry.properties.iter().map(|(key, value)| (key.to_string(), json!(value.to_string()))).collect();
+            json!({
+                "path": entry.path,
+                "price": entry.price.to_string(),
+                "expect": entry.expect.to_string(),
+                "input": entry.input.is_some(),
+                "output": entry.output.is_some(),
+                "properties": properties,
+                "run": {
+                    "command": run.map(|run| &run.command),
+                    "dir": run.map(|run| &run.dir),
+                    "timeout_s": run.map(|run| run.timeout.as_secs_f64()),
+                    "restartable": serving.restartable,
+                },
+            })
+        })
+        .collect();
+    Ok(json!({
+        "kind": "worker",
+        "doubt": config.doubt(),
+        "node": {
+            "data_dir": node.data_dir,
+            "network": node.network,
+            "listen": node.listen,
+            "bootstrap": node.bootstrap,
+            "api": api,
+        },
+        "agent": { "name": peer.name, "version": peer.version, "model": peer.model },
+        "serve": { "from": from, "parallel": peer.parallel },
+        "skill": skills,
+    }))
+}
+
+/// A row for each value, under the path of its keys.
+fn flatten(path: &str, value: &Value, table: &mut Table) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(object) if path != "accept.schema" => {
+            object.iter().for_each(|(key, value)| flatten(&below(key), value, table));
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            items.iter().enumerate().for_each(|(index, value)| flatten(&format!("{path}[{index}]"), value, table));
+        }
+        Value::Null => {}
+        Value::String(text) => table.row([(Tone::Plain, path.to_owned()), (Tone::Plain, text.clone())]),
+        other => table.row([(Tone::Plain, path.to_owned()), (Tone::Plain, other.to_string())]),
+    }
+}

@@ -1,0 +1,86 @@
+//! How a command ends when it does not end well: an exit code, one message, and what to do about it.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::api::client::ClientError;
+use crate::config::{ConfigError, FileError};
+
+/// What the process tells its caller. `gigmesh --help` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// A failure of ours.
+    Ours = 1,
+    /// Something for the user to put right.
+    User = 2,
+    /// A hire ended otherwise than accepted.
+    NotAccepted = 3,
+    /// No node is running.
+    NoNode = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub exit: Exit,
+    error: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, error: impl fmt::Display) -> Self {
+        Self { exit, error: error.to_string(), hint: None }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// For stderr, without a final newline.
+    pub fn text(&self, as_json: bool) -> String {
+        match (&self.hint, as_json) {
+            (hint, true) => json!({ "error": self.error, "hint": hint, "exit": self.exit as u8 }).to_string(),
+            (Some(hint), false) => format!("error: {}\nhint: {hint}", self.error),
+            (None, false) => format!("error: {}", self.error),
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let text = error.to_string();
+        match error {
+            ClientError::NoNode(_) => Self::new(Exit::NoNode, text).hint("start one with `gigmesh up`"),
+            ClientError::Refused { status, hint, .. } => {
+                let exit = if status.is_client_error() { Exit::User } else { Exit::Ours };
+                Self { exit, error: text, hint }
+            }
+            ClientError::File { .. } => Self::new(Exit::User, text),
+            ClientError::Lost(_) | ClientError::Malformed(_) => Self::new(Exit::Ours, text),
+        }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Self::new(Exit::User, error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Exit::User, error)
+    }
+}

@@ -1,0 +1,232 @@
+//! `gigmesh hire`: the task's files into the node's store, the task onto the market, and with `--wait` the way to its end.
+//!
+//! Waiting changes nothing: the node carries the hire on whoever watches, and `gigmesh show` tells later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::path::Path;
+
+use gigmesh_protocol::hire::{Closed, HireId};
+use gigmesh_protocol::id::Id;
+use gigmesh_protocol::market::{Input, Offer, Outcome};
+use gigmesh_protocol::peer::io::Task;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
+
+use super::args::HireArgs;
+use super::failure::{Exit, Failure};
+use super::hires::{Row, checks, held_result, state, write};
+use super::terminal::{Screen, Tone, emit, emit_json, field, short, their_json, theirs};
+use crate::api::client::{Client, Events};
+use crate::api::types::{HireRequest, Posted};
+use crate::limits::WATCH_PAUSE;
+use crate::task::{self, TaskFile};
+
+/// `gigmesh hire`.
+pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
+    let file = task::read(&args.task)?;
+    let client = args.door.client()?;
+    // Listened to before there is anything to hear, so that nothing is missed.
+    let events = if args.wait { Some(client.events().await?) } else { None };
+    let task = with_inputs(&client, file).await?;
+    let direct = args.to.is_some();
+    let (slots, expires) = (if direct { 1 } else { usize::from(task.slots) }, task.expires);
+    let Posted { offer } = client.post("/v1/hires", &HireRequest { task, to: args.to }).await?;
+    let Some(events) = events else {
+        if args.door.json {
+            emit_json(&json!({ "offer": offer }))?;
+        } else {
+            emit(&format!("posted as {offer}\n`gigmesh show {}` tells how it goes\n", offer.short()))?;
+        }
+        return Ok(Exit::Done);
+    };
+    let watch = Watch {
+        client: &client,
+        offer,
+        slots,
+        expiry: Instant::now() + std::time::Duration::from_millis(expires.0) + WATCH_PAUSE,
+        unfilled: None,
+        told: BTreeMap::new(),
+        quiet: args.door.json,
+        began: Instant::now(),
+    };
+    let end = watch.follow(events).await?;
+    end.report(&client, slots, args.output.as_deref(), args.door.json).await
+}
+
+/// The task with its files in the node's store.
+async fn with_inputs(client: &Client, file: TaskFile) -> Result<Task, Failure> {
+    let TaskFile { mut task, inputs } = file;
+    for input in inputs {
+        let blob = client.put_blob(&input.path).await?;
+        task.inputs.push(Input { blob, name: input.name, media: input.media });
+    }
+    Ok(task)
+}
+
+/// Follows one posting.
+struct Watch<'a> {
+    client: &'a Client,
+    offer: Id<Offer>,
+    slots: usize,
+    /// When no more workers are looked for, by this process's clock.
+    expiry: Instant,
+    /// Why nobody began, if so.
+    unfilled: Option<String>,
+    /// What was last said of each hire.
+    told: BTreeMap<HireId, String>,
+    quiet: bool,
+    began: Instant,
+}
+
+/// How it all ended.
+struct End {
+    offer: Id<Offer>,
+    unfilled: Option<String>,
+    /// What the node shows of each hire, in the order of the awards.
+    hires: Vec<(HireId, Value)>,
+}
+
+impl Watch<'_> {
+    async fn follow(mut self, mut events: Events) -> Result<End, Failure> {
+        self.say(Tone::Quiet, &format!("posted as {}", self.offer));
+        loop {
+            let posting: Value = self.client.get(&format!("/v1/hires/{}", self.offer)).await?;
+            let mut hires = Vec::new();
+            for id in field::<Vec<HireId>>(&posting, "hires")? {
+                let shown: Value = self.client.get(&format!("/v1/hires/{id}")).await?;
+                self.tell(id, &shown)?;
+                hires.push((id, shown));
+            }
+            if self.ended(&hires)? {
+                return Ok(End { offer: self.offer, unfilled: self.unfilled, hires });
+            }
+            let about = hires.iter().map(|(id, _)| id.to_string()).chain([self.offer.to_string()]).collect();
+            // Asked again after a while even if nothing is heard: events may be missed, and time passes.
+            if let Ok(heard) = timeout(WATCH_PAUSE, self.next(&mut events, &about)).await {
+                heard?;
+            }
+        }
+    }
+
+    /// Whether nothing more can come of the posting: every hire is closed, and either enough workers have begun or no
+    /// more are looked for.
+    fn ended(&self, hires: &[(HireId, Value)]) -> Result<bool, Failure> {
+        let mut begun = 0;
+        for (_, shown) in hires {
+            if closed(shown)?.is_none() {
+                return Ok(false);
+            }
+            let records: Vec<Value> = field(shown, "records")?;
+            let begins = |record: &Value| record["kind"].as_str().is_some_and(|kind| kind.starts_with("begin/"));
+            begun += usize::from(records.iter().any(begins));
+        }
+        Ok(begun >= self.slots || self.unfilled.is_some() || Instant::now() >= self.expiry)
+    }
+
+    /// Waits for an event about this posting.
+    async fn next(&mut self, events: &mut Events, about: &BTreeSet<String>) -> Result<(), Failure> {
+        loop {
+            let Some(event) = events.next().await? else {
+                let text = format!("the node stopped; the hire goes on when it runs again, as {}", self.offer);
+                return Err(Failure::new(Exit::Ours, text).hint("`gigmesh up`, then `gigmesh show`"));
+            };
+            let ours = |value: &Value| value.as_str().is_some_and(|text| about.contains(text));
+            if !event.as_object().is_some_and(|event| event.values().any(ours)) {
+                continue;
+            }
+            if event["event"] == "unfilled" {
+                let reason: String = field(&event, "reason")?;
+                self.say(Tone::Bad, &format!("nobody began: {reason}"));
+                self.unfilled = Some(reason);
+            }
+            return Ok(());
+        }
+    }
+
+    /// A line for each stage that a hire reaches.
+    fn tell(&mut self, id: HireId, shown: &Value) -> Result<(), Failure> {
+        let row = Row::read(&field(shown, "row")?)?;
+        let (tone, state) = state(row.closed, &row.stage);
+        if self.told.get(&id) != Some(&state) {
+            self.say(tone, &format!("{} by {}: {state}", id.short(), short(row.with)));
+            self.told.insert(id, state);
+        }
+        Ok(())
+    }
+
+    fn say(&self, tone: Tone, line: &str) {
+        if !self.quiet {
+            let line = Screen::stderr().paint(tone, line);
+            // Progress is a courtesy: nobody reading it is no failure.
+            let _ = writeln!(io::stderr(), "{:6.1}s  {line}", self.began.elapsed().as_secs_f64());
+        }
+    }
+}
+
+fn closed(shown: &Value) -> Result<Option<Closed>, Failure> {
+    field(&field::<Value>(shown, "row")?, "closed")
+}
+
+fn accepted(shown: &Value) -> Result<bool, Failure> {
+    Ok(closed(shown)?.is_some_and(|closed| closed.outcome == Outcome::Accepted))
+}
+
+impl End {
+    /// Prints the outcome and the results, or puts these into `output`.
+    async fn report(
+        self,
+        client: &Client,
+        slots: usize,
+        output: Option<&Path>,
+        as_json: bool,
+    ) -> Result<Exit, Failure> {
+        let screen = Screen::stdout();
+        let (mut good, mut documents, mut text) = (0, Vec::new(), String::new());
+        for (id, shown) in &self.hires {
+            let row: Value = field(shown, "row")?;
+            let result = match held_result(shown)? {
+                Some(result) => Some(client.blob(result.root).await?),
+                None => None,
+            };
+            good += usize::from(accepted(shown)?);
+            if let (Some(bytes), Some(output)) = (&result, output) {
+                match slots {
+                    1 => write(output, bytes)?,
+                    _ => write(&output.join(format!("{id}.json")), bytes)?,
+                }
+            }
+            let value: Option<Value> = result.as_ref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+            let (with, closed, price) = (&row["with"], &row["closed"], &row["price"]);
+            documents.push(json!({ "hire": id, "with": with, "closed": closed, "price": price, "result": value }));
+
+            let row = Row::read(&row)?;
+            let (tone, state) = state(row.closed, &row.stage);
+            let price = row.price.map(|price| format!(" for {price}")).unwrap_or_default();
+            text.push_str(&format!("{}: hire {id} by {}{price}\n", screen.paint(tone, &state), short(row.with)));
+            for (_, check, detail) in checks(shown)?.into_iter().filter(|(passed, ..)| !passed) {
+                text.push_str(&format!("  failed: {}: {}\n", theirs(&check), theirs(&detail)));
+            }
+            match (value, output) {
+                (Some(value), None) => text.push_str(&format!("{}\n", their_json(&value))),
+                (Some(_), Some(output)) => text.push_str(&format!("result written to {}\n", output.display())),
+                (None, _) => text.push_str("no result\n"),
+            }
+        }
+        if let Some(reason) = &self.unfilled {
+            text.push_str(&format!("nobody began: {reason}\n"));
+        } else if self.hires.is_empty() {
+            text.push_str("nobody began before the offer expired\n");
+        }
+        let accepted = good >= slots;
+        if as_json {
+            let hires = documents;
+            emit_json(
+                &json!({ "offer": self.offer, "accepted": accepted, "unfilled": self.unfilled, "hires": hires }),
+            )?;
+        } else {
+            emit(&text)?;
+        }
+        Ok(if accepted { Exit::Done } else { Exit::NotAccepted })
+    }
+}

@@ -1,0 +1,84 @@
+//! From the arguments to the exit code: logs, runtime, one command.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use gigmesh_protocol::time::Timestamp;
+use tracing_subscriber::EnvFilter;
+
+use super::args::{Cli, Command, ConfigCommand};
+use super::failure::{Exit, Failure};
+use super::{check, demo, find, hire, hires, up};
+
+/// The program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && std::env::args().any(|argument| argument == "--json") => {
+            return end(Failure::new(Exit::User, error.to_string().trim_end()), true).into();
+        }
+        Err(error) => {
+            // A closed pipe leaves nobody to tell; the exit code still says it.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::User } else { Exit::Done }.into();
+        }
+    };
+    let json = cli.command.json();
+    if let Err(failure) = start_log(cli.log.as_deref().unwrap_or_else(|| cli.command.log())) {
+        return end(failure, json).into();
+    }
+    // Reads and writes like any filter: no runtime, no threads.
+    if let Command::DemoAgent { skill } = &cli.command {
+        return crate::demo_agent::main_stdio(skill);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(Failure::new(Exit::Ours, format!("cannot start threads: {error}")), json).into(),
+    };
+    runtime.block_on(async {
+        match cli.command {
+            Command::Bootstrap(args) => gigmesh_bootstrap::run_cli(args, gigmesh_bootstrap::contact_filter).await,
+            Command::Demo(args) => demo::run(args).await,
+            command => run(command).await.unwrap_or_else(|failure| end(failure, json)).into(),
+        }
+    })
+}
+
+async fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Up(args) => up::up(args).await,
+        Command::Find(args) => find::find(args).await,
+        Command::Hire(args) => hire::hire(args).await,
+        Command::Hires(args) => hires::list(args).await,
+        Command::Show(args) => hires::show(args).await,
+        Command::Judge(args) => hires::judge(args).await,
+        Command::Stop(args) => hires::stop(args).await,
+        Command::Reputation(args) => find::reputation(args).await,
+        Command::Peers(door) => find::peers(door).await,
+        Command::Id(door) => find::id(door).await,
+        Command::Status(door) => find::status(door).await,
+        Command::Config(ConfigCommand::Check { file, json }) => check::check(&file, json),
+        Command::Bootstrap(_) | Command::Demo(_) | Command::DemoAgent { .. } => Ok(Exit::Done),
+    }
+}
+
+fn end(failure: Failure, json: bool) -> Exit {
+    let _ = writeln!(io::stderr(), "{}", failure.text(json));
+    failure.exit
+}
+
+fn start_log(filter: &str) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| Failure::new(Exit::User, format!("--log {filter:?}: {error}")).hint("try `--log info`"))?;
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(io::stderr).init();
+    Ok(())
+}
+
+/// The wall clock: commands show how long ago things were.
+pub(super) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

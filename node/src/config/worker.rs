@@ -1,0 +1,238 @@
+//! `worker.toml`: what an agent can do, for whom, at what price, and which program does it.
+//!
+//! ```toml
+//! [node]                                   # all of it optional, and beaten by flags and environment
+//! data_dir = "data"                        # paths are relative to this file
+//! network = "main"
+//! listen = ["/ip4/0.0.0.0/tcp/4801"]
+//! bootstrap = ["/ip4/192.0.2.1/tcp/4747/p2p/12D3..."]
+//! api = "/run/gigmesh.sock"                # the local API's socket
+//!
+//! [agent]
+//! name = "table-desk"
+//! version = "1.4.0"
+//! model = "some-model-3"                   # optional
+//!
+//! [serve]
+//! from = "anyone"                          # "nobody" (the default), or a list of agents
+//! parallel = 2                             # hires worked on at once; 1 unless said
+//!
+//! [[skill]]
+//! path = "table/summarise"
+//! input = "in.schema.json"                 # optional
+//! output = "out.schema.json"               # optional
+//! price = "0.02 USD per task"
+//! expect = "30s"
+//! properties = { retention_days = 0 }
+//! [skill.run]
+//! command = ["python", "agent.py"]
+//! timeout = "2m"                           # 10m unless said
+//! restartable = true                       # false unless said
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gigmesh_protocol::codec::{self, Text};
+use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::limits as bounds;
+use gigmesh_protocol::market::constraint::Properties;
+use gigmesh_protocol::market::price::Price;
+use gigmesh_protocol::market::{Skill, SkillEntry};
+use gigmesh_protocol::peer::io::{self, Serving};
+use gigmesh_protocol::time::Millis;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use super::source::{FileError, Parsed, Source, to_json};
+use crate::limits::{MANIFEST_SKILLS, MAX_PARALLEL};
+use crate::node::CommandSpec;
+
+/// What the file says, understood.
+#[derive(Debug, Default)]
+pub(super) struct Worker {
+    pub node: NodeSection,
+    pub peer: io::Config,
+    pub executors: BTreeMap<Skill, CommandSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    node: NodeSection,
+    agent: Option<Agent>,
+    #[serde(default)]
+    serve: Serve,
+    #[serde(default)]
+    skill: Vec<Spanned<Offered>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NodeSection {
+    pub data_dir: Option<PathBuf>,
+    pub network: Option<String>,
+    pub listen: Option<Vec<String>>,
+    pub bootstrap: Option<Vec<String>>,
+    pub api: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Agent {
+    name: Text<{ bounds::NAME }>,
+    version: Text<{ bounds::NAME }>,
+    model: Option<Text<{ bounds::NAME }>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Serve {
+    #[serde(default, deserialize_with = "clients")]
+    from: io::From,
+    parallel: Option<Spanned<usize>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Offered {
+    path: Spanned<Parsed<Skill>>,
+    input: Option<Spanned<PathBuf>>,
+    output: Option<Spanned<PathBuf>>,
+    price: Parsed<Price>,
+    expect: Parsed<Millis>,
+    properties: Option<Spanned<toml::Value>>,
+    run: Run,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Run {
+    command: Spanned<Vec<String>>,
+    #[serde(default = "ten_minutes")]
+    timeout: Spanned<Parsed<Millis>>,
+    #[serde(default)]
+    restartable: bool,
+}
+
+fn ten_minutes() -> Spanned<Parsed<Millis>> {
+    Spanned::new(0..0, Parsed(Millis::mins(10)))
+}
+
+/// `"nobody"`, `"anyone"`, or a list of agent ids.
+fn clients<'de, D: Deserializer<'de>>(deserializer: D) -> Result<io::From, D::Error> {
+    struct Clients;
+    impl<'de> Visitor<'de> for Clients {
+        type Value = io::From;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("\"nobody\", \"anyone\" or a list of agent ids")
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<io::From, E> {
+            match text {
+                "nobody" => Ok(io::From::Nobody),
+                "anyone" => Ok(io::From::Anyone),
+                other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
+            }
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<io::From, A::Error> {
+            let mut agents = BTreeSet::new();
+            while let Some(text) = items.next_element::<String>()? {
+                let agent: AgentId = text.parse().map_err(|error| {
+                    A::Error::custom(format!("an agent id is wanted, as `gigmesh id` prints it: {error}"))
+                })?;
+                agents.insert(agent);
+            }
+            Ok(io::From::Allowlist(agents))
+        }
+    }
+    deserializer.deserialize_any(Clients)
+}
+
+/// Reads `worker.toml`.
+pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
+    let source = Source::read(path)?;
+    let File { mut node, agent, serve, skill } = source.parse()?;
+    node.data_dir = node.data_dir.map(|dir| source.resolve(&dir));
+    node.api = node.api.map(|api| source.resolve(&api));
+    if let (None, Some(first)) = (&agent, skill.first()) {
+        return Err(source.at(first.span(), "an agent that offers a skill needs [agent] with `name` and `version`"));
+    }
+    if let Some(parallel) = &serve.parallel {
+        let rule = (1..=MAX_PARALLEL).contains(parallel.as_ref());
+        source.ensure(rule, parallel.span(), format!("from 1 to {MAX_PARALLEL} hires at once"))?;
+    }
+    if let Some(extra) = skill.get(bounds::SKILLS) {
+        return Err(source.at(extra.span(), format!("an agent offers at most {} skills", bounds::SKILLS)));
+    }
+    let mut peer = io::Config {
+        from: serve.from,
+        parallel: serve.parallel.map_or(1, Spanned::into_inner),
+        ..io::Config::default()
+    };
+    if let Some(agent) = agent {
+        (peer.name, peer.version) = (agent.name.into(), agent.version.into());
+        peer.model = agent.model.map(String::from);
+    }
+    let mut executors = BTreeMap::new();
+    let mut bytes = 0;
+    for offered in skill {
+        let span = offered.span();
+        let offered = offered.into_inner();
+        let (path, path_span) = (offered.path.get_ref().0.clone(), offered.path.span());
+        let command = command(&source, &offered.run)?;
+        source.ensure(
+            executors.insert(path.clone(), command).is_none(),
+            path_span,
+            format!("{path} is offered twice"),
+        )?;
+        let restartable = offered.run.restartable;
+        let entry = entry(&source, offered)?;
+        bytes += codec::encode(&entry).len();
+        let message = format!(
+            "with this skill the agent's manifest is longer than the {MANIFEST_SKILLS} bytes that fit: shorten its schemas"
+        );
+        source.ensure(bytes <= MANIFEST_SKILLS, span, message)?;
+        peer.skills.push(Serving { entry, restartable });
+    }
+    Ok(Worker { node, peer, executors })
+}
+
+fn entry(source: &Source, offered: Offered) -> Result<SkillEntry, FileError> {
+    let schema = |path: Option<Spanned<PathBuf>>| {
+        let read = |path: Spanned<PathBuf>| {
+            let schema = String::from(source.schema(&path)?);
+            Text::try_from(schema).map_err(|error| source.at(path.span(), format!("schema: {error}")))
+        };
+        path.map(read).transpose()
+    };
+    let properties = |value: Spanned<toml::Value>| {
+        let span = value.span();
+        let read = || match to_json(value.into_inner())? {
+            serde_json::Value::Object(object) => Properties::from_json(&object).map_err(|error| error.to_string()),
+            _ => Err("properties are a table, like { retention_days = 0 }".to_owned()),
+        };
+        read().map_err(|error| source.at(span, error))
+    };
+    Ok(SkillEntry {
+        path: offered.path.into_inner().0,
+        input: schema(offered.input)?,
+        price: offered.price.0,
+        expect: offered.expect.0,
+        output: schema(offered.output)?,
+        properties: offered.properties.map(properties).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn command(source: &Source, run: &Run) -> Result<CommandSpec, FileError> {
+    let command = run.command.get_ref();
+    let named = command.first().is_some_and(|program| !program.is_empty());
+    source.ensure(named, run.command.span(), "a program and its arguments, like [\"python\", \"agent.py\"]")?;
+    let timeout = run.timeout.get_ref().0;
+    let range = (1..=bounds::WORK.0).contains(&timeout.0);
+    source.ensure(range, run.timeout.span(), format!("more than nothing and at most {}", bounds::WORK))?;
+    Ok(CommandSpec { command: command.clone(), dir: source.dir(), timeout: Duration::from_millis(timeout.0) })
+}
