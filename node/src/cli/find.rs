@@ -15,16 +15,21 @@ use crate::api::types::{FindParams, Identity, Peer};
 /// `gigmesh find`.
 pub(super) async fn find(args: FindArgs) -> Result<Exit, Failure> {
     let FindArgs { skill, r#where, max, limit, door } = args;
+    let nobody = match &skill {
+        Some(_) => "nobody is known who offers that; `gigmesh peers` tells whether this node is connected\n",
+        None => "nobody is known yet; name a skill, and this node listens where that is traded\n",
+    };
     let agents: Value = door.client()?.get_with("/v1/agents", &FindParams { skill, r#where, max, limit }).await?;
     if door.json {
         emit_json(&agents)?;
     } else {
-        emit(&agents_table(&agents, &Screen::stdout())?)?;
+        let table = agents_table(&agents)?;
+        emit(&if table.is_empty() { nobody.to_owned() } else { table.render(&Screen::stdout()) })?;
     }
     Ok(Exit::Done)
 }
 
-fn agents_table(agents: &Value, screen: &Screen) -> Result<String, Failure> {
+fn agents_table(agents: &Value) -> Result<Table, Failure> {
     let mut table = Table::new(["AGENT", "NAME", "SKILL", "PRICE", "EXPECTS", "MY VIEW", "ON RECORD", "NOT STATED"]);
     for row in agents.as_array().into_iter().flatten() {
         let columns: Columns = field(row, "reputation")?;
@@ -40,10 +45,7 @@ fn agents_table(agents: &Value, screen: &Screen) -> Result<String, Failure> {
             (Tone::Quiet, missing.join(", ")),
         ]);
     }
-    if table.is_empty() {
-        return Ok("nobody offers that here now; `gigmesh peers` tells whether this node is connected\n".to_owned());
-    }
-    Ok(table.render(screen))
+    Ok(table)
 }
 
 /// The three columns reputation is shown in, as far as they are shown here.
@@ -245,7 +247,7 @@ mod tests {
             "price": "0.02 USD".parse::<Price>().unwrap(), "expect": 30_000, "missing": ["region"],
             "reputation": columns(false), "manifest": "cd".repeat(32), "expires": 1,
         }]);
-        let text = agents_table(&agents, &PIPE).unwrap();
+        let text = agents_table(&agents).unwrap().render(&PIPE);
         let row = text.lines().nth(1).unwrap();
         let cells: Vec<&str> = row.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect();
         let expected = [
@@ -259,8 +261,8 @@ mod tests {
             "region",
         ];
         assert_eq!(cells, expected);
-        assert!(agents_table(&json!([]), &PIPE).unwrap().starts_with("nobody offers"));
-        assert!(agents_table(&json!([{ "agent": 3 }]), &PIPE).is_err());
+        assert!(agents_table(&json!([])).unwrap().is_empty());
+        assert!(agents_table(&json!([{ "agent": 3 }])).is_err());
     }
 
     #[test]

@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use gigmesh_protocol::hire::{Closed, HireId};
-use gigmesh_protocol::id::Id;
+use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::market::{Input, Offer, Outcome};
 use gigmesh_protocol::peer::io::Task;
 use serde_json::{Value, json};
@@ -44,7 +45,7 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
         client: &client,
         offer,
         slots,
-        expiry: Instant::now() + std::time::Duration::from_millis(expires.0) + WATCH_PAUSE,
+        expiry: Instant::now() + Duration::from_millis(expires.0) + WATCH_PAUSE,
         unfilled: None,
         told: BTreeMap::new(),
         quiet: args.door.json,
@@ -172,6 +173,16 @@ fn accepted(shown: &Value) -> Result<bool, Failure> {
     Ok(closed(shown)?.is_some_and(|closed| closed.outcome == Outcome::Accepted))
 }
 
+/// The last reason, note or statement that either side gave on the way to the end, and whose it is.
+fn last_words(shown: &Value) -> Result<Option<(AgentId, String)>, Failure> {
+    let records: Vec<Value> = field(shown, "records")?;
+    let said = records.iter().rev().find_map(|record| {
+        let words = ["reason", "statement", "note"].into_iter().find_map(|key| record["says"][key].as_str())?;
+        Some((record, words.to_owned()))
+    });
+    said.map(|(record, words)| Ok((field(record, "by")?, words))).transpose()
+}
+
 impl End {
     /// Prints the outcome and the results, or puts these into `output`.
     async fn report(
@@ -207,6 +218,9 @@ impl End {
             for (_, check, detail) in checks(shown)?.into_iter().filter(|(passed, ..)| !passed) {
                 text.push_str(&format!("  failed: {}: {}\n", theirs(&check), theirs(&detail)));
             }
+            if let Some((by, words)) = last_words(shown)? {
+                text.push_str(&format!("  {} says: {}\n", short(Some(by)), theirs(&words)));
+            }
             match (value, output) {
                 (Some(value), None) => text.push_str(&format!("{}\n", their_json(&value))),
                 (Some(_), Some(output)) => text.push_str(&format!("result written to {}\n", output.display())),
@@ -228,5 +242,54 @@ impl End {
             emit(&text)?;
         }
         Ok(if accepted { Exit::Done } else { Exit::NotAccepted })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::hires::tests::hire as shown;
+
+    fn watch(client: &Client, slots: usize, expires: Duration) -> Watch<'_> {
+        Watch {
+            client,
+            offer: Id::from_bytes([7; 32]),
+            slots,
+            expiry: Instant::now() + expires,
+            unfilled: None,
+            told: BTreeMap::new(),
+            quiet: true,
+            began: Instant::now(),
+        }
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_when_nothing_more_can_come() {
+        let client = Client::new("nowhere".into());
+        let hire = |closed: Value| (Id::from_bytes([1; 32]), shown(closed));
+        let (open, over) = (hire(Value::Null), hire(json!({ "at": 1, "outcome": "accepted", "agreed": true })));
+        let mut declined = over.clone();
+        declined.1["records"] = json!([]);
+        let minute = Duration::from_secs(60);
+        assert!(!watch(&client, 1, minute).ended(&[]).unwrap(), "nobody has been found yet");
+        assert!(!watch(&client, 1, minute).ended(std::slice::from_ref(&open)).unwrap(), "it is under way");
+        assert!(watch(&client, 1, minute).ended(std::slice::from_ref(&over)).unwrap(), "the only one is over");
+        assert!(!watch(&client, 2, minute).ended(std::slice::from_ref(&over)).unwrap(), "a second worker may be found");
+        assert!(!watch(&client, 1, minute).ended(&[declined.clone()]).unwrap(), "another may take its place");
+        assert!(watch(&client, 1, minute).ended(&[declined.clone(), over.clone()]).unwrap());
+        assert!(
+            watch(&client, 2, Duration::ZERO).ended(std::slice::from_ref(&over)).unwrap(),
+            "nobody is looked for any more"
+        );
+        assert!(!watch(&client, 2, Duration::ZERO).ended(&[over, open]).unwrap(), "one goes on beyond the offer");
+        let unfilled = Watch { unfilled: Some("nobody".to_owned()), ..watch(&client, 1, minute) };
+        assert!(unfilled.ended(&[declined]).unwrap());
+    }
+
+    #[test]
+    fn the_last_reason_given_is_told_with_whose_it_is() {
+        let shown = shown(Value::Null);
+        let (by, words) = last_words(&shown).unwrap().unwrap();
+        assert_eq!((by.to_string(), words.as_str()), ("ef".repeat(32), "I\u{1b}[2Jbegin"));
     }
 }

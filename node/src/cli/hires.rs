@@ -191,7 +191,8 @@ fn shown_text(shown: &Value, screen: &Screen, now: Timestamp) -> Result<String, 
     for (passed, check, detail) in checks(shown)? {
         let tone = if passed { Tone::Good } else { Tone::Bad };
         let verdict = if passed { "passed" } else { "failed" };
-        table.row([(Tone::Plain, theirs(&check)), (tone, verdict.to_owned()), (Tone::Plain, theirs(&detail))]);
+        let detail = if detail.is_empty() { detail } else { theirs(&detail) };
+        table.row([(Tone::Plain, theirs(&check)), (tone, verdict.to_owned()), (Tone::Plain, detail)]);
     }
     section(&mut text, &table, screen);
 
@@ -273,14 +274,14 @@ fn told(json: bool, done: Done, text: &str) -> Result<Exit, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::cli::terminal::PIPE;
 
     /// A hire as the node shows it.
-    pub(in crate::cli) fn hire(closed: Value) -> Value {
+    pub fn hire(closed: Value) -> Value {
         let outcome = |check: &str, passed| json!({ "check": check, "detail": "result.rows is 3", "passed": passed });
         json!({
             "row": {

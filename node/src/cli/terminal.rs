@@ -46,7 +46,7 @@ impl Screen {
     /// The text in its tone.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         let code = match tone {
-            _ if !self.colour => return text.to_owned(),
+            _ if !self.colour || text.is_empty() => return text.to_owned(),
             Tone::Plain => return text.to_owned(),
             Tone::Good => "32",
             Tone::Bad => "31",
