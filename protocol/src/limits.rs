@@ -57,8 +57,6 @@ pub const SUMMARY: usize = 500;
 pub const NOTE: usize = 2_000;
 /// Parameters of a brief: JSON text.
 pub const PARAMS: usize = 64 * 1024;
-/// A JSON Schema as text.
-pub const SCHEMA: usize = 8 * 1024;
 /// Skills in one manifest.
 pub const SKILLS: usize = 32;
 /// Inputs of one brief.
@@ -75,6 +73,67 @@ pub const SLOTS: u16 = 64;
 pub const BLOB: u64 = 64 * 1024 * 1024;
 /// The result document of a task: it is checked as a whole, in memory.
 pub const RESULT: u64 = 16 * 1024 * 1024;
+
+// ---- skills, prices, properties ----
+
+/// Deep enough for `domain/activity/kind/variant` with two to spare; every level is an entry in an index.
+pub const SKILL_SEGMENTS: usize = 6;
+/// A segment is a word or two, never a sentence.
+pub const SKILL_SEGMENT: usize = 32;
+/// The whole path: skills are in every manifest, offer and rating, and keys of every index.
+pub const SKILL: usize = 96;
+/// Millionths of a currency: a billion of it. Below 2^53, so that any JSON reader holds it exactly.
+pub const AMOUNT: u64 = 1_000_000_000 * 1_000_000;
+/// ISO 4217 has three letters; tokens use up to eight.
+pub const CURRENCY: usize = 8;
+/// What a price is per is a word or two: `task`, `rows`, `input tokens`.
+pub const UNIT_NAME: usize = 24;
+/// A name of a property is a word or two.
+pub const PROPERTY_KEY: usize = 32;
+/// A property states a fact (a region, a model, a licence); prose belongs elsewhere.
+pub const PROPERTY_TEXT: usize = 128;
+/// Languages spoken, formats read: more than this is better said by a skill.
+pub const PROPERTY_LIST: usize = 16;
+/// Properties of one skill. Manifests are gossiped hourly to a whole room.
+pub const PROPERTIES: usize = 32;
+/// A demand travels in every offer and is evaluated against every manifest of a room.
+pub const CONSTRAINT: usize = 1024;
+/// Enough to demand half of [`PROPERTIES`] at once.
+pub const CONSTRAINT_TERMS: usize = 16;
+
+// ---- checks ----
+
+/// One assertion, one line; an offer is gossiped with all of its assertions.
+pub const ASSERT: usize = 512;
+/// More conditions than this are a schema.
+pub const ASSERTS: usize = 32;
+/// Steps of a path in an assertion: as deep as a record may be.
+pub const PATH_STEPS: usize = 16;
+/// Elements that one `count` or `sum` may visit: some milliseconds.
+pub const VISITED: usize = 100_000;
+/// Places in a pattern x bytes of the text it is run on: where its automaton is too large to be made deterministic, that
+/// many steps. Measured: up to 5 ns each, so an assertion takes 90 ms at its worst.
+pub const MATCH_WORK: u64 = 1 << 24;
+/// A compiled pattern. Some Unicode classes like `\p{L}` fit; a nest of counted repetitions does not.
+pub const PATTERN_MEMORY: usize = 256 * 1024;
+/// A JSON Schema as text, in checks and in manifests: one that is still read by people. The record it is in binds as well.
+pub const SCHEMA: usize = 16 * 1024;
+/// JSON levels of a schema with its references written out: thirty objects within each other. Evaluation recurses.
+pub const SCHEMA_DEPTH: usize = 64;
+/// JSON nodes of a schema with its references written out, and the places in its patterns. Without this bound sixteen
+/// kilobytes can double two hundred times.
+pub const SCHEMA_WEIGHT: u64 = 4096;
+/// Patterns of one schema. Each may take [`PATTERN_MEMORY`].
+pub const SCHEMA_PATTERNS: usize = 64;
+/// Weight of the schema x bytes of the result. Measured: up to 4 ns each, so two seconds at its worst; a usual schema of
+/// 100 nodes is run on results up to 5 MB.
+pub const SCHEMA_WORK: u64 = 1 << 29;
+/// Results up to this size are told what is wrong where: that evaluates thrice and may keep an error for each place.
+pub const EXPLAINED: usize = 16 * 1024;
+/// A line of a report: it is sent, stored and printed.
+pub const LINE: usize = 512;
+/// Outcomes in one report: the schema, public assertions and sealed ones.
+pub const OUTCOMES: usize = 1 + 2 * ASSERTS;
 
 // ---- time ----
 

@@ -9,20 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::limits::{CONSTRAINT, CONSTRAINT_TERMS, PROPERTIES, PROPERTY_KEY, PROPERTY_LIST, PROPERTY_TEXT};
 use serde::{Deserialize, Serialize};
-
-/// A name of a property is a word or two.
-pub const MAX_KEY_BYTES: usize = 32;
-/// A property states a fact (a region, a model, a licence); prose belongs elsewhere.
-pub const MAX_TEXT_BYTES: usize = 128;
-/// Languages spoken, formats read: more than this is better said by a skill.
-pub const MAX_LIST_LEN: usize = 16;
-/// Manifests are gossiped hourly to a whole room.
-pub const MAX_PROPERTIES: usize = 32;
-/// A demand travels in every offer and is evaluated against every manifest of a room.
-pub const MAX_CONSTRAINT_BYTES: usize = 1024;
-/// Enough to demand half of [`MAX_PROPERTIES`] at once.
-pub const MAX_CONSTRAINT_TERMS: usize = 16;
 
 const MICROS: i64 = 1_000_000;
 /// These mean something in a constraint now or will once it says more than equality.
@@ -43,13 +31,13 @@ pub enum Value {
     Int(i64),
     /// A decimal, in millionths.
     Dec(i64),
-    /// At most [`MAX_TEXT_BYTES`], without control characters.
+    /// At most [`PROPERTY_TEXT`], without control characters.
     Text(String),
-    /// At most [`MAX_LIST_LEN`] values, none of them a list.
+    /// At most [`PROPERTY_LIST`] values, none of them a list.
     List(Vec<Value>),
 }
 
-/// At most [`MAX_PROPERTIES`] named values, each within its bounds.
+/// At most [`PROPERTIES`] named values, each within its bounds.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<Key, Value>")]
 pub struct Properties(BTreeMap<Key, Value>);
@@ -95,15 +83,15 @@ pub struct SyntaxError {
 pub enum Invalid {
     /// Not a name.
     #[error(
-        "{0:?} does not name a property; use at most {MAX_KEY_BYTES} of a-z, 0-9 and '_', a letter first, no word \
+        "{0:?} does not name a property; use at most {PROPERTY_KEY} of a-z, 0-9 and '_', a letter first, no word \
          of the constraint language"
     )]
     Key(String),
     /// Text outside its bounds.
-    #[error("a text value has at most {MAX_TEXT_BYTES} bytes and no control characters")]
+    #[error("a text value has at most {PROPERTY_TEXT} bytes and no control characters")]
     Text,
     /// A list outside its bounds.
-    #[error("a list has at most {MAX_LIST_LEN} values and holds no lists")]
+    #[error("a list has at most {PROPERTY_LIST} values and holds no lists")]
     List,
     /// A number no value can hold.
     #[error("{0} is not a value; numbers have 64 bits and at most six decimals, without exponent")]
@@ -112,13 +100,13 @@ pub enum Invalid {
     #[error("a property is a boolean, a number, a text or a list of these")]
     Json,
     /// Too many properties.
-    #[error("at most {MAX_PROPERTIES} properties")]
+    #[error("at most {PROPERTIES} properties")]
     TooMany,
     /// The constraint does not parse.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
     /// The constraint is too big.
-    #[error("a constraint has at most {MAX_CONSTRAINT_BYTES} bytes and {MAX_CONSTRAINT_TERMS} terms")]
+    #[error("a constraint has at most {CONSTRAINT} bytes and {CONSTRAINT_TERMS} terms")]
     TooLong,
     /// Another spelling of a constraint, where only one is allowed: on the wire.
     #[error("a constraint on the wire is written {0:?}")]
@@ -146,11 +134,11 @@ impl PartialOrd for Key {
 impl TryFrom<String> for Key {
     type Error = Invalid;
     fn try_from(text: String) -> Result<Self, Invalid> {
-        let fits = text.len() <= MAX_KEY_BYTES
+        let fits = text.len() <= PROPERTY_KEY
             && text.starts_with(|first: char| first.is_ascii_lowercase())
             && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
             && !RESERVED.contains(&text.as_str());
-        if fits { Ok(Self(text)) } else { Err(Invalid::Key(text.chars().take(MAX_KEY_BYTES + 1).collect())) }
+        if fits { Ok(Self(text)) } else { Err(Invalid::Key(text.chars().take(PROPERTY_KEY + 1).collect())) }
     }
 }
 impl FromStr for Key {
@@ -172,7 +160,7 @@ impl Value {
             serde_json::Value::Bool(truth) => Self::Bool(*truth),
             serde_json::Value::Number(number) => Self::number(&number.to_string())?,
             serde_json::Value::String(text) => Self::Text(text.clone()),
-            serde_json::Value::Array(items) if items.len() <= MAX_LIST_LEN => {
+            serde_json::Value::Array(items) if items.len() <= PROPERTY_LIST => {
                 // One level: an array of arrays would recurse as deep as the document goes.
                 let scalar =
                     |item: &serde_json::Value| if item.is_array() { Err(Invalid::List) } else { Self::from_json(item) };
@@ -203,9 +191,9 @@ impl Value {
     fn check(&self) -> Result<(), Invalid> {
         match self {
             Self::Bool(_) | Self::Int(_) | Self::Dec(_) => Ok(()),
-            Self::Text(text) if text.len() > MAX_TEXT_BYTES || text.chars().any(char::is_control) => Err(Invalid::Text),
+            Self::Text(text) if text.len() > PROPERTY_TEXT || text.chars().any(char::is_control) => Err(Invalid::Text),
             Self::Text(_) => Ok(()),
-            Self::List(items) if items.len() > MAX_LIST_LEN => Err(Invalid::List),
+            Self::List(items) if items.len() > PROPERTY_LIST => Err(Invalid::List),
             Self::List(items) => items.iter().try_for_each(|item| match item {
                 Self::List(_) => Err(Invalid::List),
                 scalar => scalar.check(),
@@ -241,7 +229,7 @@ impl Properties {
     /// State a property, replacing what was stated under the same key.
     pub fn insert(&mut self, key: Key, value: Value) -> Result<(), Invalid> {
         value.check()?;
-        if self.0.len() >= MAX_PROPERTIES && !self.0.contains_key(&key) {
+        if self.0.len() >= PROPERTIES && !self.0.contains_key(&key) {
             return Err(Invalid::TooMany);
         }
         self.0.insert(key, value);
@@ -276,7 +264,7 @@ impl Properties {
 impl TryFrom<BTreeMap<Key, Value>> for Properties {
     type Error = Invalid;
     fn try_from(map: BTreeMap<Key, Value>) -> Result<Self, Invalid> {
-        if map.len() > MAX_PROPERTIES {
+        if map.len() > PROPERTIES {
             return Err(Invalid::TooMany);
         }
         map.values().try_for_each(Value::check)?;
@@ -318,13 +306,13 @@ impl Expr {
 impl FromStr for Constraint {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        if text.len() > MAX_CONSTRAINT_BYTES {
+        if text.len() > CONSTRAINT {
             return Err(Invalid::TooLong);
         }
         let mut cursor = Cursor::new(text);
         let mut parts = Vec::new();
         loop {
-            if parts.len() == MAX_CONSTRAINT_TERMS {
+            if parts.len() == CONSTRAINT_TERMS {
                 return Err(Invalid::TooLong);
             }
             parts.push(parse_term(&mut cursor)?);
@@ -339,7 +327,7 @@ impl FromStr for Constraint {
             last => Self(Expr::All(parts.into_iter().chain(last).collect())),
         };
         // Written with fewer spaces than it is printed with, it could be sent and not received.
-        if constraint.to_string().len() > MAX_CONSTRAINT_BYTES {
+        if constraint.to_string().len() > CONSTRAINT {
             return Err(Invalid::TooLong);
         }
         Ok(constraint)
@@ -383,7 +371,7 @@ fn parse_value(cursor: &mut Cursor<'_>) -> Result<Value, SyntaxError> {
         if !items.is_empty() && !cursor.eat(",") {
             return Err(cursor.error("expected ',' or ']'"));
         }
-        if items.len() == MAX_LIST_LEN {
+        if items.len() == PROPERTY_LIST {
             return Err(before.error(Invalid::List.to_string()));
         }
         items.push(parse_scalar(cursor)?);
@@ -619,9 +607,9 @@ mod tests {
     #[test]
     fn sizes_are_bounded() {
         let many = |count| vec!["a = 1"; count].join(" and ").parse::<Constraint>();
-        assert!(many(MAX_CONSTRAINT_TERMS).is_ok());
-        assert_eq!(many(MAX_CONSTRAINT_TERMS + 1), Err(Invalid::TooLong));
-        assert_eq!(format!("a = 1{}", " ".repeat(MAX_CONSTRAINT_BYTES)).parse::<Constraint>(), Err(Invalid::TooLong));
+        assert!(many(CONSTRAINT_TERMS).is_ok());
+        assert_eq!(many(CONSTRAINT_TERMS + 1), Err(Invalid::TooLong));
+        assert_eq!(format!("a = 1{}", " ".repeat(CONSTRAINT)).parse::<Constraint>(), Err(Invalid::TooLong));
 
         let key = |i| format!("k{i}").parse::<Key>().unwrap();
         let map = |count| (0..count).map(|i| (key(i), Value::Int(i))).collect::<BTreeMap<_, _>>();

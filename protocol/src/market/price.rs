@@ -7,16 +7,11 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::limits::{AMOUNT, CURRENCY, UNIT_NAME};
 use serde::{Deserialize, Serialize};
 
 /// A price is written with six decimals at most: an amount counts millionths.
 pub const MICROS_PER_UNIT: u64 = 1_000_000;
-/// A billion of the currency. Below 2^53, so that any JSON reader holds it exactly.
-pub const MAX_MICROS: u64 = 1_000_000_000 * MICROS_PER_UNIT;
-/// ISO 4217 has three letters; tokens use up to eight.
-pub const MAX_CURRENCY_BYTES: usize = 8;
-/// What a price is per is a word or two: `task`, `rows`, `input tokens`.
-pub const MAX_UNIT_NAME_BYTES: usize = 24;
 
 /// Three to eight uppercase ASCII letters, `USD`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,7 +51,7 @@ pub struct Price {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// Not a currency code.
-    #[error("{0:?} is not a currency; write three to {MAX_CURRENCY_BYTES} capital letters, like USD")]
+    #[error("{0:?} is not a currency; write three to {CURRENCY} capital letters, like USD")]
     Currency(String),
     /// Not a plain decimal.
     #[error("{0:?} is not an amount; write digits with an optional point, like 0.02")]
@@ -64,7 +59,7 @@ pub enum Invalid {
     /// Finer than a millionth.
     #[error("{0:?} has more than six decimals; name a larger unit, like \"per 1000 rows\"")]
     TooFine(String),
-    /// More than [`MAX_MICROS`].
+    /// More than [`AMOUNT`].
     #[error("an amount is at most a billion")]
     TooLarge,
     /// Zero with a currency, or with a unit of its own.
@@ -75,7 +70,7 @@ pub enum Invalid {
     NoCurrency,
     /// Not a unit.
     #[error(
-        "{0:?} is not a unit; write lowercase words of at most {MAX_UNIT_NAME_BYTES} letters together, like \
+        "{0:?} is not a unit; write lowercase words of at most {UNIT_NAME} letters together, like \
          \"task\" or \"1000 rows\""
     )]
     Unit(String),
@@ -99,7 +94,7 @@ impl Amount {
     pub fn new(micros: u64, currency: Currency) -> Result<Self, Invalid> {
         match micros {
             0 => Ok(Self::NOTHING),
-            1..=MAX_MICROS => Ok(Self { micros, currency: Some(currency) }),
+            1..=AMOUNT => Ok(Self { micros, currency: Some(currency) }),
             _ => Err(Invalid::TooLarge),
         }
     }
@@ -120,10 +115,10 @@ impl Amount {
         Some(self.micros.cmp(&other.micros))
     }
 
-    /// The sum, if it is in one currency and within [`MAX_MICROS`].
+    /// The sum, if it is in one currency and within [`AMOUNT`].
     pub fn checked_add(&self, other: &Self) -> Option<Self> {
         let currency = one_currency(&self.currency, &other.currency)?.cloned();
-        let micros = self.micros.checked_add(other.micros).filter(|sum| *sum <= MAX_MICROS)?;
+        let micros = self.micros.checked_add(other.micros).filter(|sum| *sum <= AMOUNT)?;
         Some(Self { micros, currency })
     }
 }
@@ -132,7 +127,7 @@ impl Unit {
     /// `count` of `name`, `1000` of `rows`.
     pub fn new(count: u32, name: &str) -> Result<Self, Invalid> {
         let words = || name.split(' ').all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()));
-        if count == 0 || name.len() > MAX_UNIT_NAME_BYTES || !words() {
+        if count == 0 || name.len() > UNIT_NAME || !words() {
             return Err(Invalid::Unit(excerpt(&format!("{count} {name}"))));
         }
         Ok(Self { name: name.to_owned(), count })
@@ -193,10 +188,10 @@ impl Price {
         Some(scaled(self, other).cmp(&scaled(other, self)))
     }
 
-    /// What `n` of the unit's name cost, rounded up to the next millionth; none beyond [`MAX_MICROS`].
+    /// What `n` of the unit's name cost, rounded up to the next millionth; none beyond [`AMOUNT`].
     pub fn for_quantity(&self, n: u64) -> Option<Amount> {
         let micros = (u128::from(self.micros) * u128::from(n)).div_ceil(u128::from(self.per.count));
-        let micros = u64::try_from(micros).ok().filter(|micros| *micros <= MAX_MICROS)?;
+        let micros = u64::try_from(micros).ok().filter(|micros| *micros <= AMOUNT)?;
         let currency = self.currency.clone().filter(|_| micros > 0);
         Some(Amount { micros, currency })
     }
@@ -231,7 +226,7 @@ fn parse_micros(text: &str) -> Result<u64, Invalid> {
     let whole: u64 = whole.parse().map_err(|_| Invalid::TooLarge)?;
     let fraction: u64 = format!("{fraction:0<6}").parse().map_err(|_| Invalid::TooLarge)?;
     let micros = whole.checked_mul(MICROS_PER_UNIT).and_then(|micros| micros.checked_add(fraction));
-    micros.filter(|micros| *micros <= MAX_MICROS).ok_or(Invalid::TooLarge)
+    micros.filter(|micros| *micros <= AMOUNT).ok_or(Invalid::TooLarge)
 }
 
 /// An amount people wrote: positive, with its currency.
@@ -245,7 +240,7 @@ fn parse_amount(number: &str, currency: &str) -> Result<Amount, Invalid> {
 impl FromStr for Currency {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let fits = (3..=MAX_CURRENCY_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        let fits = (3..=CURRENCY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase());
         if fits { Ok(Self(text.to_owned())) } else { Err(Invalid::Currency(excerpt(text))) }
     }
 }
@@ -404,7 +399,7 @@ mod tests {
             ("0.02 USD per task", 20_000, "task"),
             ("1.5 USD per 1000 rows", 1_500_000, "1000 rows"),
             ("0.000001 USDC per input token", 1, "input token"),
-            ("1000000000 EUR per task", MAX_MICROS, "task"),
+            ("1000000000 EUR per task", AMOUNT, "task"),
             ("free", 0, "task"),
         ] {
             let price = price(text);
@@ -491,7 +486,7 @@ mod tests {
             (0, Some("USD"), task.clone(), "written \"free\""),
             (1, None, task.clone(), "needs its currency"),
             (0, None, serde_json::json!({"name": "rows", "count": 1}), "written \"free\""),
-            (MAX_MICROS + 1, Some("USD"), task.clone(), "at most a billion"),
+            (AMOUNT + 1, Some("USD"), task.clone(), "at most a billion"),
             (1, Some("USD"), serde_json::json!({"name": "a  b", "count": 1}), "lowercase words"),
         ] {
             let mut json = serde_json::json!({"per": per, "micros": micros});
@@ -506,7 +501,7 @@ mod tests {
 
     prop_compose! {
         fn any_price()(
-            micros in 0..=MAX_MICROS,
+            micros in 0..=AMOUNT,
             currency in "[A-Z]{3,8}",
             count in 1..=u32::MAX,
             name in "[a-z]{1,11}( [a-z]{1,12})?",

@@ -6,14 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::limits::{SKILL, SKILL_SEGMENT, SKILL_SEGMENTS};
 use serde::{Deserialize, Serialize};
-
-/// Deep enough for `domain/activity/kind/variant` with two to spare; every level is an entry in an index.
-pub const MAX_SKILL_SEGMENTS: usize = 6;
-/// A segment is a word or two, never a sentence.
-pub const MAX_SEGMENT_BYTES: usize = 32;
-/// The whole path: skills are in every manifest, offer and rating, and keys of every index.
-pub const MAX_SKILL_BYTES: usize = 96;
 
 /// A path of one to six segments of `a-z`, `0-9` and `-`, joined by `/`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,13 +24,13 @@ pub enum Invalid {
     #[error("{0:?} is not allowed in a skill; use a-z, 0-9 and '-', with '/' between segments")]
     Character(char),
     /// One segment is too long.
-    #[error("a segment of a skill has at most {MAX_SEGMENT_BYTES} characters, this one has {0}")]
+    #[error("a segment of a skill has at most {SKILL_SEGMENT} characters, this one has {0}")]
     SegmentTooLong(usize),
     /// Too many segments.
-    #[error("a skill has at most {MAX_SKILL_SEGMENTS} segments")]
+    #[error("a skill has at most {SKILL_SEGMENTS} segments")]
     TooDeep,
     /// The path as a whole is too long.
-    #[error("a skill has at most {MAX_SKILL_BYTES} characters, this one has {0}")]
+    #[error("a skill has at most {SKILL} characters, this one has {0}")]
     TooLong(usize),
 }
 
@@ -69,7 +63,7 @@ impl Skill {
 impl TryFrom<String> for Skill {
     type Error = Invalid;
     fn try_from(text: String) -> Result<Self, Invalid> {
-        if text.len() > MAX_SKILL_BYTES {
+        if text.len() > SKILL {
             return Err(Invalid::TooLong(text.chars().count()));
         }
         if let Some(bad) = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-' | '/')) {
@@ -77,9 +71,9 @@ impl TryFrom<String> for Skill {
         }
         for (index, segment) in text.split('/').enumerate() {
             match segment.len() {
-                _ if index == MAX_SKILL_SEGMENTS => return Err(Invalid::TooDeep),
+                _ if index == SKILL_SEGMENTS => return Err(Invalid::TooDeep),
                 0 => return Err(Invalid::EmptySegment),
-                1..=MAX_SEGMENT_BYTES => {}
+                1..=SKILL_SEGMENT => {}
                 long => return Err(Invalid::SegmentTooLong(long)),
             }
         }
