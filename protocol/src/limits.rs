@@ -40,8 +40,8 @@ pub const OFFER: usize = GOSSIP_RECORD - ENVELOPE_OVERHEAD;
 pub const SMALL: usize = 4 * 1024;
 /// A brief.
 pub const BRIEF: usize = RECORD - ENVELOPE_OVERHEAD;
-/// A verdict may open the sealed checks.
-pub const VERDICT: usize = 24 * 1024;
+/// A verdict: every check may have failed, each with a reason, and the sealed ones are opened.
+pub const VERDICT: usize = 64 * 1024 - ENVELOPE_OVERHEAD;
 /// A rating with the envelopes of its permit.
 pub const RATING: usize = 4 * 1024 - ENVELOPE_OVERHEAD;
 /// One envelope inside a permit.

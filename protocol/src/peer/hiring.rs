@@ -112,8 +112,8 @@ impl Peer {
         };
         offer.check(&self.agent(), &self.signer.network()).map_err(|e| invalid(e.to_string()))?;
         let offer = self.signer.sign(&offer);
-        if offer.envelope().len() > limits::GOSSIP_RECORD {
-            let (len, max) = (offer.envelope().len(), limits::GOSSIP_RECORD);
+        if offer.envelope().len() > limits::OFFER {
+            let (len, max) = (offer.envelope().len(), limits::OFFER);
             return Err(invalid(format!(
                 "the public part of the task takes {len} bytes, at most {max} can be gossiped; shorten its schema or checks"
             )));
@@ -446,6 +446,8 @@ fn check_task(task: &Task, direct: bool) -> Result<(), String> {
         task.inputs.iter().all(|input| Input::is_name(&input.name)),
         "an input's name may hold a-z, 0-9, _ and - only",
     )?;
+    let names: std::collections::BTreeSet<_> = task.inputs.iter().map(|input| &input.name).collect();
+    rule(names.len() == task.inputs.len(), "two inputs have one name; give each its own")?;
     rule(task.inputs.iter().all(|input| input.blob.size <= limits::BLOB), "an input may have 64 MiB at most")?;
     let params = task.params.as_deref().unwrap_or("null");
     rule(params.len() <= limits::PARAMS, "the parameters may take 64 KiB at most")?;
