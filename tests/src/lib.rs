@@ -1,1 +1,35 @@
-//! tests
+//! The harness of the whole-system tests: real processes of the real binary, over real libp2p, on loopback.
+//!
+//! In: what a test wants of a market. Out: processes that end with their test however that ends, what they printed, and
+//! what the command line says of them. When a test fails, the last lines of every process it had are in its output.
+//!
+//! ```text
+//!  Market -- Bootstrap, Node (requester), Node (worker) ...      market.rs, node.rs
+//!                 |          |                |
+//!              Process    Process          Process -- agent      process.rs, agent.rs
+//! ```
+//!
+//! Rules: there is no sleeping but in [`wait_until`]; a port is taken by the process that listens on it, not before
+//! (except where the test is about a known port); nothing outside the market's own temporary directory is written. What
+//! must never happen: a process that outlives its test, a test that waits without an end.
+//!
+//! `cargo test` runs as many tests at once as there are cores. A market at rest costs next to nothing, so no test needs
+//! to wait for another.
+
+mod agent;
+mod binary;
+mod files;
+mod market;
+mod node;
+mod process;
+mod require;
+mod wait;
+
+pub use agent::{Agent, Does, is_running};
+pub use binary::binary;
+pub use files::{Snapshot, snapshot};
+pub use market::{Market, free_port, home};
+pub use node::{Bootstrap, Node, Setup};
+pub use process::{Output, Process, Signal, run};
+pub use require::tool;
+pub use wait::{SOON, wait_until};

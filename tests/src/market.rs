@@ -1,0 +1,93 @@
+//! A whole market in a temporary directory.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use tempfile::TempDir;
+
+use crate::node::LOOPBACK;
+use crate::{Agent, Bootstrap, Node, Setup};
+
+/// One door, one requester, some workers. They know the door only.
+#[derive(Debug)]
+pub struct Market {
+    /// The requester.
+    pub requester: Node,
+    /// The workers.
+    pub workers: Vec<Node>,
+    /// The door.
+    pub bootstrap: Bootstrap,
+    /// Dropped last, when nobody writes to it any more.
+    dir: TempDir,
+}
+
+impl Market {
+    /// Starts a market over TCP; returns when all are ready, which is before they have found each other.
+    pub fn create(workers: &[Agent]) -> Self {
+        Self::listening(LOOPBACK, workers)
+    }
+
+    /// The same, with everybody listening at this address alone.
+    pub fn listening(listen: &str, workers: &[Agent]) -> Self {
+        let dir = temp_dir();
+        let bootstrap = Bootstrap::start(&home(dir.path(), "bootstrap"), listen, &[]);
+        let spawn = |name: &str, agent: Option<Agent>| {
+            let setup = Setup { agent, doors: vec![bootstrap.address.clone()], listen: vec![listen.to_owned()] };
+            Node::spawn(&home(dir.path(), name), name, &setup)
+        };
+        let mut requester = spawn("requester", None);
+        let numbered = workers.iter().enumerate();
+        let mut workers: Vec<Node> =
+            numbered.map(|(n, agent)| spawn(&format!("worker-{n}"), Some(agent.clone()))).collect();
+        requester.ready();
+        workers.iter_mut().for_each(Node::ready);
+        Self { requester, workers, bootstrap, dir }
+    }
+
+    /// Starts one more worker.
+    pub fn join(&mut self, name: &str, agent: Agent) -> &mut Node {
+        let setup = Setup { agent: Some(agent), doors: vec![self.bootstrap.address.clone()], ..Setup::default() };
+        self.workers.push(Node::start(&home(self.dir.path(), name), name, &setup));
+        self.workers.last_mut().expect("it was just added")
+    }
+
+    /// The market's directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a file into the market's directory.
+    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, bytes).expect("the test's own directory can be written to");
+        path
+    }
+}
+
+pub(crate) fn temp_dir() -> TempDir {
+    tempfile::Builder::new().prefix("gigmesh-tests-").tempdir().expect("there is room for temporary files")
+}
+
+/// A new directory for one process.
+pub fn home(dir: &Path, name: &str) -> PathBuf {
+    let home = dir.join(name);
+    fs::create_dir(&home).expect("the test's own directory can be written to");
+    home
+}
+
+/// A TCP port that is free now and is not given to anybody who asks for any port, so that it stays free while the
+/// process that is to have it again is down.
+pub fn free_port() -> u16 {
+    /// Below the ports that Linux and macOS give out.
+    const RANGE: std::ops::Range<u16> = 20_000..32_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let span = u32::from(RANGE.end - RANGE.start);
+    // Test programs that run at once begin at different places.
+    let start = process::id().wrapping_mul(97);
+    let candidates = (0..span).map(|_| start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed).into()) % span);
+    let mut ports = candidates.filter_map(|offset| Some(RANGE.start + u16::try_from(offset).ok()?));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port between 20000 and 32000 is free")
+}
