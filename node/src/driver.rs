@@ -51,7 +51,7 @@ pub(crate) use queue::{Queue, Task, Why};
 use crate::limits::{CRUNCHES, FETCHES, SENDS, SERVES};
 use crate::node::CommandSpec;
 use crate::store::blobs::BlobStore;
-use shares::Share;
+use shares::{Share, Shares};
 
 /// Why a command or a question got no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +87,7 @@ pub(crate) struct Body {
     pub executors: BTreeMap<Skill, CommandSpec>,
     /// Where agents work.
     pub work_dir: PathBuf,
-    pub shares: Shares,
+    shares: Shares,
     runtime: Handle,
     rations: Rations,
     /// Closed when the last task that holds this is gone.
@@ -101,8 +101,6 @@ struct Rations {
     fetches: Semaphore,
     crunches: Semaphore,
 }
-
-pub(crate) use shares::Shares;
 
 impl Body {
     /// `alive` is closed when nothing works with it any more. Must be called within a runtime.

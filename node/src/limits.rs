@@ -93,7 +93,8 @@ pub const SEEN_FOR: Duration = Duration::from_secs(120);
 pub const REQUESTS_PER_PEER: usize = 32;
 /// Chunks, leaves and pages being read for peers at once: 16 MiB of chunks.
 pub const SERVES: usize = 64;
-/// Parcels under way; further ones are told to the brain as not brought, and it sends them again later.
+/// Parcels under way; further ones are told to the brain as not brought, and it sends them again later. Below what the
+/// network has under way at once, so that fetches and pages find a place.
 pub const SENDS: usize = 256;
 /// Hires whose blobs are being fetched at once; others wait.
 pub const FETCHES: usize = 8;
@@ -118,3 +119,8 @@ pub const NETWORK_TRIES: u32 = 20;
 pub const NETWORK_PAUSE: Duration = Duration::from_millis(100);
 /// How long a stop waits for tasks that are reading or writing a file.
 pub const STOP_WAIT: Duration = Duration::from_secs(10);
+
+/// How long the first search in a room waits for somebody to be heard of there.
+pub const FIRST_SEARCH: Duration = Duration::from_secs(4);
+/// How often it looks meanwhile.
+pub const SEARCH_AGAIN: Duration = Duration::from_millis(100);

@@ -70,7 +70,7 @@ impl Ear {
         queue.stop(Why::NetworkLost);
     }
 
-    /// A request that is dropped here was not understood to be refused: whoever sent it may send it again.
+    /// A request that is dropped here gets no answer, which its sender takes for not received: it asks again.
     fn on_request(&self, token: ResponseToken, from: AgentId, bytes: &[u8]) {
         let body = &self.body;
         let Some(share) = body.shares.take(from, REQUESTS_PER_PEER) else { return };

@@ -13,10 +13,10 @@ use gigmesh_protocol::merkle::CHUNK_BYTES;
 use gigmesh_protocol::peer::io::Input;
 use gigmesh_protocol::wire::{Request, Response};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{Body, blocking};
-use crate::limits::{FETCH_AHEAD, FETCH_PAUSE, FETCH_TRIES};
+use crate::limits::{FETCH_AHEAD, FETCH_PAUSE, FETCH_TIME, FETCH_TRIES};
 use crate::store::blobs::{self, BlobError};
 
 /// Whom to ask, and where it may be.
@@ -37,6 +37,8 @@ enum FetchError {
     Nonsense,
     #[error(transparent)]
     Blob(#[from] BlobError),
+    #[error("it takes too long; what has come is kept for the next try")]
+    Slow,
     #[error("the node is stopping")]
     Stopping,
 }
@@ -55,7 +57,7 @@ impl FetchError {
 
 /// Always ends with [`Input::Fetched`], unless the node stops.
 pub(super) async fn fetch(body: Arc<Body>, hire: HireId, source: Source, blobs: Vec<BlobRef>) {
-    let result = all(&body, hire, &source, &blobs).await;
+    let result = in_turn(&body, hire, &source, &blobs).await;
     if let Err(error) = &result {
         tracing::info!(%hire, from = %source.from, %error, "blobs could not be fetched");
         if error.blames() {
@@ -67,8 +69,13 @@ pub(super) async fn fetch(body: Arc<Body>, hire: HireId, source: Source, blobs: 
     body.queue.deliver(Input::Fetched { hire, result }).await;
 }
 
-async fn all(body: &Arc<Body>, hire: HireId, source: &Source, blobs: &[BlobRef]) -> Result<(), FetchError> {
+/// Waits for a turn, and gives it up in time: a peer that trickles must not keep others waiting.
+async fn in_turn(body: &Arc<Body>, hire: HireId, source: &Source, blobs: &[BlobRef]) -> Result<(), FetchError> {
     let _turn = body.rations.fetches.acquire().await.map_err(|_| FetchError::Stopping)?;
+    timeout(FETCH_TIME, all(body, hire, source, blobs)).await.unwrap_or(Err(FetchError::Slow))
+}
+
+async fn all(body: &Arc<Body>, hire: HireId, source: &Source, blobs: &[BlobRef]) -> Result<(), FetchError> {
     for blob in blobs {
         let mut pause = FETCH_PAUSE;
         for left in (0..FETCH_TRIES).rev() {

@@ -29,7 +29,7 @@ pub(crate) struct Hands {
     /// Who waits, by number; the lowest has waited longest.
     waiting: BTreeMap<u64, Waiting>,
     next: u64,
-    /// Agents at work: dropping the sender stops one. An ended one stays until its hire's next, and costs nothing.
+    /// Agents at work: dropping the sender stops one. Ended ones leave when the next begins.
     agents: BTreeMap<HireId, oneshot::Sender<Never>>,
 }
 
@@ -72,8 +72,9 @@ impl Hands {
     }
 
     fn work(&mut self, job: WorkJob) {
-        // Of a run before this one nothing is wanted any more.
+        self.agents.retain(|_, stop| !stop.is_closed());
         let (stop, stopped) = oneshot::channel();
+        // Drops the sender of a run before this one: of that nothing is wanted any more.
         self.agents.insert(job.hire, stop);
         self.body.spawn(work::run(Arc::clone(&self.body), job, stopped));
     }
@@ -84,7 +85,11 @@ impl Hands {
             Ok(()) | Err(CommandError::Stopped) => {}
             Err(CommandError::Busy) => {
                 let body = Arc::clone(&self.body);
+                let Ok(permit) = Arc::clone(&body.rations.sends).try_acquire_owned() else {
+                    return tracing::warn!(what, "the network is overloaded; given up");
+                };
                 self.body.spawn(async move {
+                    let _permit = permit;
                     for _ in 0..NETWORK_TRIES {
                         tokio::time::sleep(NETWORK_PAUSE).await;
                         if command(&body.net) != Err(CommandError::Busy) {
@@ -96,11 +101,6 @@ impl Hands {
             }
             Err(error) => tracing::error!(what, %error, "the network does not take it"),
         }
-    }
-
-    /// Whoever else waits under this number has been answered, or given up on.
-    fn waited(&mut self, number: u64) -> Option<Waiting> {
-        self.waiting.remove(&number)
     }
 }
 
@@ -120,19 +120,19 @@ impl World for Hands {
             Output::Persist(_) | Output::Keep(_) => {} // the brain's thread has done it
             Output::Send { to, hints, records } => self.send(to, hints, &records),
             Output::Respond(token, replies) => {
-                if let Some(Waiting::Parcel(token, _share)) = self.waited(token) {
+                if let Some(Waiting::Parcel(token, _share)) = self.waiting.remove(&token) {
                     // An error means that the asker has gone.
                     let _ = body.net.respond(token, Response::Replies(List::fit(replies)).encode());
                 }
             }
             Output::Verdict(token, verdict) => {
-                if let Some(Waiting::Gossip(token)) = self.waited(token) {
+                if let Some(Waiting::Gossip(token)) = self.waiting.remove(&token) {
                     // Not taken means not passed on, which is all that an overloaded network can do.
                     let _ = body.net.verdict(token, net_verdict(verdict));
                 }
             }
             Output::Answer(caller, answer) => {
-                if let Some(Waiting::Caller(caller)) = self.waited(caller) {
+                if let Some(Waiting::Caller(caller)) = self.waiting.remove(&caller) {
                     let _ = caller.send(answer.map_err(CallError::Refused));
                 }
             }
