@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod forge;
+mod records;
+mod samples;
 mod stories;
 mod world;
