@@ -209,6 +209,10 @@ pub const CONTACTS: usize = 20_000;
 pub const ANSWER_ROWS: usize = 200;
 /// Rooms followed at once.
 pub const ROOMS: usize = 64;
+/// Pages asked of one peer when joining a room: more than a full directory has.
+pub const PAGES: u32 = 512;
+/// Peers and rooms we are catching up with at once.
+pub const LINKS: usize = 4_096;
 /// A crowded room may split later; today a room is the first segment of a skill.
 pub const ROOM_DEPTH: usize = 1;
 

@@ -94,6 +94,8 @@ pub struct Peer {
     wakes: BTreeSet<(Timestamp, Wake)>,
     wake_of: BTreeMap<Wake, Timestamp>,
     rooms: BTreeSet<String>,
+    /// Whom we are catching up with: the last cursor, and how many pages we still ask for.
+    paging: BTreeMap<(AgentId, String), (Bytes32, u32)>,
     manifest: Option<Verified<Manifest>>,
     contact: Option<Verified<Contact>>,
     addresses: Vec<String>,
@@ -129,6 +131,7 @@ impl Peer {
             wakes: BTreeSet::new(),
             wake_of: BTreeMap::new(),
             rooms: BTreeSet::new(),
+            paging: BTreeMap::new(),
             manifest: None,
             contact: None,
             addresses: Vec::new(),
@@ -199,12 +202,21 @@ impl Peer {
             Input::LinkUp(agent) => self.letters.link_up(now, &agent),
             Input::RoomMember { room, agent } => {
                 if self.rooms.contains(&room) {
-                    out.push(Output::AskPage { to: agent, room, after: None });
+                    if self.paging.len() < limits::LINKS || self.paging.contains_key(&(agent, room.clone())) {
+                        self.paging.insert((agent, room.clone()), (Bytes32::default(), limits::PAGES));
+                        out.push(Output::AskPage { to: agent, room, after: None });
+                    }
                 }
             }
             Input::Page { from, room, next } => {
-                if next.is_some() && self.rooms.contains(&room) {
-                    out.push(Output::AskPage { to: from, room, after: next });
+                // Cursors rise, and a room has an end: who says otherwise is not asked on.
+                let asked = self.paging.remove(&(from, room.clone()));
+                if let (Some((last, left)), Some(next)) = (asked, next)
+                    && next > last
+                    && left > 0
+                {
+                    self.paging.insert((from, room.clone()), (next, left - 1));
+                    out.push(Output::AskPage { to: from, room, after: Some(next) });
                 }
             }
             Input::Addresses(addresses) => {
@@ -313,6 +325,8 @@ impl Peer {
                         hire.wish = None;
                     }
                     hire.chain.push(entry);
+                    // Whatever joins a chain of a hire that was over may have to be answered or sent.
+                    hire.through = false;
                     hire.judgement =
                         judgement.map(|(judgement, opening)| (judgement, Some(opening))).or(hire.judgement.take());
                 }

@@ -17,7 +17,7 @@ use gigmesh_protocol::record::{Network, Record, Signer, Verified};
 use gigmesh_protocol::time::{Millis, Timestamp};
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{Rng, SeedableRng};
 
 pub const START: Timestamp = Timestamp(1_800_000_000_000);
 const HOP: Millis = Millis(5);
@@ -62,6 +62,23 @@ pub struct Node {
     lives: u8,
 }
 
+/// How bad a network is.
+pub struct Chaos {
+    pub dice: ChaCha20Rng,
+    /// Per cent of messages lost, and of messages that arrive twice.
+    pub lost: u32,
+    pub twice: u32,
+    /// The longest delay.
+    pub delay: Millis,
+}
+
+impl Chaos {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.dice.next_u64() % sides.max(1)
+    }
+}
+
+#[derive(Clone)]
 enum Mail {
     Input(usize, u8, Input),
     Request { from: usize, to: usize, ids: Vec<Bytes32>, bytes: Vec<u8> },
@@ -80,6 +97,8 @@ pub struct World {
     /// Events journalled so far, and who falls when the count is reached.
     pub crash_at: Option<(usize, usize)>,
     tokens: BTreeMap<(usize, Token), (usize, u8, Vec<Bytes32>)>,
+    /// A bad network: loses, repeats and delays messages, by its own dice.
+    pub chaos: Option<Chaos>,
     pub stages: BTreeSet<String>,
 }
 
@@ -101,6 +120,7 @@ impl World {
             cut_after: None,
             crash_at: None,
             tokens: BTreeMap::new(),
+            chaos: None,
             stages: BTreeSet::new(),
         };
         world.add(Config { name: "shopper".into(), version: "1".into(), ..Config::default() });
@@ -156,6 +176,26 @@ impl World {
 
     fn node_of(&self, agent: AgentId) -> Option<usize> {
         (0..self.nodes.len()).find(|n| self.id(*n) == agent)
+    }
+
+    /// Sends something over the network, such as it is.
+    fn transmit(&mut self, mail: Mail) {
+        let Some(chaos) = &mut self.chaos else { return self.post(HOP, mail) };
+        let lost = chaos.roll(100) < u64::from(chaos.lost);
+        let copies = 1 + usize::from(chaos.roll(100) < u64::from(chaos.twice));
+        let delays: Vec<Millis> = (0..copies).map(|_| Millis(1 + chaos.roll(chaos.delay.0))).collect();
+        match mail {
+            // The sender of a request that is lost learns it from a timeout; a lost reply looks the same to it.
+            Mail::Request { from, to, ids, .. } if lost => {
+                let life = self.nodes[from].lives;
+                self.post(Millis::secs(10), Mail::Reply { to: from, life, from: to, ids, replies: None });
+            }
+            Mail::Reply { to, life, from, ids, .. } if lost => {
+                self.post(Millis::secs(10), Mail::Reply { to, life, from, ids, replies: None });
+            }
+            Mail::Input(..) if lost => {}
+            mail => delays.into_iter().for_each(|delay| self.post(delay, mail.clone())),
+        }
     }
 
     fn post(&mut self, after: Millis, mail: Mail) {
@@ -220,7 +260,7 @@ impl World {
                     let ids = records.iter().map(Record::id).collect();
                     let bytes = Request::Parcel(List::fit(records.iter().map(Item::of))).encode();
                     match self.node_of(to) {
-                        Some(to) => self.post(HOP, Mail::Request { from: n, to, ids, bytes }),
+                        Some(to) => self.transmit(Mail::Request { from: n, to, ids, bytes }),
                         None => self.post(HOP, Mail::Reply { to: n, life, from: n, ids, replies: None }),
                     }
                 }
@@ -233,7 +273,7 @@ impl World {
                         panic!("replies survive the wire")
                     };
                     let replies = (!self.cut).then(|| replies.to_vec());
-                    self.post(HOP, Mail::Reply { to: from, life, from: n, ids, replies });
+                    self.transmit(Mail::Reply { to: from, life, from: n, ids, replies });
                 }
                 Output::Publish { record, .. } => {
                     let cut = self.cut;
@@ -242,7 +282,7 @@ impl World {
                             Record::admit(record.envelope(), None, &network()).expect("published records are good");
                         let input = Input::Record { from: signer(n as u8).agent(), origin: Origin::Gossip(0), record };
                         let life = self.nodes[other].lives;
-                        self.post(HOP, Mail::Input(other, life, input));
+                        self.transmit(Mail::Input(other, life, input));
                     }
                 }
                 Output::Fetch { hire, from, blobs, .. } => {
@@ -315,7 +355,7 @@ impl World {
             }
             Mail::Request { from, to, ids, bytes } => {
                 let life = self.nodes[from].lives;
-                if self.cut || self.nodes[to].peer.is_none() {
+                if self.cut {
                     return self.post(HOP, Mail::Reply { to: from, life, from: to, ids, replies: None });
                 }
                 self.delivered += 1;
