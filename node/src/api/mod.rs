@@ -27,4 +27,6 @@ pub mod client;
 mod error;
 pub mod server;
 pub mod socket;
+#[cfg(test)]
+mod tests;
 pub mod types;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -18,7 +18,7 @@ use futures::{Stream, TryStreamExt, stream};
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::limits::ANSWER_ROWS;
-use gigmesh_protocol::market::{BlobRef, Ruling};
+use gigmesh_protocol::market::{BlobRef, Ruling, Skill};
 use gigmesh_protocol::peer::io::{AgentRow, Answer, Command, Find, Found, HireRow, Query, ReputationView, Shown};
 use gigmesh_protocol::time::{Millis, Timestamp};
 use serde::Serialize;
@@ -31,7 +31,7 @@ use super::types::{
     Done, FindParams, HireRequest, Identity, JudgeRequest, Judged, NodeStatus, PageParams, Peer, Posted, Readiness,
     StopRequest,
 };
-use crate::limits::{API_KEEP_ALIVE, MAX_API_BODY};
+use crate::limits::{API_KEEP_ALIVE, FIRST_SEARCH, MAX_API_BODY, SEARCH_AGAIN};
 use crate::node::NodeHandle;
 use crate::store::blobs::BlobStore;
 
@@ -89,6 +89,19 @@ fn routes(api: Api) -> Router {
 }
 
 impl Api {
+    /// Follows the room of `skill`; whether that is new.
+    async fn enter(&self, skill: &Skill) -> Result<bool, ApiError> {
+        let room = skill.room(gigmesh_protocol::limits::ROOM_DEPTH);
+        let followed = match self.ask(Query::Status).await? {
+            Found::Status(status) => status.rooms.contains(&room),
+            other => return Err(unexpected(&other)),
+        };
+        if !followed {
+            self.node.command(Command::Follow(skill.clone())).await?;
+        }
+        Ok(!followed)
+    }
+
     /// Puts a question to the brain; finding nothing is an error here.
     async fn ask(&self, query: Query) -> Result<Found, ApiError> {
         match self.node.query(query).await? {
@@ -170,9 +183,21 @@ async fn agents(
         max: parse("max", max)?,
         limit: limit.unwrap_or(ANSWER_ROWS).min(ANSWER_ROWS),
     };
-    match api.ask(Query::Find(find)).await? {
-        Found::Agents(rows) => Ok(Json(rows)),
-        other => Err(unexpected(&other)),
+    // A node hears of agents in the rooms it follows: the first search in a room waits a little for what comes in.
+    let patience = match &find.skill {
+        Some(skill) if api.enter(skill).await? => FIRST_SEARCH,
+        _ => Duration::ZERO,
+    };
+    let until = tokio::time::Instant::now() + patience;
+    loop {
+        let rows = match api.ask(Query::Find(find.clone())).await? {
+            Found::Agents(rows) => rows,
+            other => return Err(unexpected(&other)),
+        };
+        if !rows.is_empty() || tokio::time::Instant::now() >= until {
+            return Ok(Json(rows));
+        }
+        tokio::time::sleep(SEARCH_AGAIN).await;
     }
 }
 

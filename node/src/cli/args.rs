@@ -261,9 +261,10 @@ impl Command {
     }
 
     /// What is logged unless the user says: those who wait for an answer want little, those who watch a node more, but
-    /// of it and not of its libraries.
+    /// of it and not of its libraries. gossipsub warns of publishing what is published already, which is normal.
     pub fn log(&self) -> &'static str {
-        if matches!(self, Self::Up(_) | Self::Bootstrap(_)) { "warn,gigmesh=info" } else { "error" }
+        let watched = matches!(self, Self::Up(_) | Self::Bootstrap(_));
+        if watched { "warn,gigmesh=info,libp2p_gossipsub=error" } else { "error" }
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
 }
 
 /// The task with its files in the node's store.
-async fn with_inputs(client: &Client, file: TaskFile) -> Result<Task, Failure> {
+pub(super) async fn with_inputs(client: &Client, file: TaskFile) -> Result<Task, Failure> {
     let TaskFile { mut task, inputs } = file;
     for input in inputs {
         let blob = client.put_blob(&input.path).await?;
@@ -202,9 +202,12 @@ impl End {
             };
             good += usize::from(accepted(shown)?);
             if let (Some(bytes), Some(output)) = (&result, output) {
-                match slots {
-                    1 => write(output, bytes)?,
-                    _ => write(&output.join(format!("{id}.json")), bytes)?,
+                if slots == 1 {
+                    write(output, bytes)?;
+                } else {
+                    let failed = |error| Failure::new(Exit::User, format!("cannot make {}: {error}", output.display()));
+                    std::fs::create_dir_all(output).map_err(failed)?;
+                    write(&output.join(format!("{id}.json")), bytes)?;
                 }
             }
             let value: Option<Value> = result.as_ref().and_then(|bytes| serde_json::from_slice(bytes).ok());

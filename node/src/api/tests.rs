@@ -1,0 +1,151 @@
+//! The door of a real node that is alone in the world: every route, every kind of answer.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use gigmesh_protocol::id::Bytes32;
+use gigmesh_protocol::market::{BlobRef, Input};
+use gigmesh_protocol::peer::io::Task;
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::client::{Client, ClientError};
+use super::types::{Done, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, Readiness, StopRequest};
+use super::{server, socket};
+use crate::config::{self, Overrides};
+use crate::node::{self, NodeHandle};
+use crate::task;
+
+struct Alone {
+    dir: TempDir,
+    node: NodeHandle,
+    client: Client,
+    _door: socket::Door,
+    served: JoinHandle<std::io::Result<()>>,
+}
+
+impl Alone {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let over = Overrides {
+            data_dir: Some(dir.path().to_owned()),
+            listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
+            ..Overrides::default()
+        };
+        let config = config::load(None, over).unwrap().node;
+        let identity = |node: &NodeHandle| Identity {
+            agent: node.agent(),
+            network: "main".to_owned(),
+            version: "0".to_owned(),
+            listen: Vec::new(),
+            data_dir: dir.path().to_owned(),
+        };
+        let node = node::start(config).await.unwrap();
+        let (listener, door) = socket::open(dir.path(), None).unwrap();
+        let served = tokio::spawn(server::serve(listener, node.clone(), identity(&node), true));
+        let client = Client::new(socket::locate(dir.path()));
+        Self { dir, node, client, _door: door, served }
+    }
+
+    async fn stop(self) {
+        self.node.shutdown();
+        timeout(Duration::from_secs(20), self.served).await.expect("the server ends with the node").unwrap().unwrap();
+    }
+}
+
+fn a_task(dir: &Path) -> Task {
+    let file = dir.join("task.toml");
+    fs::write(&file, "skill = \"table/summarise\"\nsummary = \"one\"\n").unwrap();
+    task::read(&file).unwrap().task
+}
+
+fn refused<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> (StatusCode, String, Option<String>) {
+    match answer.unwrap_err() {
+        ClientError::Refused { status, error, hint } => (status, error, hint),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_says_who_it_is_and_that_it_knows_nobody() {
+    let alone = Alone::start().await;
+    let client = &alone.client;
+    let identity: Identity = client.get("/v1/id").await.unwrap();
+    assert_eq!((identity.agent, identity.listen.len()), (alone.node.agent(), 1));
+    assert_eq!(client.get::<Value>("/v1/status").await.unwrap()["peers"], 0);
+    assert_eq!(client.get::<Value>("/v1/peers").await.unwrap(), json!([]));
+    assert_eq!(client.get::<Value>("/v1/hires").await.unwrap(), json!({ "rows": [] }));
+    assert_eq!(client.get_with::<Value>("/v1/agents", &FindParams::default()).await.unwrap(), json!([]));
+    assert!(client.get::<Readiness>("/livez").await.unwrap().ready);
+    let (status, body, _) = refused(client.get::<Readiness>("/readyz").await);
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(body.contains("no peer is connected"), "{body}");
+    alone.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_done_is_told_with_a_status_and_in_json() {
+    let alone = Alone::start().await;
+    let client = &alone.client;
+    let (status, ..) = refused(client.get::<Value>("/v1/nothing").await);
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (status, ..) = refused(client.post::<Value>("/v1/id", &json!({})).await);
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    let (status, error, _) = refused(client.get::<Value>("/v1/hires/abcdef").await);
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(error.contains("gigmesh hires"), "{error}");
+    let wrong = FindParams { max: Some("5 cents".to_owned()), ..FindParams::default() };
+    let (status, error, _) = refused(client.get_with::<Value>("/v1/agents", &wrong).await);
+    assert!(status == StatusCode::BAD_REQUEST && error.starts_with("max: "), "{status} {error}");
+    let (status, error, _) = refused(client.post::<Value>("/v1/hires", &json!({ "tusk": 1 })).await);
+    assert!(status.is_client_error() && error.contains("tusk"), "{status} {error}");
+    let long = json!({ "reason": "x".repeat(crate::limits::MAX_API_BODY) });
+    let (status, ..) = refused(client.post::<Value>("/v1/hires/abcdef/stop", &long).await);
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    let judge = JudgeRequest { ruling: Judged::Changes, note: String::new(), within: None };
+    let (status, error, _) = refused(client.post::<Done>("/v1/hires/abcdef/judge", &judge).await);
+    assert!(status == StatusCode::BAD_REQUEST && error.contains("within"), "{status} {error}");
+    alone.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_is_posted_with_its_inputs_watched_and_stopped() {
+    let alone = Alone::start().await;
+    let client = &alone.client;
+    let file = alone.dir.path().join("input");
+    fs::write(&file, vec![7; 300_000]).unwrap();
+    let blob = client.put_blob(&file).await.unwrap();
+    assert_eq!(blob.size, 300_000);
+    assert_eq!(client.blob(blob.root).await.unwrap(), vec![7; 300_000]);
+
+    let mut task = a_task(alone.dir.path());
+    let gone = BlobRef { root: Bytes32([1; 32]), size: 1 };
+    let input = |blob| Input { blob, name: "table".try_into().unwrap(), media: "text/csv".try_into().unwrap() };
+    task.inputs = vec![input(gone)];
+    let (status, _, hint) =
+        refused(client.post::<Posted>("/v1/hires", &HireRequest { task: task.clone(), to: None }).await);
+    assert!(status == StatusCode::NOT_FOUND && hint.unwrap().contains("/v1/blobs"));
+
+    task.inputs = vec![input(blob)];
+    let mut events = client.events().await.unwrap();
+    let Posted { offer } = client.post("/v1/hires", &HireRequest { task, to: None }).await.unwrap();
+    let event = timeout(Duration::from_secs(10), events.next()).await.expect("it is told").unwrap().unwrap();
+    assert_eq!((&event["event"], &event["offer"]), (&json!("posted"), &json!(offer)));
+    let short = &offer.to_string()[..8];
+    let shown: Value = client.get(&format!("/v1/hires/{short}")).await.unwrap();
+    assert_eq!(shown["row"]["offer"], json!(offer));
+    let stop = StopRequest { reason: "enough".to_owned() };
+    let done: Done = client.post(&format!("/v1/hires/{short}/stop"), &stop).await.unwrap();
+    assert!(done.done);
+    let event = timeout(Duration::from_secs(10), events.next()).await.expect("it is told").unwrap().unwrap();
+    assert_eq!((&event["event"], &event["reason"]), (&json!("unfilled"), &json!("enough")));
+
+    let socket = socket::locate(alone.dir.path());
+    alone.stop().await;
+    assert_eq!(events.next().await.unwrap(), None, "the stream ends with the node");
+    assert!(matches!(Client::new(socket).get::<Value>("/v1/id").await, Err(ClientError::NoNode(_))));
+}
