@@ -1,14 +1,13 @@
 //! A whole market in a temporary directory.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
 
-use crate::node::LOOPBACK;
 use crate::{Agent, Bootstrap, Node, Setup};
 
 /// One door, one requester, some workers. They know the door only.
@@ -24,18 +23,38 @@ pub struct Market {
     dir: TempDir,
 }
 
+/// What links go over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// QUIC over UDP.
+    Quic,
+}
+
+impl Transport {
+    /// An address on loopback. Port 0 is any free port.
+    pub fn address(self, port: u16) -> String {
+        match self {
+            Self::Tcp => format!("/ip4/127.0.0.1/tcp/{port}"),
+            Self::Quic => format!("/ip4/127.0.0.1/udp/{port}/quic-v1"),
+        }
+    }
+}
+
 impl Market {
     /// Starts a market over TCP; returns when all are ready, which is before they have found each other.
     pub fn create(workers: &[Agent]) -> Self {
-        Self::listening(LOOPBACK, workers)
+        Self::over(Transport::Tcp, workers)
     }
 
-    /// The same, with everybody listening at this address alone.
-    pub fn listening(listen: &str, workers: &[Agent]) -> Self {
+    /// The same over one transport alone.
+    pub fn over(transport: Transport, workers: &[Agent]) -> Self {
         let dir = temp_dir();
-        let bootstrap = Bootstrap::start(&home(dir.path(), "bootstrap"), listen, &[]);
+        // A port of its own, so that the others find the door again after a restart.
+        let bootstrap = Bootstrap::start(&home(dir.path(), "bootstrap"), &transport.address(free_port()), &[]);
         let spawn = |name: &str, agent: Option<Agent>| {
-            let setup = Setup { agent, doors: vec![bootstrap.address.clone()], listen: vec![listen.to_owned()] };
+            let setup = Setup { agent, doors: vec![bootstrap.address.clone()], listen: vec![transport.address(0)] };
             Node::spawn(&home(dir.path(), name), name, &setup)
         };
         let mut requester = spawn("requester", None);
@@ -67,7 +86,8 @@ impl Market {
     }
 }
 
-pub(crate) fn temp_dir() -> TempDir {
+/// A directory that goes with the test.
+pub fn temp_dir() -> TempDir {
     tempfile::Builder::new().prefix("gigmesh-tests-").tempdir().expect("there is room for temporary files")
 }
 
@@ -78,7 +98,7 @@ pub fn home(dir: &Path, name: &str) -> PathBuf {
     home
 }
 
-/// A TCP port that is free now and is not given to anybody who asks for any port, so that it stays free while the
+/// A port that is free now, over TCP and UDP, and is not given to anybody who asks for any port, so that it stays free while the
 /// process that is to have it again is down.
 pub fn free_port() -> u16 {
     /// Below the ports that Linux and macOS give out.
@@ -89,5 +109,7 @@ pub fn free_port() -> u16 {
     let start = process::id().wrapping_mul(97);
     let candidates = (0..span).map(|_| start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed).into()) % span);
     let mut ports = candidates.filter_map(|offset| Some(RANGE.start + u16::try_from(offset).ok()?));
-    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port between 20000 and 32000 is free")
+    let free =
+        |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(free).expect("a port between 20000 and 32000 is free")
 }

@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Agent, Output, Process, SOON, Signal, run, wait_until};
-
-/// TCP on loopback, any free port.
-pub(crate) const LOOPBACK: &str = "/ip4/127.0.0.1/tcp/0";
+use crate::{Agent, Output, Process, SOON, Signal, Transport, run, wait_until};
 
 /// How long a process may take to end when asked to.
 const STOP: Duration = Duration::from_secs(5);
@@ -105,7 +102,7 @@ impl Node {
         if let Some(agent) = &setup.agent {
             add("--config", &agent.write(home, name).display().to_string());
         }
-        let default = [LOOPBACK.to_owned()];
+        let default = [Transport::Tcp.address(0)];
         let listen = if setup.listen.is_empty() { &default[..] } else { &setup.listen[..] };
         listen.iter().for_each(|address| add("--listen", address));
         setup.doors.iter().for_each(|door| add("--bootstrap", door));

@@ -1,6 +1,7 @@
 //! Tasks that the stories share.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use gigmesh_tests::{Agent, Market};
 
@@ -17,20 +18,31 @@ pub fn counter() -> Agent {
 }
 
 /// A task file for [`counter`]: public checks that both results pass, a sealed one that only the right result passes.
-/// `more` is TOML that goes at its end; `review` and `bids` are as in the file.
-pub fn task(market: &Market, review: &str, bids: &str, more: &str) -> PathBuf {
-    market.file("input.txt", "one two three\n");
+/// `review` and `bids` are as in the file.
+pub fn task(market: &Market, review: &str, bids: &str) -> PathBuf {
+    write(market.dir(), review, bids)
+}
+
+/// A task with a short bid window that is judged by its checks.
+pub fn quick(market: &Market) -> PathBuf {
+    task(market, "auto", "500ms")
+}
+
+/// The same, in a directory that is no market's.
+pub fn quick_in(dir: &Path) -> PathBuf {
+    write(dir, "auto", "500ms")
+}
+
+fn write(dir: &Path, review: &str, bids: &str) -> PathBuf {
     let text = format!(
         "skill = {SKILL:?}\nsummary = \"Count the words\"\n\
          [accept]\nchecks = [\"result.words >= 1\", \"result.note == \\\"counted\\\"\"]\nsealed = [\"result.words == 3\"]\n\
          review = {review:?}\n[price]\nmax = \"0.05 USD\"\n\
          [time]\nbids = {bids:?}\ndone = \"5m\"\nexpires = \"5m\"\n\
-         [brief]\nparams = {{ unit = \"word\" }}\ninputs = {{ text = \"input.txt\" }}\n{more}"
+         [brief]\nparams = {{ unit = \"word\" }}\ninputs = {{ text = \"input.txt\" }}\n"
     );
-    market.file("task.toml", text)
-}
-
-/// A task with a short bid window that is judged by its checks.
-pub fn quick(market: &Market) -> PathBuf {
-    task(market, "auto", "500ms", "")
+    fs::write(dir.join("input.txt"), "one two three\n").expect("the test's own directory can be written to");
+    let task = dir.join("task.toml");
+    fs::write(&task, text).expect("the test's own directory can be written to");
+    task
 }
