@@ -232,19 +232,43 @@ impl<const MAX: usize> fmt::Debug for Bytes<MAX> {
 }
 impl<const MAX: usize> Serialize for Bytes<MAX> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        // In JSON as ids are: hexadecimal.
+        if serializer.is_human_readable() {
+            serializer.collect_str(&Hex(&self.0))
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
     }
 }
 impl<'de, const MAX: usize> Deserialize<'de> for Bytes<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::try_from(ByteBuf::deserialize(deserializer)?.into_vec()).map_err(de::Error::custom)
+        let bytes = if deserializer.is_human_readable() {
+            unhex(&String::deserialize(deserializer)?)
+                .ok_or_else(|| de::Error::custom("expected hexadecimal digits"))?
+        } else {
+            ByteBuf::deserialize(deserializer)?.into_vec()
+        };
+        Self::try_from(bytes).map_err(de::Error::custom)
     }
+}
+
+struct Hex<'a>(&'a [u8]);
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| <[u8; 2]>::try_from(pair).ok().and_then(|[a, b]| Some(digit(a)? << 4 | digit(b)?))).collect()
 }
 
 /// What later releases may add to a payload: number to bytes, carried and ignored by those that do not know it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(transparent)]
-pub struct Ext(BTreeMap<u64, ByteBuf>);
+pub struct Ext(BTreeMap<u64, Bytes<{ limits::EXT_VALUE }>>);
 
 impl Ext {
     /// Whether there is none: the field is then left out.
@@ -254,8 +278,8 @@ impl Ext {
 }
 impl<'de> Deserialize<'de> for Ext {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let map = BTreeMap::<u64, ByteBuf>::deserialize(deserializer)?;
-        if map.len() > limits::EXT_ENTRIES || map.values().any(|value| value.len() > limits::EXT_VALUE) {
+        let map = BTreeMap::deserialize(deserializer)?;
+        if map.len() > limits::EXT_ENTRIES {
             return Err(de::Error::custom("the extension map is too large"));
         }
         Ok(Self(map))
@@ -304,6 +328,16 @@ mod tests {
         assert!(Text::<3>::try_from("abcd").is_err());
         assert!(Text::<9>::try_from("a\u{1b}[2J").is_err());
         assert_eq!(&*Text::<4>::fit("aé\u{7}éé"), "aé ");
+    }
+
+    #[test]
+    fn bytes_are_hexadecimal_in_json() {
+        let bytes = Bytes::<2>::try_from(vec![0, 0xfe]).unwrap();
+        assert_eq!(serde_json::to_string(&bytes).unwrap(), r#""00fe""#);
+        assert_eq!(serde_json::from_str::<Bytes<2>>(r#""00fe""#).unwrap(), bytes);
+        for bad in [r#""00f""#, r#""zz""#, r#""000000""#, "[0]"] {
+            assert!(serde_json::from_str::<Bytes<2>>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -6,4 +6,5 @@ mod forge;
 mod records;
 mod samples;
 mod stories;
+mod vectors;
 mod world;
