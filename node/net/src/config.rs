@@ -109,17 +109,20 @@ impl fmt::Debug for Config {
 
 /// libp2p listens with SO_REUSEPORT, and so would share a taken port with another gigmesh of the same user without a
 /// word; and of a taken UDP port it forgets what kind of error that was. A plain bind finds out.
+///
+/// What we do not listen on at all is found out here, too: a caller who has probed writes to its disk next.
 pub(crate) fn probe(address: &Multiaddr) -> Result<(), StartError> {
+    let unsupported = || Err(StartError::Unsupported(address.to_string()));
     let mut parts = address.iter();
     let ip: IpAddr = match parts.next() {
         Some(Protocol::Ip4(ip)) => ip.into(),
         Some(Protocol::Ip6(ip)) => ip.into(),
-        _ => return Ok(()),
+        _ => return unsupported(),
     };
-    let bound = match parts.next() {
-        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port)).map(drop),
-        Some(Protocol::Udp(port)) if port != 0 => UdpSocket::bind((ip, port)).map(drop),
-        _ => Ok(()),
+    let bound = match (parts.next(), parts.next(), parts.next()) {
+        (Some(Protocol::Tcp(port)), None, None) => TcpListener::bind((ip, port)).map(drop),
+        (Some(Protocol::Udp(port)), Some(Protocol::QuicV1), None) => UdpSocket::bind((ip, port)).map(drop),
+        _ => return unsupported(),
     };
     bound.map_err(|source| StartError::listen(address, source))
 }
