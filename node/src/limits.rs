@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gigmesh_protocol::time::Millis;
+
 /// One event of the journal. A hire's largest record with its terms is far below; more than this is a mistake.
 pub const MAX_EVENT: usize = 1 << 20;
 /// A journal segment: read whole at a replay, so this is also its memory; small enough to compact often.
@@ -124,3 +126,8 @@ pub const STOP_WAIT: Duration = Duration::from_secs(10);
 pub const FIRST_SEARCH: Duration = Duration::from_secs(4);
 /// How often it looks meanwhile.
 pub const SEARCH_AGAIN: Duration = Duration::from_millis(100);
+
+/// How often blobs that nobody may ask for any more are removed.
+pub const SWEEP_EVERY: Millis = Millis::hours(1);
+/// How long a blob lies untouched before it may be removed: an input is stored before its task is posted.
+pub const SWEEP_AGE: Duration = Duration::from_secs(3_600);

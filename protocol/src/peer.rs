@@ -201,11 +201,10 @@ impl Peer {
             Input::Sent { to, ids, replies } => self.on_sent(now, to, &ids, replies.as_deref(), out),
             Input::LinkUp(agent) => self.letters.link_up(now, &agent),
             Input::RoomMember { room, agent } => {
-                if self.rooms.contains(&room) {
-                    if self.paging.len() < limits::LINKS || self.paging.contains_key(&(agent, room.clone())) {
-                        self.paging.insert((agent, room.clone()), (Bytes32::default(), limits::PAGES));
-                        out.push(Output::AskPage { to: agent, room, after: None });
-                    }
+                let asked = self.paging.len() < limits::LINKS || self.paging.contains_key(&(agent, room.clone()));
+                if asked && self.rooms.contains(&room) {
+                    self.paging.insert((agent, room.clone()), (Bytes32::default(), limits::PAGES));
+                    out.push(Output::AskPage { to: agent, room, after: None });
                 }
             }
             Input::Page { from, room, next } => {
@@ -272,6 +271,24 @@ impl Peer {
         let hires = &self.hires;
         self.postings
             .retain(|_, posting| posting.closed.is_none() || posting.hires.iter().any(|id| hires.contains_key(id)));
+    }
+
+    /// Blobs that somebody may still ask for: of open postings, and of hires whose records are still served.
+    pub fn live_blobs(&self, now: Timestamp) -> BTreeSet<Bytes32> {
+        let served = |hire: &&Hire| hire.closed.is_none_or(|closed| now <= closed.at + limits::SERVED);
+        let mut roots = BTreeSet::new();
+        for hire in self.hires.values().filter(served) {
+            roots.extend(&hire.fetched);
+            roots
+                .extend(hire.attempts.iter().filter_map(|attempt| Some(attempt.ended.as_ref()?.1.as_ref().ok()?.root)));
+            if let Some(posting) = self.postings.get(&hire.offer.id()) {
+                roots.extend(posting.task.inputs.iter().map(|input| input.blob.root));
+            }
+        }
+        for posting in self.postings.values().filter(|posting| posting.closed.is_none()) {
+            roots.extend(posting.task.inputs.iter().map(|input| input.blob.root));
+        }
+        roots
     }
 
     // ---- durable state ----

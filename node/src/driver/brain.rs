@@ -5,9 +5,11 @@
 //! [`World`]. What must never happen: a word that rests on an event that is not on disk. So a failed commit ends the
 //! thread, and what was to be said in that batch is never said.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::peer::io::{Found, Input, Origin, Outbox, Output, Query};
 use gigmesh_protocol::peer::{Peer, Retain};
 use gigmesh_protocol::record::Record;
@@ -16,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::queue::{Queue, Task};
 use super::{Waiting, wall_clock};
-use crate::limits::{BATCH, COMPACT_SEGMENTS, IDLE, SHORTEST_WAIT};
+use crate::limits::{BATCH, COMPACT_SEGMENTS, IDLE, SHORTEST_WAIT, SWEEP_EVERY};
 use crate::store::journal::{Compacted, Journal, Keep};
 use crate::store::traits::{Log, LogError, Ratings, RatingsError};
 
@@ -32,6 +34,8 @@ pub(crate) trait Brain: Send {
     fn retains(&self, now: Timestamp, event: &[u8]) -> Keep;
     /// See [`Peer::forget_archived`].
     fn forget_archived(&mut self, now: Timestamp);
+    /// See [`Peer::live_blobs`].
+    fn live_blobs(&self, now: Timestamp) -> BTreeSet<Bytes32>;
 }
 
 impl Brain for Peer {
@@ -53,6 +57,9 @@ impl Brain for Peer {
     fn forget_archived(&mut self, now: Timestamp) {
         Self::forget_archived(self, now);
     }
+    fn live_blobs(&self, now: Timestamp) -> BTreeSet<Bytes32> {
+        Self::live_blobs(self, now)
+    }
 }
 
 /// Who carries out what the brain wants.
@@ -61,6 +68,8 @@ pub(crate) trait World {
     fn wait(&mut self, who: Waiting) -> u64;
     /// Carries out an output. Must not wait.
     fn carry_out(&mut self, output: Output);
+    /// Frees the room of all blobs but these.
+    fn sweep(&mut self, live: BTreeSet<Bytes32>);
     /// The log failed: tells whoever waits.
     fn fail(&mut self, error: &LogError);
 }
@@ -95,6 +104,8 @@ pub(crate) struct Driver<B, L, R, W> {
     found: Vec<(oneshot::Sender<Found>, Found)>,
     /// Closed segments that the last compaction left, which the next would only copy.
     compacted: usize,
+    /// When blobs that nobody may ask for any more are next removed.
+    sweep: Timestamp,
 }
 
 impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
@@ -106,7 +117,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         world: W,
         (queue, tasks): (Queue, Receiver<Task>),
     ) -> Self {
-        Self { brain, log, ratings, world, queue, tasks, outbox, found: Vec::new(), compacted: 0 }
+        Self { brain, log, ratings, world, queue, tasks, outbox, found: Vec::new(), compacted: 0, sweep: Timestamp(0) }
     }
 
     /// Runs until it is time to stop. When it returns, all it said is durable and the stores are closed.
@@ -148,6 +159,10 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
             }
             self.settle()?;
             self.compact();
+            if self.sweep <= now {
+                self.sweep = now + SWEEP_EVERY;
+                self.world.sweep(self.brain.live_blobs(now));
+            }
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Carries out what the brain wants, on the brain's thread and in its order. What takes time becomes a task that reports
 //! back through the queue; nothing here waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -18,8 +18,8 @@ use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use tokio::sync::{broadcast, oneshot};
 
 use super::brain::World;
-use super::{Body, CallError, Waiting, catch_up, fetch, work};
-use crate::limits::{NETWORK_PAUSE, NETWORK_TRIES, WAITING};
+use super::{Body, CallError, Waiting, blocking, catch_up, fetch, work};
+use crate::limits::{NETWORK_PAUSE, NETWORK_TRIES, SWEEP_AGE, WAITING};
 use crate::store::traits::LogError;
 
 /// See the module.
@@ -154,6 +154,17 @@ impl World for Hands {
                 let _ = body.net.penalize(who, Severity::Mid);
             }
         }
+    }
+
+    fn sweep(&mut self, live: BTreeSet<Bytes32>) {
+        let body = Arc::clone(&self.body);
+        self.body.spawn(async move {
+            match blocking(move || body.blobs.gc(&|root| live.contains(root), SWEEP_AGE)).await {
+                Some(Ok(freed)) if freed > 0 => tracing::info!(freed, "removed blobs of hires that are over"),
+                Some(Err(error)) => tracing::warn!(%error, "blobs of hires that are over cannot be removed"),
+                _ => {}
+            }
+        });
     }
 
     fn fail(&mut self, error: &LogError) {

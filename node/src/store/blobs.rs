@@ -18,6 +18,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::merkle::{self, CHUNK_BYTES, Hash, RootBuilder};
@@ -243,11 +244,12 @@ impl BlobStore {
     }
 
     /// Removes every whole blob that `keep` does not want, and every partial one that neither it wants nor anybody
-    /// fetches. Returns the bytes freed. Who has a blob open can read on.
+    /// fetches, if it was not touched for `age`: what was just stored may be about to be wanted. Returns the bytes freed.
+    /// Who has a blob open can read on.
     ///
     /// # Errors
     /// A disk that refuses.
-    pub fn gc(&self, keep: &dyn Fn(&Bytes32) -> bool) -> Result<u64, BlobError> {
+    pub fn gc(&self, keep: &dyn Fn(&Bytes32) -> bool, age: Duration) -> Result<u64, BlobError> {
         let mut freed = 0;
         for (dir, suffix) in [(&self.0.dir, ".blob"), (&self.0.partial, ".part")] {
             for name in names(dir)? {
@@ -258,7 +260,13 @@ impl BlobStore {
                     continue;
                 }
                 let path = dir.join(&name);
-                let size = path.metadata().at(&path)?.len();
+                let metadata = path.metadata().at(&path)?;
+                // A time ahead of the clock is young.
+                let untouched = metadata.modified().at(&path)?.elapsed().unwrap_or_default();
+                if untouched < age {
+                    continue;
+                }
+                let size = metadata.len();
                 fs::remove_file(&path).at(&path)?;
                 remove_if_there(&path.with_extension("leaves"))?;
                 state.used = state.used.saturating_sub(size);
@@ -658,12 +666,13 @@ mod tests {
         let [a, b] = [1_000, 2_000].map(|length| here.put_reader(&content(length)[..]).unwrap());
         let wanted = here.download(BlobRef { root: Bytes32([1; 32]), size: 300 }).unwrap();
         drop(here.download(BlobRef { root: Bytes32([2; 32]), size: 400 }).unwrap());
-        assert_eq!(here.gc(&|root| *root == a.root).unwrap(), 2_400);
+        assert_eq!(here.gc(&|_| false, Duration::from_secs(3_600)).unwrap(), 0, "all of it is young");
+        assert_eq!(here.gc(&|root| *root == a.root, Duration::ZERO).unwrap(), 2_400);
         assert_eq!(here.used(), 1_300);
         assert!(here.open(a.root).is_ok());
         assert!(matches!(here.open(b.root), Err(BlobError::Missing(_))));
         drop(wanted);
-        assert_eq!(here.gc(&|_| false).unwrap(), 1_300);
+        assert_eq!(here.gc(&|_| false, Duration::ZERO).unwrap(), 1_300);
         assert_eq!(store(dir.path()).used(), 0);
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -51,6 +52,9 @@ impl Brain for Scripted {
         if event[0].is_multiple_of(2) { Keep::Live } else { Keep::Archive }
     }
     fn forget_archived(&mut self, _: Timestamp) {}
+    fn live_blobs(&self, _: Timestamp) -> BTreeSet<Bytes32> {
+        BTreeSet::new()
+    }
 }
 
 /// Takes down what is said.
@@ -60,6 +64,7 @@ struct Recorder {
 }
 
 impl World for Recorder {
+    fn sweep(&mut self, _: BTreeSet<Bytes32>) {}
     fn wait(&mut self, who: Waiting) -> u64 {
         let Waiting::Caller(caller) = who else { panic!("no network here") };
         self.waiting.push(Some(caller));
