@@ -22,7 +22,7 @@ pub struct Job {
     pub skill: String,
     /// 1, and one more each time it starts anew or changes were wanted.
     pub attempt: u32,
-    /// The brief's parameters.
+    /// The brief's parameters; null if there are none, and then the agent is told of none.
     pub params: Value,
     /// The brief's input files by name.
     pub inputs: BTreeMap<String, Input>,
@@ -179,8 +179,11 @@ impl Job {
             })
             .collect();
         let mut request = serde_json::json!({
-            "hire": self.hire, "skill": self.skill, "attempt": self.attempt, "params": self.params, "inputs": inputs,
+            "hire": self.hire, "skill": self.skill, "attempt": self.attempt, "inputs": inputs,
         });
+        if !self.params.is_null() {
+            request["params"] = self.params.clone();
+        }
         if let Some(feedback) = &self.feedback {
             request["feedback"] = feedback.clone();
         }
