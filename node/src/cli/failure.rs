@@ -34,7 +34,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     pub exit: Exit,
-    error: String,
+    pub error: String,
     hint: Option<String>,
 }
 

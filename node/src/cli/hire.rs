@@ -174,7 +174,7 @@ fn accepted(shown: &Value) -> Result<bool, Failure> {
 }
 
 /// The last reason, note or statement that either side gave on the way to the end, and whose it is.
-fn last_words(shown: &Value) -> Result<Option<(AgentId, String)>, Failure> {
+pub(super) fn last_words(shown: &Value) -> Result<Option<(AgentId, String)>, Failure> {
     let records: Vec<Value> = field(shown, "records")?;
     let said = records.iter().rev().find_map(|record| {
         let words = ["reason", "statement", "note"].into_iter().find_map(|key| record["says"][key].as_str())?;
