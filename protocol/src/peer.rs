@@ -11,19 +11,20 @@
 //! ```
 
 pub mod event;
+mod hearing;
 mod hiring;
 pub mod io;
 mod life;
 mod query;
 mod serving;
+pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 
-use crate::directory::{Directory, Insert};
-use crate::gossip::Verdict;
-use crate::hire::chain::{Entry, Misfit};
+use crate::directory::Directory;
+use crate::hire::chain::Entry;
 use crate::hire::outbox::Outbox as Letters;
 use crate::hire::{Attempt, Closed, Hire, HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
@@ -34,7 +35,7 @@ use crate::reputation::{BetaMean, Model};
 use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
 use event::{Event, Logged, Subject};
-use io::{Config, Input, Notice, Origin, Outbox, Output, Token};
+use io::{Config, Input, Origin, Outbox, Output};
 
 pub use hiring::Posting;
 pub use serving::Bid;
@@ -377,144 +378,6 @@ impl Peer {
     fn with(&mut self, id: HireId, change: impl FnOnce(&mut Hire)) {
         if let Some(hire) = self.hires.get_mut(&id) {
             change(hire);
-        }
-    }
-
-    // ---- what is heard ----
-
-    /// A public record, by gossip, page or parcel.
-    fn hear(&mut self, now: Timestamp, record: Record, out: &mut Outbox) -> Verdict {
-        let inserted = match record {
-            Record::Manifest(manifest) => {
-                let who = manifest.issuer();
-                let inserted = self.directory.insert_manifest(now, manifest);
-                if inserted == Insert::New {
-                    self.on_manifest(now, who, out);
-                }
-                inserted
-            }
-            Record::Offer(offer) => {
-                let inserted = self.directory.insert_offer(now, offer.clone());
-                if inserted == Insert::New {
-                    self.consider(now, &offer, out);
-                }
-                inserted
-            }
-            Record::Contact(contact) => self.directory.insert_contact(now, contact),
-            // Nothing else is gossiped: whoever passes it on should have known.
-            _ => return Verdict::Reject,
-        };
-        match inserted {
-            Insert::New => Verdict::Accept,
-            Insert::Stale | Insert::Full => Verdict::Ignore,
-        }
-    }
-
-    fn on_parcel(
-        &mut self,
-        now: Timestamp,
-        from: AgentId,
-        token: Token,
-        items: Vec<Result<Record, Refusal>>,
-        out: &mut Outbox,
-    ) {
-        let replies = items
-            .into_iter()
-            .map(|item| match item {
-                Ok(record) => self.receive(now, from, record, out),
-                Err(refusal) => {
-                    if !refusal.is_innocent() {
-                        out.push(Output::Blame(from, refusal.to_string()));
-                    }
-                    refused(&refusal.to_string())
-                }
-            })
-            .collect();
-        out.push(Output::Respond(token, replies));
-    }
-
-    /// A record sent to us in particular.
-    fn receive(&mut self, now: Timestamp, from: AgentId, record: Record, out: &mut Outbox) -> Reply {
-        if dated(&record).is_some_and(|at| at > now + limits::AHEAD) {
-            return Reply::Later;
-        }
-        match record {
-            Record::Manifest(_) | Record::Contact(_) => {
-                self.hear(now, record, out);
-                Reply::Kept
-            }
-            Record::Offer(offer) => self.on_direct_offer(now, from, &offer, out),
-            Record::Claim(claim) => self.on_claim(now, claim, out),
-            Record::Award(award) => self.on_award(now, award, out),
-            Record::Rating(rating) => self.on_rating(now, rating, out),
-            other => match Entry::try_from(other) {
-                Ok(entry) => self.on_entry(now, from, entry, out),
-                Err(_) => ignored("not a record to send"),
-            },
-        }
-    }
-
-    fn on_entry(&mut self, now: Timestamp, from: AgentId, entry: Entry, out: &mut Outbox) -> Reply {
-        let id = entry.hire();
-        let Some(hire) = self.hires.get(&id) else { return ignored("no such hire here") };
-        // My own records come back from nobody but somebody who plays with them.
-        if entry.issuer() == self.agent() {
-            return ignored("that record is mine");
-        }
-        match hire.chain.admit(&entry) {
-            Ok(()) => {}
-            Err(Misfit::Duplicate) => return Reply::Kept,
-            Err(Misfit::Gap { .. }) => return Reply::Later,
-            Err(Misfit::Superseded) => return ignored("another record holds this place"),
-            Err(Misfit::NotAllowed(why)) => {
-                out.push(Output::Blame(from, why.to_owned()));
-                return refused(why);
-            }
-        }
-        let (by, record) = (hire.side.other(), entry.record());
-        let notice = Notice::Said { hire: id, by, kind: record.kind().to_owned() };
-        self.commit(now, Event::Said { record, judgement: None }, out);
-        out.push(Output::Notice(notice));
-        self.advance(now, id, out);
-        Reply::Kept
-    }
-
-    /// The other side of a hire of mine has rated me. Ratings of others are asked for, never taken unasked: anybody can
-    /// make any number of them.
-    fn on_rating(&mut self, now: Timestamp, rating: Verified<Rating>, out: &mut Outbox) -> Reply {
-        if rating.judgement.subject != self.agent() || !self.hires.contains_key(&rating.judgement.hire) {
-            return ignored("not about a hire of mine");
-        }
-        if rating.day > (now + limits::AHEAD).day() {
-            return Reply::Later;
-        }
-        if self.reputation.insert(&rating) {
-            let (hire, subject) = (rating.judgement.hire, rating.judgement.subject);
-            out.push(Output::Notice(Notice::Rated { hire, by: rating.issuer(), subject }));
-            out.push(Output::Keep(Box::new(rating.into())));
-        }
-        Reply::Kept
-    }
-
-    fn on_sent(&mut self, now: Timestamp, to: AgentId, ids: &[Bytes32], replies: Option<&[Reply]>, out: &mut Outbox) {
-        for (record, reply) in self.letters.sent(now, to, ids, replies) {
-            match record {
-                Record::Offer(offer) => {
-                    if let Reply::Ignored(why) | Reply::Refused(why) = &reply {
-                        self.close_posting(now, offer.id(), &format!("the worker does not want it: {why}"), out);
-                    }
-                }
-                Record::Claim(claim) => {
-                    if let Reply::Ignored(why) | Reply::Refused(why) = &reply {
-                        self.end_bid(now, claim.id(), why, out);
-                    }
-                }
-                other => {
-                    if let Ok(entry) = Entry::try_from(other) {
-                        self.check_through(now, entry.hire(), &entry, out);
-                    }
-                }
-            }
         }
     }
 

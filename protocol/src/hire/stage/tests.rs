@@ -1,0 +1,122 @@
+use super::*;
+use crate::market::checks::Checks;
+use crate::time::Millis;
+
+const AT: Timestamp = Timestamp(1_000_000);
+
+fn terms() -> Terms {
+    Terms {
+        at: AT,
+        done: Millis::mins(5),
+        offer: Id::from_bytes([1; 32]),
+        price: "1 USD per task".parse().unwrap(),
+        until: AT + Millis::mins(1),
+        checks: Checks::default(),
+        review: Millis::mins(10),
+        sealed: None,
+    }
+}
+
+fn facts(stage: Stage) -> Facts {
+    Facts {
+        stage,
+        begin: Some(AT),
+        due: AT + Millis::mins(5),
+        briefed: true,
+        delivery: None,
+        deliveries: 0,
+        review_until: Some(AT + Millis::mins(20)),
+        since: Some(AT + Millis::mins(6)),
+        opened: false,
+        receipt: None,
+        progress: 1,
+        questions: (0, 0),
+    }
+}
+
+/// Every stage there is. A new one does not compile until it is named here.
+fn every() -> Vec<Stage> {
+    let outcomes = [
+        Outcome::Accepted,
+        Outcome::Refused,
+        Outcome::Failed,
+        Outcome::CancelledByRequester,
+        Outcome::CancelledByWorker,
+    ];
+    let rulings = [Ruling::Accepted, Ruling::Refused, Ruling::Unserved, Ruling::Changes(AT)];
+    let mut stages = vec![
+        Stage::Awarded,
+        Stage::Withdrawn,
+        Stage::Declined,
+        Stage::Begun,
+        Stage::Working,
+        Stage::Delivered,
+        Stage::Reviewing,
+        Stage::Contested,
+    ];
+    stages.extend(rulings.map(Stage::Judged));
+    stages.extend([Side::Requester, Side::Worker].map(Stage::Cancelled));
+    stages.extend(outcomes.map(Stage::Receipted));
+    stages.extend(outcomes.map(Stage::Settled));
+    for stage in &stages {
+        match stage {
+            Stage::Awarded | Stage::Withdrawn | Stage::Declined | Stage::Begun | Stage::Working | Stage::Delivered => {}
+            Stage::Reviewing | Stage::Contested => {}
+            Stage::Judged(_) | Stage::Cancelled(_) | Stage::Receipted(_) | Stage::Settled(_) => {}
+        }
+    }
+    stages
+}
+
+#[test]
+fn no_stage_is_without_an_exit() {
+    let terms = terms();
+    for stage in every() {
+        let facts = facts(stage);
+        for checks in [None, Some(true), Some(false)] {
+            match deadline(&facts, &terms) {
+                Some(by) => {
+                    assert_eq!(
+                        outcome(&facts, &terms, by, checks, checks),
+                        None,
+                        "{stage:?} is open until its deadline"
+                    );
+                    let after = outcome(&facts, &terms, by + Millis(1), checks, checks);
+                    assert!(after.is_some_and(|(_, agreed)| !agreed), "{stage:?} closes by silence, one-sidedly");
+                }
+                None => assert!(
+                    outcome(&facts, &terms, AT, checks, checks).is_some(),
+                    "{stage:?} is final and has an outcome"
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn silence_blames_only_who_had_signed_for_it() {
+    let terms = terms();
+    let late = AT + Millis::days(1);
+    let by_silence =
+        |stage, public, opened| outcome(&facts(stage), &terms, late, public, opened).map(|(outcome, _)| outcome);
+    assert_eq!(by_silence(Stage::Awarded, None, None), Some(Outcome::Lapsed));
+    assert_eq!(by_silence(Stage::Begun, None, None), Some(Outcome::Lapsed), "no sign that the brief was seen");
+    assert_eq!(by_silence(Stage::Working, None, None), Some(Outcome::Failed));
+    assert_eq!(
+        by_silence(Stage::Delivered, Some(true), Some(true)),
+        Some(Outcome::Lapsed),
+        "nobody acknowledged the header"
+    );
+    assert_eq!(by_silence(Stage::Reviewing, Some(true), None), Some(Outcome::Accepted));
+    assert_eq!(by_silence(Stage::Reviewing, Some(false), None), Some(Outcome::Refused));
+    assert_eq!(by_silence(Stage::Judged(Ruling::Refused), Some(true), Some(false)), Some(Outcome::Refused));
+    assert_eq!(by_silence(Stage::Judged(Ruling::Refused), Some(true), Some(true)), Some(Outcome::Contested));
+    assert_eq!(by_silence(Stage::Judged(Ruling::Unserved), None, None), Some(Outcome::Contested));
+    assert_eq!(by_silence(Stage::Cancelled(Side::Worker), None, None), Some(Outcome::CancelledByWorker));
+}
+
+#[test]
+fn only_accepted_work_is_owed_for() {
+    assert_eq!(owed(Outcome::Accepted, &terms()), 1_000_000);
+    assert_eq!(owed(Outcome::Refused, &terms()), 0);
+}
