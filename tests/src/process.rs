@@ -42,7 +42,7 @@ impl Process {
             // Whatever the caller's environment says to gigmesh, or of a home to write to, is not meant here.
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            .env("HOME", dir)
+            .envs([("HOME", dir), ("TMPDIR", dir)])
             .stdin(Stdio::null())
             .stdout(create(&stdout))
             .stderr(create(&stderr))

@@ -145,7 +145,8 @@ fn several_slots_are_filled_by_as_many_workers() {
     let mut with: Vec<&str> =
         document["hires"].as_array().unwrap().iter().map(|hire| hire["with"].as_str().unwrap()).collect();
     let mut workers: Vec<&str> = market.workers.iter().map(|worker| worker.agent.as_str()).collect();
-    (with.sort_unstable(), workers.sort_unstable());
+    with.sort_unstable();
+    workers.sort_unstable();
     assert_eq!(with, workers);
 }
 

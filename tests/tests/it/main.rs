@@ -1,5 +1,8 @@
 //! Whole-system tests: a market of real processes on loopback. Each file is a group of stories; the harness is the library.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod demo;
 mod hire;
 mod kill;
 mod network;
