@@ -114,6 +114,11 @@ pub const VISITED: usize = 100_000;
 /// Places in a pattern x bytes of the text it is run on: where its automaton is too large to be made deterministic, that
 /// many steps. Measured: up to 5 ns each, so an assertion takes 90 ms at its worst.
 pub const MATCH_WORK: u64 = 1 << 24;
+/// A pattern as text. The classes of some scripts take kilobytes for each of their letters.
+pub const PATTERN: usize = 256;
+/// Escapes of a pattern that its translation rewrites (`\d`, `\s`, `\w`, their opposites, `\c`). The translation reads the
+/// pattern anew for each: unbounded, eleven kilobytes of them took twelve seconds; now a whole schema takes milliseconds.
+pub const PATTERN_ESCAPES: usize = 32;
 /// A compiled pattern. Some Unicode classes like `\p{L}` fit; a nest of counted repetitions does not.
 pub const PATTERN_MEMORY: usize = 256 * 1024;
 /// A JSON Schema as text, in checks and in manifests: one that is still read by people. The record it is in binds as well.

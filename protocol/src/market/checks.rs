@@ -44,7 +44,7 @@ pub use self::report::{Outcome, Report};
 pub use self::schema::{CompiledSchema, Schema};
 use super::constraint::SyntaxError;
 use crate::id::{Bytes32, sha256};
-use crate::limits::{ASSERT, ASSERTS, PATTERN_MEMORY, SCHEMA, SCHEMA_DEPTH, SCHEMA_PATTERNS, SCHEMA_WEIGHT};
+use crate::limits::{ASSERT, ASSERTS, PATTERN, PATTERN_MEMORY, SCHEMA, SCHEMA_DEPTH, SCHEMA_PATTERNS, SCHEMA_WEIGHT};
 use report::line;
 
 /// What a result must satisfy. Nothing at all means: be JSON.
@@ -109,7 +109,7 @@ pub enum Invalid {
         reason: String,
     },
     /// A pattern in a schema that is none.
-    #[error("{0:?} is not a pattern of ECMA 262, or one with look-around or back-references")]
+    #[error("{0:?} is not a pattern of ECMA 262, one with look-around or back-references, or over {PATTERN} bytes")]
     SchemaPattern(String),
     /// A schema is too long.
     #[error("a schema has at most {SCHEMA} bytes, this one has {0}")]

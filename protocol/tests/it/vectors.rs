@@ -29,7 +29,6 @@ fn path(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "vectors", &format!("{name}.json")].iter().collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the protocol has no environment; its tests do")]
 fn blessing() -> bool {
     std::env::var_os("GIGMESH_BLESS").is_some()
 }

@@ -2,6 +2,8 @@
 
 use regex_syntax::hir::{Hir, HirKind};
 
+use crate::limits::{PATTERN, PATTERN_ESCAPES};
+
 /// A pattern in the engine's dialect.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
@@ -10,7 +12,13 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
+    /// None if it is no such pattern, or too long a one to be translated.
     pub(super) fn parse(source: &str) -> Option<Self> {
+        let rewritten = |pair: &&[u8]| pair[0] == b'\\' && b"dDsSwWc".contains(&pair[1]);
+        let escapes = source.as_bytes().windows(2).filter(rewritten).count();
+        if source.len() > PATTERN || escapes > PATTERN_ESCAPES {
+            return None;
+        }
         let regex = jsonschema_regex::to_rust_regex(source).ok()?.into_owned();
         let places = places(&regex_syntax::parse(&regex).ok()?);
         Some(Self { regex, places })

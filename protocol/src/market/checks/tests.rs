@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::decimal::Decimal;
 use super::*;
-use crate::limits::{EXPLAINED, LINE, OUTCOMES, PATH_STEPS, VISITED};
+use crate::limits::{EXPLAINED, LINE, OUTCOMES, PATH_STEPS, PATTERN_ESCAPES, VISITED};
 
 /// One input, `table`, of three bytes.
 struct Table;
@@ -343,6 +343,12 @@ fn a_schema_outside_its_bounds_is_refused() {
 
 #[test]
 fn hostile_patterns_and_results_are_bounded() {
+    // What is read anew for every escape is short and has few of them.
+    for hostile in ["\\W".repeat(PATTERN_ESCAPES + 1), "\\cA".repeat(PATTERN_ESCAPES + 1), "a".repeat(PATTERN + 1)] {
+        assert!(Schema::from_json(json!({"pattern": hostile})).is_err());
+        assert!(format!("result matches /{hostile}/").parse::<Assert>().is_err());
+    }
+    asserts(&["result matches /^\\d\\d\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$/"]);
     let nested = asserts(&["result matches /((a{99}){99}){99}/"]).compile().unwrap_err();
     assert!(matches!(nested, Invalid::Pattern { .. }), "{nested}");
     let catastrophe = "result matches /^(a*)*$/";

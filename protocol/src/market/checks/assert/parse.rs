@@ -190,8 +190,9 @@ fn pattern(cursor: &mut Cursor<'_>) -> Result<Pattern, SyntaxError> {
         };
         source.push_str(if escape == "\\/" { "/" } else { escape });
     }
-    Pattern::parse(&source)
-        .ok_or_else(|| before.error("not a pattern of ECMA 262, or one with look-around or back-references"))
+    Pattern::parse(&source).ok_or_else(|| {
+        before.error("not a pattern of ECMA 262, one with look-around or back-references, or too long a one")
+    })
 }
 
 fn path(cursor: &mut Cursor<'_>) -> Result<Path, SyntaxError> {
