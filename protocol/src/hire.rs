@@ -232,6 +232,11 @@ impl Hire {
         self.chain.facts()
     }
 
+    /// Whether the other side may still need something of this side: a record, or the bytes of an open dispute.
+    pub fn is_owed(&self) -> bool {
+        !(self.through && self.closed.is_some_and(|closed| closed.agreed))
+    }
+
     /// What the checks say of the delivery under discussion, as far as this side ran them.
     pub fn checks(&self, facts: &Facts) -> Option<&Checked> {
         self.checked.get(&facts.delivery.as_ref()?.blob.root)

@@ -242,36 +242,36 @@ impl Peer {
         [wake, self.letters.next(), self.directory.next_expiry()].into_iter().flatten().min()
     }
 
-    /// Whether the journal's compaction may move this event to the archive: its subject closed so long ago that nobody
-    /// is owed its records any more.
-    pub fn retains(&self, event: &[u8], now: Timestamp) -> Retain {
+    /// Hires that are past: nobody is owed their records any more. Closed longer ago than they are served, or agreed and
+    /// known to both sides and not among the newest `limits::CLOSED_KEPT`.
+    pub fn past(&self, now: Timestamp) -> BTreeSet<HireId> {
+        let closed = |hire: &Hire| hire.closed.filter(|_| !hire.is_owed());
+        let mut done: Vec<(Timestamp, HireId)> =
+            self.hires.iter().filter_map(|(id, hire)| Some((closed(hire)?.at, *id))).collect();
+        done.sort_unstable_by(|a, b| b.cmp(a));
+        let old = |hire: &Hire| hire.closed.is_some_and(|closed| now > closed.at + limits::SERVED);
+        let served_long = self.hires.iter().filter(|(_, hire)| old(hire)).map(|(id, _)| *id);
+        done.iter().skip(limits::CLOSED_KEPT).map(|(_, id)| *id).chain(served_long).collect()
+    }
+
+    /// Whether the journal's compaction may move this event to the archive, when it forgets the hires of `past`.
+    pub fn retains(&self, event: &[u8], past: &BTreeSet<HireId>) -> Retain {
         let Ok(logged) = Logged::decode(event, &self.signer.network()) else { return Retain::Live };
-        let hire_is_old = |id: &HireId| {
-            let closed = self
-                .hires
-                .get(id)
-                .is_none_or(|hire| hire.closed.is_some_and(|closed| now > closed.at + limits::SERVED));
-            closed && !self.busy.contains_key(id)
+        let gone = |id: &HireId| past.contains(id) || !self.hires.contains_key(id);
+        let live = match logged.event.subject() {
+            Subject::Rating => true,
+            Subject::Hire(id) => !gone(&id),
+            Subject::Claim(id) => self.bids.contains_key(&id),
+            Subject::Offer(id) => self.postings.get(&id).is_some_and(|posting| !posting.is_past(&gone)),
         };
-        let old = match logged.event.subject() {
-            Subject::Rating => false,
-            Subject::Hire(id) => hire_is_old(&id),
-            Subject::Claim(id) => !self.bids.contains_key(&id),
-            Subject::Offer(id) => self
-                .postings
-                .get(&id)
-                .is_none_or(|posting| posting.closed.is_some() && posting.hires.iter().all(hire_is_old)),
-        };
-        if old { Retain::Archive } else { Retain::Live }
+        if live { Retain::Live } else { Retain::Archive }
     }
 
     /// Forgets what compaction has archived.
-    pub fn forget_archived(&mut self, now: Timestamp) {
-        let old = |hire: &Hire| hire.closed.is_some_and(|closed| now > closed.at + limits::SERVED);
-        self.hires.retain(|_, hire| !old(hire));
+    pub fn forget(&mut self, past: &BTreeSet<HireId>) {
+        self.hires.retain(|id, _| !past.contains(id));
         let hires = &self.hires;
-        self.postings
-            .retain(|_, posting| posting.closed.is_none() || posting.hires.iter().any(|id| hires.contains_key(id)));
+        self.postings.retain(|_, posting| !posting.is_past(&|id: &HireId| !hires.contains_key(id)));
     }
 
     /// Blobs that somebody may still ask for: of open postings, and of hires whose records are still served.

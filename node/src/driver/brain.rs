@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::peer::io::{Found, Input, Origin, Outbox, Output, Query};
 use gigmesh_protocol::peer::{Peer, Retain};
@@ -31,9 +32,11 @@ pub(crate) trait Brain: Send {
     /// See [`Peer::query`].
     fn query(&self, now: Timestamp, query: &Query) -> Found;
     /// See [`Peer::retains`].
-    fn retains(&self, now: Timestamp, event: &[u8]) -> Keep;
-    /// See [`Peer::forget_archived`].
-    fn forget_archived(&mut self, now: Timestamp);
+    fn retains(&self, event: &[u8], past: &BTreeSet<HireId>) -> Keep;
+    /// See [`Peer::past`].
+    fn past(&self, now: Timestamp) -> BTreeSet<HireId>;
+    /// See [`Peer::forget`].
+    fn forget(&mut self, past: &BTreeSet<HireId>);
     /// See [`Peer::live_blobs`].
     fn live_blobs(&self, now: Timestamp) -> BTreeSet<Bytes32>;
 }
@@ -48,14 +51,17 @@ impl Brain for Peer {
     fn query(&self, now: Timestamp, query: &Query) -> Found {
         Self::query(self, now, query)
     }
-    fn retains(&self, now: Timestamp, event: &[u8]) -> Keep {
-        match Self::retains(self, event, now) {
+    fn retains(&self, event: &[u8], past: &BTreeSet<HireId>) -> Keep {
+        match Self::retains(self, event, past) {
             Retain::Live => Keep::Live,
             Retain::Archive => Keep::Archive,
         }
     }
-    fn forget_archived(&mut self, now: Timestamp) {
-        Self::forget_archived(self, now);
+    fn past(&self, now: Timestamp) -> BTreeSet<HireId> {
+        Self::past(self, now)
+    }
+    fn forget(&mut self, past: &BTreeSet<HireId>) {
+        Self::forget(self, past);
     }
     fn live_blobs(&self, now: Timestamp) -> BTreeSet<Bytes32> {
         Self::live_blobs(self, now)
@@ -238,10 +244,10 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
             return;
         }
         // What is archived and what is forgotten must be the same.
-        let now = wall_clock();
-        match self.log.compact(&mut |event| self.brain.retains(now, event)) {
+        let past = self.brain.past(wall_clock());
+        match self.log.compact(&mut |event| self.brain.retains(event, &past)) {
             Ok(done) => {
-                self.brain.forget_archived(now);
+                self.brain.forget(&past);
                 tracing::info!(live = done.live, archived = done.archived, "compacted the journal");
             }
             // Either nothing has happened, or the journal takes no more and the next commit says so.

@@ -47,6 +47,11 @@ impl Posting {
         Self { offer, task, to, salt, claims, hires, chosen, closed: None }
     }
 
+    /// Whether it is closed and all its hires are gone.
+    pub(super) fn is_past(&self, gone: &dyn Fn(&HireId) -> bool) -> bool {
+        self.closed.is_some() && self.hires.iter().all(gone)
+    }
+
     /// The sealed checks, if there are any.
     pub fn sealed(&self) -> Option<Sealed> {
         (!self.task.sealed.is_empty()).then(|| Sealed { salt: self.salt, checks: self.task.sealed.clone() })
@@ -194,7 +199,11 @@ impl Peer {
         else {
             return;
         };
-        let all = posting.claims.values().map(|claim| self.candidate(claim, now));
+        // A few places are the newcomers': among many claims of the proven, none of theirs would be looked at.
+        let new = |claim: &&Verified<Claim>| self.reputation.ratings_of(&claim.issuer(), 1).is_empty();
+        let spare_newcomers = posting.claims.values().filter(new).count() <= limits::CLAIMS_NEWCOMERS;
+        let droppable = posting.claims.values().filter(|claim| !(spare_newcomers && new(claim)));
+        let all = droppable.map(|claim| self.candidate(claim, now));
         let worst = all.max_by(|a, b| selection::compare(a, b, &posting.task.prefer)).map(|worst| worst.claim.issuer());
         if let (Some(worst), Some(posting)) = (worst, self.postings.get_mut(&id)) {
             posting.claims.remove(&worst);

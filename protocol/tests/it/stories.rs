@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gigmesh_protocol::hire::Closed;
 use gigmesh_protocol::hire::selection::Prefer;
 use gigmesh_protocol::market::{Outcome, Ruling};
+use gigmesh_protocol::peer::Retain;
 use gigmesh_protocol::peer::io::*;
 use gigmesh_protocol::time::Millis;
 use rand_chacha::ChaCha20Rng;
@@ -381,6 +382,41 @@ fn replay_rebuilds_the_same_hires() {
             assert_eq!(world.nodes[n].ratings.len(), ratings);
         }
     }
+}
+
+/// What compaction archives is missed by nobody: the rest replays, open hires go on, reputation stays.
+#[test]
+fn a_compacted_journal_replays() {
+    let mut world = World::pair();
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::days(31));
+    world.nodes[1].work_takes = Millis::mins(2);
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::secs(10));
+    for n in [0, 1] {
+        let journal = world.nodes[n].journal.clone();
+        let peer = world.nodes[n].peer.as_mut().unwrap();
+        let past = peer.past(world.now);
+        assert_eq!(past.len(), 1, "the first hire is long over, the second is at work");
+        let live: Vec<Vec<u8>> =
+            journal.into_iter().filter(|event| peer.retains(event, &past) == Retain::Live).collect();
+        peer.forget(&past);
+        assert!(live.len() < world.nodes[n].journal.len());
+        world.nodes[n].journal = live;
+        assert_eq!(world.rows(n).len(), 1);
+        world.restart(n);
+        assert_eq!(world.rows(n).len(), 1);
+    }
+    world.drive(Millis::mins(30));
+    assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
+    let worker = world.id(1).to_string();
+    let Found::Reputation(view) = world.nodes[0].peer.as_ref().unwrap().query(world.now, &Query::Reputation(worker))
+    else {
+        panic!("the worker is known")
+    };
+    assert_eq!(view.ratings.len(), 2, "the rating of the archived hire still counts");
 }
 
 /// Two runs of one seed are the same, byte for byte.

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::peer::io::{Answer, Command};
 
@@ -48,10 +49,13 @@ impl Brain for Scripted {
     fn query(&self, _: Timestamp, _: &Query) -> Found {
         Found::MayRead(None)
     }
-    fn retains(&self, _: Timestamp, event: &[u8]) -> Keep {
+    fn retains(&self, event: &[u8], _: &BTreeSet<HireId>) -> Keep {
         if event[0].is_multiple_of(2) { Keep::Live } else { Keep::Archive }
     }
-    fn forget_archived(&mut self, _: Timestamp) {}
+    fn past(&self, _: Timestamp) -> BTreeSet<HireId> {
+        BTreeSet::new()
+    }
+    fn forget(&mut self, _: &BTreeSet<HireId>) {}
     fn live_blobs(&self, _: Timestamp) -> BTreeSet<Bytes32> {
         BTreeSet::new()
     }
