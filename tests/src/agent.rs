@@ -31,8 +31,6 @@ pub struct Agent {
     pub restartable: bool,
     /// Its price.
     pub price: String,
-    /// More keys of the skill, as TOML.
-    pub more: String,
 }
 
 impl Agent {
@@ -44,7 +42,6 @@ impl Agent {
             held: false,
             restartable: true,
             price: "0.02 USD per task".to_owned(),
-            more: String::new(),
         }
     }
 
@@ -65,19 +62,19 @@ impl Agent {
 
     /// Writes `worker.toml`, and the script, into a node's home.
     pub(crate) fn write(&self, home: &Path, name: &str) -> PathBuf {
-        let Self { skill, price, restartable, more, .. } = self;
+        let Self { skill, price, restartable, .. } = self;
         let command = match &self.does {
             Does::Demo => format!("[{:?}, \"demo-agent\", {skill:?}]", binary()),
             Does::Runs(command) => format!("{command:?}"),
             Does::Prints(prints) => {
-                let (dir, home) = (home, home.display());
                 // The environment is stripped, so paths are written out. A run tells its process id: one line each.
                 let script = format!(
-                    "cat > '{home}/request'\necho $$ >> '{home}/runs'\n\
-                     while [ ! -e '{home}/go' ]; do sleep 0.02; done\ncat '{home}/prints'\n"
+                    "cat > '{0}/request'\necho $$ >> '{0}/runs'\n\
+                     while [ ! -e '{0}/go' ]; do sleep 0.02; done\ncat '{0}/prints'\n",
+                    home.display()
                 );
-                put(&dir.join("agent.sh"), &script);
-                put(&dir.join("prints"), prints);
+                put(&home.join("agent.sh"), &script);
+                put(&home.join("prints"), prints);
                 "[\"/bin/sh\", \"agent.sh\"]".to_owned()
             }
         };
@@ -87,7 +84,7 @@ impl Agent {
         let file = home.join("worker.toml");
         let text = format!(
             "[agent]\nname = {name:?}\nversion = \"1.0.0\"\n[serve]\nfrom = \"anyone\"\nparallel = 2\n\
-             [[skill]]\npath = {skill:?}\nprice = {price:?}\nexpect = \"30s\"\n{more}\n\
+             [[skill]]\npath = {skill:?}\nprice = {price:?}\nexpect = \"30s\"\n\
              [skill.run]\ncommand = {command}\ntimeout = \"2m\"\nrestartable = {restartable}\n"
         );
         put(&file, &text);

@@ -13,6 +13,9 @@
 //! (except where the test is about a known port); nothing outside the market's own temporary directory is written. What
 //! must never happen: a process that outlives its test, a test that waits without an end.
 //!
+//! The environment: `GIGMESH_BIN` names a binary to test instead of a fresh build; `GIGMESH_REQUIRE=python3,...` makes a
+//! test fail that would be skipped because the tool is missing.
+//!
 //! `cargo test` runs as many tests at once as there are cores. A market at rest costs next to nothing, so no test needs
 //! to wait for another.
 
