@@ -200,7 +200,14 @@ impl Peer {
             }
             Input::Parcel { from, token, items } => self.on_parcel(now, from, token, items, out),
             Input::Sent { to, ids, replies } => self.on_sent(now, to, &ids, replies.as_deref(), out),
-            Input::LinkUp(agent) => self.letters.link_up(now, &agent),
+            Input::LinkUp(agent) => {
+                self.letters.link_up(now, &agent);
+                // A requester that was away has lost the claims it held in memory.
+                let bids = self.bids.iter().filter(|(_, bid)| bid.claim.requester == agent);
+                for id in bids.map(|(id, _)| *id).collect::<Vec<_>>() {
+                    self.repeat_bid(now, id, out);
+                }
+            }
             Input::RoomMember { room, agent } => {
                 let asked = self.paging.len() < limits::LINKS || self.paging.contains_key(&(agent, room.clone()));
                 if asked && self.rooms.contains(&room) {

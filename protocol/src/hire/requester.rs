@@ -93,7 +93,8 @@ pub fn judge(hire: &Hire, facts: &Facts, outcome: Outcome) -> Option<Scores> {
             accuracy: share,
             communication: Some(1000),
         }),
-        Outcome::Refused => Some(Scores { speed, quality: Some(0), accuracy: share, communication: Some(1000) }),
+        // Being quick and polite does not make up for work that was not what was asked for.
+        Outcome::Refused => Some(Scores { speed: None, quality: Some(0), accuracy: share, communication: None }),
         Outcome::Failed => Some(Scores { speed: Some(0), quality: Some(0), accuracy: None, communication: Some(0) }),
         // It said so: better than silence, and no work to judge.
         Outcome::CancelledByWorker => {

@@ -76,6 +76,10 @@ fn a_bad_delivery_is_refused_and_the_worker_sees_why() {
     assert!(shown.checks.values().any(|checked| checked.sealed.as_ref().is_some_and(|report| !report.passed())));
     let rating = world.nodes[0].ratings.iter().find(|rating| rating.issuer() == world.id(0)).unwrap();
     assert_eq!(rating.judgement.scores.quality, Some(0));
+    let worker = world.id(1).to_string();
+    let found = world.nodes[0].peer.as_ref().unwrap().query(world.now, &Query::Reputation(worker));
+    let Found::Reputation(view) = found else { panic!("the worker is known") };
+    assert!(view.overall.mine.is_some_and(|mine| mine.overall.mean < 0.5), "worse than a stranger now");
 }
 
 #[test]

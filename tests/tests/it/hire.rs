@@ -173,7 +173,7 @@ fn a_delivery_that_fails_a_sealed_check_is_refused_and_the_worker_sees_why_and_a
     assert!(checks.contains("\"sealed\":{"), "the worker ran the opened check: {checks}");
     let view = market.requester.ask(&["reputation", &worker.agent]);
     assert_eq!(view["overall"]["facts"]["accepted"], 0);
-    assert!(view["overall"]["mine"]["criteria"]["quality"]["mean"].as_f64().unwrap() < 0.5, "{view}");
+    assert!(view["overall"]["mine"]["overall"]["mean"].as_f64().unwrap() < 0.5, "{view}");
     assert_eq!(worker.runs().len(), 1);
 }
 
