@@ -16,6 +16,7 @@ mod report;
 mod show;
 
 use std::io::{self, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -63,6 +64,7 @@ async fn demo(args: DemoArgs) -> Result<Exit, Failure> {
     let mut show = Show::new(args.json);
     // Listened to before there is anything to clean up.
     let stop = stop_signal()?;
+    probe_loopback()?;
     let place = Place::new(args.keep)?;
     let mut processes = Processes::new()?;
     let ended = tokio::select! {
@@ -82,6 +84,15 @@ async fn demo(args: DemoArgs) -> Result<Exit, Failure> {
             report::tell_failure(&show, &failure, kept.as_deref(), &[]).map(|()| failure.exit)
         }
     }
+}
+
+/// Whether this machine talks to itself: a sandbox may not, and five processes would only wait for each other.
+fn probe_loopback() -> Result<(), Failure> {
+    let talk = || TcpStream::connect(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?);
+    talk().map(drop).map_err(|error| {
+        let text = format!("no connection to 127.0.0.1, over which the processes talk to each other: {error}");
+        Failure::new(Exit::User, text).hint("a container or sandbox may have its loopback interface down")
+    })
 }
 
 /// Completes when somebody wants the demo to end: Ctrl-C, a kill, a terminal that is closed.

@@ -36,6 +36,8 @@ struct Process {
     child: Child,
     /// Where it says that it is ready. Held to the end: a closed pipe would be an error to the writer.
     out: BufReader<Take<ChildStdout>>,
+    /// Whether it has said so.
+    ready: bool,
     log: PathBuf,
 }
 
@@ -106,7 +108,7 @@ impl Processes {
         let mut child = command.spawn().map_err(failed)?;
         let out = child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
         let out = BufReader::new(out.take(limits::READY_LINE));
-        self.all.push(Process { name, child, out, log });
+        self.all.push(Process { name, child, out, ready: false, log });
         Ok(())
     }
 
@@ -134,7 +136,10 @@ impl Processes {
         let mut line = String::new();
         let read = timeout(limits::READY_WAIT, process.out.read_line(&mut line)).await;
         match read {
-            Ok(Ok(bytes)) if bytes > 0 => Ok(line.trim_end().to_owned()),
+            Ok(Ok(bytes)) if bytes > 0 => {
+                process.ready = true;
+                Ok(line.trim_end().to_owned())
+            }
             // Its output is closed, so it has ended or is about to.
             Ok(_) => {
                 let status = timeout(limits::STOP_WAIT, process.child.wait()).await;
@@ -171,8 +176,12 @@ impl Processes {
         }
     }
 
-    /// What each of them logged last.
+    /// What each of them logged last, if all of them were ready once: of one that could not even start, the failure says
+    /// all there is to know.
     pub fn logs(&self) -> Vec<Log> {
+        if !self.all.iter().all(|process| process.ready) {
+            return Vec::new();
+        }
         let log = |process: &Process| Log {
             name: process.name,
             path: process.log.clone(),
@@ -183,7 +192,7 @@ impl Processes {
 }
 
 impl Process {
-    /// It ended by itself; its own complaint says why, if it made one.
+    /// It ended by itself; its own complaint says why, or else its last words may.
     fn fell(&self, status: Option<ExitStatus>) -> Failure {
         let how = status.map_or_else(|| "closed its output".to_owned(), |status| format!("ended ({status})"));
         let lines = tail(&self.log).unwrap_or_default();
@@ -191,7 +200,8 @@ impl Process {
             let json: Value = serde_json::from_str(line).unwrap_or_default();
             json["error"].as_str().or_else(|| line.strip_prefix("error: ")).map(str::to_owned)
         };
-        let why = lines.iter().rev().find_map(complaint).map(|why| format!(": {why}")).unwrap_or_default();
+        let why = lines.iter().rev().find_map(complaint).or_else(|| lines.last().cloned());
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         Failure::new(Exit::Ours, format!("{} {how}{why}", self.name))
     }
 }

@@ -104,9 +104,9 @@ impl Show {
 /// Whether standard output is a terminal that a table can be drawn on again and again.
 fn is_drawn_on() -> bool {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    // The table must fit, or the way back to its first line is blocked by the terminal's edge.
-    let rows = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_row);
-    io::stdout().is_terminal() && !dumb && rows > 12
+    // The table must fit, or the way back to its first line is not known.
+    let fits = rustix::termios::tcgetwinsize(io::stdout()).is_ok_and(|size| size.ws_row > 12 && size.ws_col >= 60);
+    io::stdout().is_terminal() && !dumb && fits
 }
 
 /// A step of one task, in a line.
