@@ -363,7 +363,8 @@ impl Peer {
         if let Some(worker) = to {
             self.letters.withdraw(&worker, &id.untyped());
         }
-        if now >= offer.expires {
+        let nobody_waits = to.is_some() && claimants.is_empty();
+        if now >= offer.expires || nobody_waits {
             return;
         }
         let taken_back =
