@@ -48,10 +48,24 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// Memory use is bounded by `max`: lists and strings grow with the bytes that are really there.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, DecodeError> {
     let value: T = decode_loose(bytes, max)?;
-    if encode(&value) != bytes {
-        return Err(DecodeError::NotCanonical);
+    let mut rest = Expected(bytes);
+    match ciborium::into_writer(&value, &mut rest) {
+        Ok(()) if rest.0.is_empty() => Ok(value),
+        _ => Err(DecodeError::NotCanonical),
     }
-    Ok(value)
+}
+
+/// What is still to be written. Takes that and nothing else, so that an encoding is compared without being kept.
+struct Expected<'a>(&'a [u8]);
+
+impl std::io::Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(std::io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// [`decode`] without the canonical check: for bytes that this peer wrote itself (its journal).

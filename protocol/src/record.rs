@@ -186,11 +186,9 @@ fn signed_bytes(kind: &str, network: &Network, issuer: &AgentId, payload: &[u8])
 
 fn verify(issuer: &AgentId, signed: &[u8], signature: &[u8]) -> Result<(), Refusal> {
     let key = VerifyingKey::from_bytes(&issuer.0).map_err(|_| Refusal::Key)?;
-    if key.is_weak() {
-        return Err(Refusal::Key);
-    }
-    let signature = Signature::from_slice(signature).map_err(|_| Refusal::Signature)?;
-    key.verify_strict(signed, &signature).map_err(|_| Refusal::Signature)
+    let verified = Signature::from_slice(signature).and_then(|signature| key.verify_strict(signed, &signature));
+    // `verify_strict` refuses weak keys too; asking again only tells why.
+    verified.map_err(|_| if key.is_weak() { Refusal::Key } else { Refusal::Signature })
 }
 
 /// Whether `signature` is made.
