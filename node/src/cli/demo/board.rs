@@ -52,6 +52,26 @@ pub(super) struct Posting {
 }
 
 impl Posting {
+    /// Just posted: nothing is known of it yet.
+    pub fn new(name: &'static str, skill: Skill, offer: Id<Offer>) -> Self {
+        Self {
+            name,
+            skill,
+            offer,
+            posted: Instant::now(),
+            took: None,
+            worker: None,
+            worker_name: "",
+            hire: None,
+            tone: Tone::Plain,
+            state: String::new(),
+            reason: None,
+            closed: None,
+            rated: (false, false),
+            shown: Value::Null,
+        }
+    }
+
     pub fn accepted(&self) -> bool {
         self.closed.is_some_and(|closed| closed.outcome == Outcome::Accepted)
     }
@@ -78,22 +98,7 @@ impl Board {
 
     /// A task that has just been posted.
     pub fn add(&mut self, name: &'static str, skill: Skill, offer: Id<Offer>) {
-        self.tasks.push(Posting {
-            name,
-            skill,
-            offer,
-            posted: Instant::now(),
-            took: None,
-            worker: None,
-            worker_name: "",
-            hire: None,
-            tone: Tone::Plain,
-            state: String::new(),
-            reason: None,
-            closed: None,
-            rated: (false, false),
-            shown: Value::Null,
-        });
+        self.tasks.push(Posting::new(name, skill, offer));
     }
 
     /// Watches until every task is over, or the time is up.

@@ -306,3 +306,68 @@ pub(super) fn tell_failure(show: &Show, failure: &Failure, kept: Option<&Path>, 
     let _ = writeln!(io::stderr(), "{text}");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use gigmesh_protocol::id::Id;
+    use gigmesh_protocol::market::Skill;
+
+    use super::*;
+    use crate::cli::hires::tests::hire;
+    use crate::cli::terminal::PIPE;
+
+    fn posting(closed: Value, rated: (bool, bool)) -> Posting {
+        let skill: Skill = "table/summarise".parse().unwrap();
+        let shown = hire(closed.clone());
+        let state = if closed.is_null() { "working" } else { "accepted" };
+        let mut posting = Posting::new("2-co2-monthly", skill, Id::from_bytes([2; 32]));
+        (posting.worker, posting.worker_name) = (Some(AgentId([1; 32])), "ledger");
+        (posting.rated, posting.state, posting.shown) = (rated, state.to_owned(), shown);
+        posting.closed = serde_json::from_value(closed).unwrap();
+        posting
+    }
+
+    #[test]
+    fn a_task_is_as_it_should_be_only_if_accepted_and_rated_by_both() {
+        let accepted = json!({ "at": 1, "outcome": "accepted", "agreed": true });
+        let problem =
+            |closed: &Value, rated| TaskEnd::new(&posting(closed.clone(), rated), None).unwrap().told_problem();
+        assert_eq!(problem(&accepted, (true, true)), None);
+        let told = |rated| problem(&accepted, rated).unwrap();
+        assert_eq!(told((false, true)), "2-co2-monthly by ledger: the requester has not rated it");
+        assert_eq!(told((true, false)), "2-co2-monthly by ledger: the worker has not rated it");
+        let stuck = problem(&Value::Null, (true, true)).unwrap();
+        assert!(stuck.starts_with("2-co2-monthly by ledger: working: \"result.rows == 4\" failed"), "{stuck}");
+        assert!(!stuck.contains('\u{1b}'), "{stuck:?}");
+    }
+
+    #[test]
+    fn of_a_result_only_numbers_are_told() {
+        let told = |skill, result: Value| fact(skill, &result);
+        assert_eq!(told("table/summarise", json!({ "rows": 3, "mean": 2.0 })).unwrap(), "3 rows, mean 2.00");
+        assert_eq!(told("json/validate", json!({ "valid": false, "error_count": 10 })).unwrap(), "10 errors");
+        assert_eq!(told("text/statistics", json!({ "words": "\u{1b}[2J" })), None);
+        assert_eq!(told("a/b", json!({})), None);
+    }
+
+    #[test]
+    fn the_tables_fit_a_terminal_of_eighty_columns() {
+        let accepted = json!({ "at": 1, "outcome": "accepted", "agreed": true });
+        let result = json!({ "rows": 820, "mean": 361.2 });
+        let tasks = vec![TaskEnd::new(&posting(accepted, (true, true)), Some(&result)).unwrap()];
+        let estimate = Estimate { mean: 0.83, low: 0.55, high: 0.99 };
+        let view = ["accuracy", "quality", "speed", "communication"].map(|name| (name.to_owned(), estimate)).into();
+        let workers = vec![WorkerEnd { name: "magpie", agent: AgentId([1; 32]), hires: 2, accepted: 2, view }];
+        let report = Report { tasks, workers, took: Duration::from_secs(3) };
+        for table in [report.tasks_table(&PIPE), report.workers_table(&PIPE)] {
+            assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        }
+        assert!(report.workers_table(&PIPE).contains("2 of 2    0.83 .55-.99"));
+    }
+
+    #[test]
+    fn a_path_is_written_as_a_shell_takes_it() {
+        assert_eq!(quoted(Path::new("/tmp/a-b_c.d/1")), "/tmp/a-b_c.d/1");
+        assert_eq!(quoted(Path::new("/tmp/it's here")), r"'/tmp/it'\''s here'");
+    }
+}
