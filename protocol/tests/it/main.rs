@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod forge;
+mod fuzz_corpus;
 mod records;
 mod samples;
 mod stories;
