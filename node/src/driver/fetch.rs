@@ -44,10 +44,9 @@ enum FetchError {
 }
 
 impl FetchError {
-    /// Whether another try in a moment may go better. A denial may: a request can overtake the acknowledgement, sent just
-    /// before it, which opens the result to us.
+    /// Whether another try in a moment may go better.
     fn passes(&self) -> bool {
-        matches!(self, Self::Request(_) | Self::Denied(_) | Self::Blob(BlobError::Busy(_)))
+        matches!(self, Self::Request(_) | Self::Blob(BlobError::Busy(_)))
     }
 
     /// Whether no honest peer would have caused it.

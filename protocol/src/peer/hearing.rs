@@ -155,6 +155,7 @@ impl Peer {
                 other => {
                     if let Ok(entry) = Entry::try_from(other) {
                         self.check_through(now, entry.hire(), &entry, out);
+                        self.advance(now, entry.hire(), out);
                     }
                 }
             }

@@ -36,7 +36,11 @@ impl Peer {
         let hire = self.hires.get(&id)?;
         let idle = self.busy.get(&id).is_none_or(|busy| busy.again.is_some_and(|at| at <= now));
         match hire.side {
-            Side::Requester => requester::next(hire, &self.postings.get(&hire.offer.id())?.task, now, idle),
+            Side::Requester => {
+                // The worker shows a result to whom it knows to have acknowledged it: a fetch must not overtake the ack.
+                let answered = !self.letters.holds(&hire.other(), &last_of_mine(hire));
+                requester::next(hire, &self.postings.get(&hire.offer.id())?.task, now, idle && answered)
+            }
             Side::Worker => {
                 let others = self.load.len() - usize::from(self.load.contains(&id));
                 let capacity = others < self.config.parallel && self.open <= limits::OPEN_HIRES;

@@ -153,6 +153,13 @@ impl World {
 
     /// The peer falls (everything not in the journal is gone) and comes up again.
     pub fn restart(&mut self, n: usize) {
+        // Whoever waits for an answer of the fallen learns from a timeout that there is none.
+        let unanswered: Vec<_> = self.tokens.keys().filter(|(who, _)| *who == n).copied().collect();
+        for key in unanswered {
+            if let Some((to, life, ids)) = self.tokens.remove(&key) {
+                self.post(Millis::secs(10), Mail::Reply { to, life, from: n, ids, replies: None });
+            }
+        }
         let node = &mut self.nodes[n];
         node.peer = None;
         node.lives += 1;
