@@ -1,4 +1,4 @@
-//! What the operator wrote. In: `worker.toml` ([`worker`]), the environment and the flags; a flag beats the environment,
+//! What the operator wrote. In: `worker.toml` (module `worker`), the environment and the flags; a flag beats the environment,
 //! the environment the file, the file the defaults. Out: a [`NodeConfig`], or one message that names the place and says
 //! what to do. Reads only: nothing may be written before the whole of it is found good.
 

@@ -1,7 +1,7 @@
 //! The brain: one market peer, composed of the directory, the reputation model, the hires and the outbox.
 //!
 //! In: [`io::Input`]. Out: [`io::Output`], in the order in which they must be carried out. Durable state changes in one
-//! place only, [`Peer::apply`], which live events and replayed ones go through alike. Everything else (directory,
+//! place only, `Peer::apply`, which live events and replayed ones go through alike. Everything else (directory,
 //! outbox, what is under way) is soft and found again by asking the machines what they would do next.
 //!
 //! ```text

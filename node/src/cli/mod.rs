@@ -1,5 +1,5 @@
 //! The command line. In: arguments, the environment, a node behind its socket. Out: answers on stdout, for people or with
-//! `--json` for programs; everything else on stderr; an exit code of [`failure::Exit`].
+//! `--json` for programs; everything else on stderr; an exit code of `failure::Exit`.
 //!
 //! Two stages: `args` says what can be written, the files beside it what it means. Everything that other agents wrote is
 //! quoted and escaped before a person sees it (`terminal`).

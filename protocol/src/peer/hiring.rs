@@ -462,6 +462,8 @@ fn check_task(task: &Task, direct: bool) -> Result<(), String> {
     let params = task.params.as_deref().unwrap_or("null");
     rule(params.len() <= limits::PARAMS, "the parameters may take 64 KiB at most")?;
     rule(serde_json::from_str::<serde::de::IgnoredAny>(params).is_ok(), "the parameters are not JSON")?;
+    // They are sent as they are or not at all.
+    Text::<{ limits::PARAMS }>::try_from(params).map_err(|e| format!("the parameters cannot be sent: {e}"))?;
     task.checks.compile().map_err(|e| format!("a check cannot be run: {e}"))?;
     let sealed = Sealed { salt: Bytes32::default(), checks: task.sealed.clone() };
     sealed.compile().map_err(|e| format!("a sealed check cannot be run: {e}"))?;
