@@ -1,4 +1,4 @@
-//! The researchers' door: the market's own brain ([`gigmesh_protocol`](https://docs.rs/gigmesh-protocol)) under virtual time.
+//! The researchers' door: the market's own brain (`gigmesh-protocol`) under virtual time.
 //!
 //! The brain takes time, random bytes and messages as arguments, so a simulated peer runs the very code a node runs. The
 //! integration tests of `gigmesh-protocol` (`tests/it/world.rs`) show how: a queue of messages by virtual time, a network
