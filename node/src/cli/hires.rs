@@ -97,19 +97,7 @@ pub(super) fn state(closed: Option<Closed>, stage: &str) -> (Tone, String) {
         Outcome::Lapsed => Tone::Quiet,
         _ => Tone::Bad,
     };
-    (tone, format!("{}{}", outcome_name(outcome), if agreed { "" } else { " (one-sided)" }))
-}
-
-fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::Refused => "refused",
-        Outcome::Failed => "failed",
-        Outcome::CancelledByRequester => "cancelled by the requester",
-        Outcome::CancelledByWorker => "cancelled by the worker",
-        Outcome::Lapsed => "lapsed",
-        Outcome::Contested => "contested",
-    }
+    (tone, format!("{outcome}{}", if agreed { "" } else { " (one-sided)" }))
 }
 
 /// `gigmesh show`.

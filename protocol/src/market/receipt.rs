@@ -1,5 +1,7 @@
 //! The close, signed by both. Agreed closes alone move money.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Ext;
@@ -28,6 +30,20 @@ pub enum Outcome {
     Lapsed,
     /// The sides disagree, or the bytes never came; visible in both histories.
     Contested,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::CancelledByRequester => "cancelled by the requester",
+            Self::CancelledByWorker => "cancelled by the worker",
+            Self::Lapsed => "lapsed",
+            Self::Contested => "contested",
+        })
+    }
 }
 
 /// The requester's close: the public header. Link and amount travel beside it.

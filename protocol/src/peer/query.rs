@@ -9,7 +9,7 @@ use crate::hire::{Hire, HireId, Side, worker};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::constraint::Match;
-use crate::market::{Manifest, Offer, Outcome, Ruling, Skill, SkillEntry};
+use crate::market::{Manifest, Offer, Ruling, Skill, SkillEntry};
 use crate::peer::hiring::Posting;
 use crate::record::{Record, Verified};
 use crate::reputation::Model as _;
@@ -256,21 +256,8 @@ fn stage_name(stage: Stage) -> String {
         Stage::Cancelled(Side::Requester) => "cancelled by the requester".into(),
         Stage::Cancelled(Side::Worker) => "cancelled by the worker".into(),
         Stage::Contested => "contested".into(),
-        Stage::Receipted(outcome) => format!("closed by the requester: {}", outcome_name(outcome)),
-        Stage::Settled(outcome) => format!("settled: {}", outcome_name(outcome)),
-    }
-}
-
-/// An outcome in words.
-pub fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::Refused => "refused",
-        Outcome::Failed => "failed",
-        Outcome::CancelledByRequester => "cancelled by the requester",
-        Outcome::CancelledByWorker => "cancelled by the worker",
-        Outcome::Lapsed => "lapsed",
-        Outcome::Contested => "contested",
+        Stage::Receipted(outcome) => format!("closed by the requester: {outcome}"),
+        Stage::Settled(outcome) => format!("settled: {outcome}"),
     }
 }
 
