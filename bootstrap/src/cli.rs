@@ -34,20 +34,24 @@ pub struct Args {
     /// Another bootstrap node of the network, as /ip4/../tcp/../p2p/..; may be repeated
     #[arg(long, value_name = "MULTIADDR", env = "GIGMESH_BOOTSTRAP", value_delimiter = ',')]
     pub bootstrap: Vec<String>,
+    /// Print addresses, and what is wrong, as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Runs a bootstrap node until SIGINT or SIGTERM. Once it listens, prints one line for each address on stdout.
 pub async fn run_cli(args: Args, contacts: impl FnOnce(&str) -> ContactFilter) -> ExitCode {
+    let json = args.json;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGS));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // Whoever called us may have set up logs already.
     let _ = logs.with_ansi(io::stderr().is_terminal()).try_init();
     let Some(data_dir) = args.data_dir.or_else(default_data_dir) else {
-        return refuse(&"neither XDG_DATA_HOME nor HOME is set; say where the key is kept with --data-dir");
+        return refuse(json, &"neither XDG_DATA_HOME nor HOME is set; say where the key is kept with --data-dir");
     };
     let mut stop = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
         (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
-        (Err(error), _) | (_, Err(error)) => return refuse(&error),
+        (Err(error), _) | (_, Err(error)) => return refuse(json, &error),
     };
     let shutdown = async move {
         tokio::select! {
@@ -58,27 +62,35 @@ pub async fn run_cli(args: Args, contacts: impl FnOnce(&str) -> ContactFilter) -
     raise_open_files();
     let contacts = contacts(&args.network);
     let config = Config { listen: args.listen, bootstrap: args.bootstrap, data_dir, network: args.network, contacts };
-    match run(config, print_addresses, shutdown).await {
+    match run(config, |addresses| print_addresses(json, addresses), shutdown).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ Error::Stopped) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
         }
-        Err(error) => refuse(&error),
+        Err(error) => refuse(json, &error),
     }
 }
 
-fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
+fn refuse(json: bool, error: &dyn std::fmt::Display) -> ExitCode {
     // Not a log line: the one message must be seen whatever the log's level.
-    let _ = writeln!(io::stderr(), "error: {error}");
+    let _ = if json {
+        writeln!(io::stderr(), "{}", serde_json::json!({ "error": error.to_string(), "exit": 2 }))
+    } else {
+        writeln!(io::stderr(), "error: {error}")
+    };
     ExitCode::from(2)
 }
 
-fn print_addresses(addresses: &[String]) {
+fn print_addresses(json: bool, addresses: &[String]) {
     let mut out = io::stdout().lock();
-    for address in addresses {
-        // A closed stdout is no reason to stop serving.
-        let _ = writeln!(out, "listening on {address}");
+    // A closed stdout is no reason to stop serving.
+    if json {
+        let _ = writeln!(out, "{}", serde_json::json!({ "listening": addresses }));
+    } else {
+        for address in addresses {
+            let _ = writeln!(out, "listening on {address}");
+        }
     }
     let _ = out.flush();
 }

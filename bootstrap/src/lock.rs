@@ -18,7 +18,15 @@ const LOCK: &str = "lock";
 /// Holds a data directory until dropped.
 #[derive(Debug)]
 #[must_use = "the directory is free again when this is dropped"]
-pub struct DirLock(#[expect(dead_code, reason = "the open file is the lock")] File);
+pub struct DirLock(File);
+
+impl Drop for DirLock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that was just forked shares the open file, and with it the lock, until it
+        // runs its own program. Unlocking frees the directory for all of them.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 /// Why a data directory cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -56,18 +64,18 @@ pub fn lock(dir: &Path) -> Result<DirLock, LockError> {
     make_dir(dir).map_err(failed)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = take(options.open(dir.join(LOCK)).map_err(failed)?, dir)?;
+    let mut held = take(options.open(dir.join(LOCK)).map_err(failed)?, dir)?;
     let mut name_holder = || {
-        file.set_len(0)?;
-        file.write_all(std::process::id().to_string().as_bytes())
+        held.0.set_len(0)?;
+        held.0.write_all(std::process::id().to_string().as_bytes())
     };
     name_holder().map_err(failed)?;
-    Ok(DirLock(file))
+    Ok(held)
 }
 
-fn take(mut file: File, dir: &Path) -> Result<File, LockError> {
+fn take(mut file: File, dir: &Path) -> Result<DirLock, LockError> {
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(DirLock(file)),
         Err(Errno::WOULDBLOCK) => Err(LockError::InUse { dir: dir.to_owned(), holder: holder(&mut file) }),
         Err(error) => Err(LockError::Io { dir: dir.to_owned(), source: error.into() }),
     }

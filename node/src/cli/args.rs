@@ -103,7 +103,7 @@ pub(super) struct UpArgs {
     /// Where the node keeps its key and data [default: gigmesh in $XDG_DATA_HOME or ~/.local/share]
     #[arg(long, value_name = "DIR", env = "GIGMESH_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// Where to listen, as a multiaddress; may be repeated
+    /// Where to listen, as a multiaddress; may be repeated [default: /ip4/0.0.0.0/tcp/0 and /ip4/0.0.0.0/udp/0/quic-v1]
     #[arg(long, value_name = "MULTIADDR", env = "GIGMESH_LISTEN", value_delimiter = ',')]
     listen: Vec<String>,
     /// A door into the network, as /ip4/../tcp/../p2p/..; may be repeated
@@ -256,7 +256,9 @@ impl Command {
             Self::Reputation(args) => args.door.json,
             Self::Peers(door) | Self::Id(door) | Self::Status(door) => door.json,
             Self::Config(ConfigCommand::Check { json, .. }) => *json,
-            Self::Bootstrap(_) | Self::Demo(_) | Self::DemoAgent { .. } => false,
+            Self::Bootstrap(args) => args.json,
+            Self::Demo(args) => args.json,
+            Self::DemoAgent { .. } => false,
         }
     }
 

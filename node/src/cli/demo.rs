@@ -47,7 +47,7 @@ pub struct DemoArgs {
     keep: Option<Option<PathBuf>>,
     /// Print what happens, and a summary at the end, as lines of JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// Runs the demo. Exit code 0 only if every task was accepted and rated by both sides.

@@ -170,6 +170,30 @@ impl Chain {
         seen.and_then(|seen| self.covered(side, &seen)).unwrap_or(0)
     }
 
+    /// All records after the award, causes before effects: a record comes after what its issuer had seen; of two that
+    /// had not seen each other, the earlier dated first.
+    pub fn in_order(&self) -> Vec<&Entry> {
+        let (mut requester, mut worker) = (self.requester.iter().peekable(), self.worker.iter().peekable());
+        let (mut requesters, mut workers) = (0, 0);
+        let at = |entry: &Entry| entry.link().map(|link| link.at);
+        let had_seen =
+            |entry: &Entry, of: Side| entry.link().and_then(|link| self.covered(of, &link.seen)).unwrap_or(0);
+        let mut order = Vec::with_capacity(self.requester.len() + self.worker.len());
+        while let (Some(ours), Some(theirs)) = (requester.peek(), worker.peek()) {
+            let ready = (had_seen(ours, Side::Worker) <= workers, had_seen(theirs, Side::Requester) <= requesters);
+            if ready == (true, false) || (ready == (true, true) && at(ours) < at(theirs)) {
+                order.extend(requester.next());
+                requesters += 1;
+            } else {
+                order.extend(worker.next());
+                workers += 1;
+            }
+        }
+        order.extend(requester);
+        order.extend(worker);
+        order
+    }
+
     /// The place of `side`'s next record.
     pub fn next_link(&self, side: Side, at: Timestamp) -> Link {
         let root = self.award.id().untyped();

@@ -1,9 +1,11 @@
 //! Questions about what is. Nothing here changes anything; every answer is bounded, with a cursor where there is more.
 
+use super::io::Review;
 use super::io::{
     AgentRow, CheckedView, Find, Found, HireRow, Query, RatingRow, ReputationView, Shown, ShownRecord, Status,
 };
 use super::{Peer, dated};
+use crate::hire::chain::Entry;
 use crate::hire::stage::Stage;
 use crate::hire::{Hire, HireId, Side, worker};
 use crate::id::{AgentId, Bytes32, Id};
@@ -21,7 +23,7 @@ impl Peer {
         match query {
             Query::Find(find) => Found::Agents(self.find(now, find)),
             Query::Hires { after } => self.list(*after),
-            Query::Show(id) => self.show(now, id),
+            Query::Show(id) => self.show(id),
             Query::Reputation(agent) => self.reputation_of(now, agent),
             Query::Page { room, after } => {
                 let (records, next) = self.directory.page(now, room, *after, limits::PAGE_BYTES, limits::ANSWER_ROWS);
@@ -75,7 +77,7 @@ impl Peer {
 
     fn list(&self, after: Option<Bytes32>) -> Found {
         let postings = self.postings.values().filter(|posting| posting.hires.is_empty()).map(posting_row);
-        let mut rows: Vec<HireRow> = postings.chain(self.hires.values().map(hire_row)).collect();
+        let mut rows: Vec<HireRow> = postings.chain(self.hires.values().map(|hire| self.hire_row(hire))).collect();
         let key = |row: &HireRow| row.hire.map_or(row.offer.untyped(), |hire| hire.untyped());
         rows.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| key(a).cmp(&key(b))));
         let start = after.and_then(|after| rows.iter().position(|row| key(row) == after)).map_or(0, |index| index + 1);
@@ -85,7 +87,7 @@ impl Peer {
         Found::Hires { rows, next }
     }
 
-    fn show(&self, now: Timestamp, id: &str) -> Found {
+    fn show(&self, id: &str) -> Found {
         let hires = self.hires.keys().map(|id| id.untyped());
         let postings = self.postings.keys().map(|id| id.untyped());
         let bids = self.bids.keys().map(|id| id.untyped());
@@ -94,13 +96,13 @@ impl Peer {
             Err(why) => return Found::Nothing(why),
         };
         if let Some(hire) = self.hires.get(&Id::from_bytes(full.0)) {
-            return Found::Shown(self.shown_hire(now, hire));
+            return Found::Shown(self.shown_hire(hire));
         }
         if let Some(posting) = self.postings.get(&Id::from_bytes(full.0)) {
             // A posting with one hire is that hire.
             if let ([only], Some(hire)) = (&posting.hires[..], posting.hires.last().and_then(|id| self.hires.get(id))) {
                 debug_assert_eq!(*only, hire.id());
-                return Found::Shown(self.shown_hire(now, hire));
+                return Found::Shown(self.shown_hire(hire));
             }
             return Found::Shown(shown_posting(posting));
         }
@@ -125,16 +127,12 @@ impl Peer {
         }
     }
 
-    fn shown_hire(&self, _now: Timestamp, hire: &Hire) -> Shown {
+    fn shown_hire(&self, hire: &Hire) -> Shown {
         let facts = hire.facts();
         let posting = self.postings.get(&hire.offer.id());
-        let chain = [Side::Requester, Side::Worker]
-            .into_iter()
-            .flat_map(|side| hire.chain.of(side))
-            .map(|entry| entry.record());
         let roots = [Record::from(hire.offer.clone()), hire.claim.clone().into(), hire.chain.award().clone().into()];
-        let mut records: Vec<Record> = roots.into_iter().chain(chain).collect();
-        records.sort_by_key(dated);
+        let chain = hire.chain.in_order().into_iter().map(Entry::record);
+        let records: Vec<Record> = roots.into_iter().chain(chain).collect();
         let result = facts.delivery.as_ref().map(|delivery| delivery.blob);
         let held = result.is_some_and(|blob| hire.side == Side::Worker || hire.fetched.contains(&blob.root));
         let view = |checked: &crate::hire::Checked| CheckedView {
@@ -142,7 +140,7 @@ impl Peer {
             sealed: checked.sealed.clone(),
         };
         Shown {
-            row: hire_row(hire),
+            row: self.hire_row(hire),
             deadline: hire.deadline(&facts).filter(|_| hire.closed.is_none()),
             hires: posting.map_or_else(|| vec![hire.id()], |posting| posting.hires.clone()),
             claims: posting.map_or(0, |posting| posting.claims.len()),
@@ -152,6 +150,24 @@ impl Peer {
             checks: hire.checked.iter().map(|(root, checked)| (*root, view(checked))).collect(),
             result,
             held,
+        }
+    }
+
+    fn hire_row(&self, hire: &Hire) -> HireRow {
+        let facts = hire.facts();
+        let person =
+            self.postings.get(&hire.offer.id()).is_some_and(|posting| posting.task.review_by == Review::Person);
+        let mine_to_judge = person && facts.stage == Stage::Reviewing && hire.checks(&facts).is_some();
+        HireRow {
+            hire: Some(hire.id()),
+            offer: hire.offer.id(),
+            side: hire.side,
+            with: Some(hire.other()),
+            skill: hire.chain.award().skill.clone(),
+            stage: if mine_to_judge { "waits for your judgement".to_owned() } else { stage_name(facts.stage) },
+            closed: hire.closed,
+            price: Some(hire.terms().price.clone()),
+            at: hire.terms().at,
         }
     }
 
@@ -258,20 +274,6 @@ fn stage_name(stage: Stage) -> String {
         Stage::Contested => "contested".into(),
         Stage::Receipted(outcome) => format!("closed by the requester: {outcome}"),
         Stage::Settled(outcome) => format!("settled: {outcome}"),
-    }
-}
-
-fn hire_row(hire: &Hire) -> HireRow {
-    HireRow {
-        hire: Some(hire.id()),
-        offer: hire.offer.id(),
-        side: hire.side,
-        with: Some(hire.other()),
-        skill: hire.chain.award().skill.clone(),
-        stage: stage_name(hire.facts().stage),
-        closed: hire.closed,
-        price: Some(hire.terms().price.clone()),
-        at: hire.terms().at,
     }
 }
 

@@ -90,7 +90,7 @@ fn a_refusal_without_a_failed_check_is_contested() {
     world.hire(task, None);
     world.drive(Millis::mins(1));
     let id = world.hire_of(0).hire.unwrap();
-    assert_eq!(world.hire_of(0).stage, "in review");
+    assert_eq!([0, 1].map(|n| world.hire_of(n).stage), ["waits for your judgement", "in review"]);
     world.command(0, Command::Judge { hire: id, ruling: Ruling::Refused, note: "I do not like it".into() }).unwrap();
     world.drive(DAYS);
     assert_eq!(world.ends(), [Some((Outcome::Contested, false)); 2]);

@@ -212,7 +212,7 @@ fn killed_after_the_ack(side: Side) {
     let mut market = Market::create(&[counter()]);
     market.requester.post(&task(&market, "person", "500ms"), None);
     let hire = market.requester.first_hire();
-    let waits = |shown: &Value| stage(shown) == "in review" && shown["checks"] != json!({});
+    let waits = |shown: &Value| stage(shown) == "waits for your judgement";
     market.requester.when(&hire, "a checked delivery", waits);
     market.workers[0].when(&hire, "the ack", |shown| stage(shown) == "in review");
     fell(&mut market, side);
