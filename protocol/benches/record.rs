@@ -47,6 +47,7 @@ fn offer(n: u64, checks: Checks) -> Offer {
             "Rows, mean and the last month of a table of monthly readings: comma-separated, one header line, a month and a \
              reading in each row. Name the months that are missing, and say how the mean was rounded. The result is JSON.",
         ),
+        properties: Default::default(),
     }
 }
 
@@ -70,6 +71,7 @@ fn manifest(n: u64) -> Manifest {
         path: format!("table/summarise/kind-{i}").parse().expect("a skill"),
         input: None,
         price: "0.02 USD per 1000 rows".parse().expect("a price"),
+        constraint: None,
         expect: Millis::secs(20),
         output: None,
         properties: Default::default(),

@@ -125,6 +125,8 @@ pub struct Hire {
     pub wish: Option<Wish>,
     /// My own judgement and the opening of its seal, made with the receipt or countersign.
     pub judgement: Option<(Judgement, Option<Bytes32>)>,
+    /// A person's scores of the other side, to be given in place of the derived ones.
+    pub scored: Option<Scores>,
     /// How it ended, once it has. A late record that counts may change it.
     pub closed: Option<Closed>,
     /// Whether my rating was issued.
@@ -198,6 +200,7 @@ impl Hire {
             checked: BTreeMap::new(),
             wish: None,
             judgement: None,
+            scored: None,
             closed: None,
             rated: false,
             through: false,

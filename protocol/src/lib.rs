@@ -13,6 +13,7 @@ pub mod directory;
 pub mod gossip;
 pub mod hire;
 pub mod id;
+pub mod ledger;
 pub mod limits;
 pub mod market;
 pub mod merkle;

@@ -44,6 +44,8 @@ pub const BRIEF: usize = RECORD - ENVELOPE_OVERHEAD;
 pub const VERDICT: usize = 64 * 1024 - ENVELOPE_OVERHEAD;
 /// A rating with the envelopes of its permit.
 pub const RATING: usize = 4 * 1024 - ENVELOPE_OVERHEAD;
+/// The envelope of a rating.
+pub const RATING_RECORD: usize = RATING + ENVELOPE_OVERHEAD;
 /// One envelope inside a permit.
 pub const PERMIT_PART: usize = 768;
 
@@ -184,6 +186,18 @@ pub const PROGRESS: usize = 64;
 pub const QUESTIONS: usize = 16;
 /// Deliveries in one hire: the first, and what changes were wanted of it.
 pub const DELIVERIES: usize = 8;
+/// Claims whose comparison is kept with an award, best first: what a person reads.
+pub const CONSIDERED: usize = 16;
+/// Offers and claims that came to nothing, kept for `work --why`.
+pub const PASSED: usize = 256;
+/// Ratings of an agent, as this peer counts them, below which it is a newcomer.
+pub const NEWCOMER: usize = 3;
+/// Lines of the ledger held in memory; the balances count all of them.
+pub const LEDGER: usize = 100_000;
+/// Rules about whom to hire.
+pub const RULES: usize = 64;
+/// Agents named in one such rule.
+pub const RULE_AGENTS: usize = 1_024;
 /// Rounds of one slot: how often it may be awarded again.
 pub const ROUNDS: u16 = 64;
 /// Steps one hire may take for one input: every step changes its stage or starts work, so a few are the most.
@@ -225,6 +239,23 @@ pub const ROOM_DEPTH: usize = 1;
 
 /// Ratings held in memory, at somewhat over half a kilobyte each.
 pub const RATINGS: usize = 250_000;
+/// Ratings of one subject kept from strangers: enough to see a pattern, and nobody can fill the store with words about one.
+pub const STRANGERS: usize = 64;
+/// Ratings named in one piece of news.
+pub const NEWS: usize = 16;
+/// How long news of a rating is news; later it is found by asking.
+pub const NEWS_LIFE: Millis = Millis::mins(2);
+/// News taken of one rater in [`NEWS_LIFE`]: more hires than that nobody closes, and each costs its readers a request.
+pub const NEWS_PER_RATER: usize = 256;
+/// Raters whose news is counted at once.
+pub const NEWS_RATERS: usize = 4_096;
+/// Requests for ratings under way at once.
+pub const RATING_ASKS: usize = 8;
+/// Requests for ratings that wait; with more the latest is not made, and the subject is asked about when its manifest is
+/// renewed.
+pub const RATING_QUEUE: usize = 8_192;
+/// Pages of ratings asked of one peer about one subject.
+pub const RATING_PAGES: u32 = 4;
 /// Ratings of one subject that an answer lists.
 pub const RATINGS_LISTED: usize = 256;
 

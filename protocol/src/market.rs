@@ -14,11 +14,13 @@ pub mod delivery;
 pub mod link;
 pub mod manifest;
 pub mod offer;
+pub mod opened;
 pub mod price;
 pub mod progress;
 pub mod question;
 pub mod rating;
 pub mod receipt;
+pub mod reject;
 pub mod skill;
 pub mod verdict;
 
@@ -32,10 +34,12 @@ pub use delivery::{Ack, Delivery};
 pub use link::Link;
 pub use manifest::{Manifest, SkillEntry};
 pub use offer::Offer;
+pub use opened::{News, Opened};
 pub use progress::Progress;
 pub use question::{Answer, Question};
 pub use rating::{Judgement, Permit, Rating, Scores};
 pub use receipt::{CloseTerms, Countersign, Outcome, Receipt, ReceiptTerms};
+pub use reject::Reject;
 pub use skill::Skill;
 pub use verdict::{Ruling, Verdict};
 

@@ -15,11 +15,13 @@ mod hearing;
 mod hiring;
 pub mod io;
 mod life;
+mod money;
+mod pull;
 mod query;
 mod serving;
 pub mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_core::CryptoRng;
 
@@ -28,6 +30,7 @@ use crate::hire::chain::Entry;
 use crate::hire::outbox::Outbox as Letters;
 use crate::hire::{Attempt, Closed, Hire, HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
+use crate::ledger::Ledger;
 use crate::limits;
 use crate::market::{Claim, Contact, Manifest, Offer, Rating, Skill};
 use crate::record::{Record, Refusal, Signer, Verified};
@@ -35,9 +38,10 @@ use crate::reputation::{BetaMean, Model};
 use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
 use event::{Event, Logged, Subject};
-use io::{Config, Input, Origin, Outbox, Output};
+use io::{Config, Input, Origin, Outbox, Output, PassedRow};
+use pull::Pull;
 
-pub use hiring::Posting;
+pub use hiring::{Asked, Posting};
 pub use serving::Bid;
 
 /// Why a journal cannot be replayed: it was written by another release, or is not this peer's.
@@ -85,6 +89,7 @@ pub struct Peer {
     bids: BTreeMap<Id<Claim>, Bid>,
     hires: BTreeMap<HireId, Hire>,
     reputation: BetaMean,
+    ledger: Ledger,
     // Soft.
     directory: Directory,
     letters: Letters,
@@ -97,6 +102,10 @@ pub struct Peer {
     rooms: BTreeSet<String>,
     /// Whom we are catching up with: the last cursor, and how many pages we still ask for.
     paging: BTreeMap<(AgentId, String), (Bytes32, u32)>,
+    /// Ratings of others that we ask for.
+    pull: Pull,
+    /// Offers and claims that came to nothing, the newest last.
+    passed: VecDeque<PassedRow>,
     manifest: Option<Verified<Manifest>>,
     contact: Option<Verified<Contact>>,
     addresses: Vec<String>,
@@ -124,6 +133,7 @@ impl Peer {
             bids: BTreeMap::new(),
             hires: BTreeMap::new(),
             reputation: BetaMean::default(),
+            ledger: Ledger::default(),
             directory: Directory::default(),
             letters: Letters::default(),
             busy: BTreeMap::new(),
@@ -133,6 +143,8 @@ impl Peer {
             wake_of: BTreeMap::new(),
             rooms: BTreeSet::new(),
             paging: BTreeMap::new(),
+            pull: Pull::default(),
+            passed: VecDeque::new(),
             manifest: None,
             contact: None,
             addresses: Vec::new(),
@@ -192,8 +204,8 @@ impl Peer {
     /// Takes one input and appends what is to be done to `out`.
     pub fn handle(&mut self, now: Timestamp, input: Input, out: &mut Outbox) {
         match input {
-            Input::Record { from: _, origin, record } => {
-                let verdict = self.hear(now, record, out);
+            Input::Record { from, origin, record } => {
+                let verdict = self.hear(now, from, record, out);
                 if let Origin::Gossip(token) = origin {
                     out.push(Output::Verdict(token, verdict));
                 }
@@ -225,6 +237,9 @@ impl Peer {
                     self.paging.insert((from, room.clone()), (next, left - 1));
                     out.push(Output::AskPage { to: from, room, after: Some(next) });
                 }
+            }
+            Input::Ratings { from, wanted, ratings, next } => {
+                self.on_ratings(now, from, wanted, ratings, next, out);
             }
             Input::Addresses(addresses) => {
                 self.addresses = addresses;
@@ -258,7 +273,13 @@ impl Peer {
         done.sort_unstable_by(|a, b| b.cmp(a));
         let old = |hire: &Hire| hire.closed.is_some_and(|closed| now > closed.at + limits::SERVED);
         let served_long = self.hires.iter().filter(|(_, hire)| old(hire)).map(|(id, _)| *id);
-        done.iter().skip(limits::CLOSED_KEPT).map(|(_, id)| *id).chain(served_long).collect()
+        // What was spent today is counted from the hires themselves.
+        let counted = |id: &HireId| {
+            let today = |hire: &Hire| hire.side == Side::Requester && hire.terms().at.day() >= now.day();
+            !self.config.buy.per_day.is_empty() && self.hires.get(id).is_some_and(today)
+        };
+        let done = done.iter().skip(limits::CLOSED_KEPT).map(|(_, id)| *id).chain(served_long);
+        done.filter(|id| !counted(id)).collect()
     }
 
     /// Whether the journal's compaction may move this event to the archive, when it forgets the hires of `past`.
@@ -266,7 +287,7 @@ impl Peer {
         let Ok(logged) = Logged::decode(event, &self.signer.network()) else { return Retain::Live };
         let gone = |id: &HireId| past.contains(id) || !self.hires.contains_key(id);
         let live = match logged.event.subject() {
-            Subject::Rating => true,
+            Subject::Own => true,
             Subject::Hire(id) => !gone(&id),
             Subject::Claim(id) => self.bids.contains_key(&id),
             Subject::Offer(id) => self.postings.get(&id).is_some_and(|posting| !posting.is_past(&gone)),
@@ -331,13 +352,13 @@ impl Peer {
                 award: Record::Award(award),
                 claim: Record::Claim(claim),
                 offer: Record::Offer(offer),
-                reason,
+                why,
             } => {
                 let id = award.id();
                 if let Some(posting) = self.postings.get_mut(&offer.id()).filter(|_| side == Side::Requester) {
                     posting.claims.remove(&claim.issuer());
                     posting.hires.push(id);
-                    posting.chosen.insert(id, reason);
+                    posting.chosen.insert(id, *why);
                 }
                 self.bids.remove(&claim.id());
                 self.hires.insert(id, Hire::new(side, award, claim, offer));
@@ -372,6 +393,18 @@ impl Peer {
             }
             Event::Reopened { hire } => self.with(hire, |hire| (hire.closed, hire.through) = (None, false)),
             Event::Through { hire } => self.with(hire, |hire| hire.through = true),
+            Event::Asked { offer, with, price } => {
+                if let Some(posting) = self.postings.get_mut(&offer) {
+                    posting.asked = Some(Asked { at, with, price });
+                }
+            }
+            Event::Approved { offer, up_to } => {
+                if let Some(posting) = self.postings.get_mut(&offer) {
+                    (posting.asked, posting.approved) = (None, Some(up_to));
+                }
+            }
+            Event::Scored { hire, scores } => self.with(hire, |hire| hire.scored = Some(scores)),
+            Event::Booked { entry } => self.ledger.book(entry),
             Event::Rated { rating: Record::Rating(rating) } => {
                 self.with(rating.judgement.hire, |hire| hire.rated = true);
                 return self.reputation.insert(&rating);
@@ -420,6 +453,7 @@ impl Peer {
         if std::mem::take(&mut self.hungry) {
             self.look_for_work(now, out);
         }
+        self.ask_for_ratings(now, out);
         for (to, records) in self.letters.due(now) {
             let hints = self.directory.contact_of(&to, now);
             out.push(Output::Send { to, hints, records });
@@ -466,6 +500,8 @@ fn dated(record: &Record) -> Option<Timestamp> {
         Record::Contact(contact) => Some(contact.at),
         Record::Offer(offer) => Some(offer.at),
         Record::Claim(claim) => Some(claim.at),
+        Record::Reject(reject) => Some(reject.at),
+        Record::Opened(news) => Some(news.at),
         Record::Award(award) => award.private().map(|terms| terms.at),
         other => Entry::try_from(other.clone()).ok().and_then(|entry| entry.link().map(|link| link.at)),
     }

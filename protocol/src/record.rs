@@ -385,6 +385,8 @@ records!(
     Receipt,
     Countersign,
     Rating,
+    Reject,
+    Opened,
 );
 
 impl Record {

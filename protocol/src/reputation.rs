@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::function::beta::inv_beta_reg;
 
 use crate::hire::HireId;
@@ -19,7 +19,7 @@ use crate::record::Verified;
 use crate::time::Millis;
 
 /// What is judged of a piece of work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Criterion {
     /// Share of the checks passed.
@@ -48,7 +48,7 @@ impl Criterion {
 }
 
 /// How good somebody is, between 0 and 1, and how sure that is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The expected score.
     pub mean: f64,
@@ -70,7 +70,7 @@ impl Estimate {
 }
 
 /// One opinion.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct View {
     /// Over all criteria.
     pub overall: Estimate,
@@ -79,7 +79,7 @@ pub struct View {
 }
 
 /// What both sides signed, counted without asking who they are. Cheap to fake among friends: shown, never chosen by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Facts {
     /// Hires, as either side, whose close both signed.
     pub hires: u32,
@@ -92,7 +92,7 @@ pub struct Facts {
 }
 
 /// The three columns in which reputation is always shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Columns {
     /// The viewer's own; `None` is "no view yet", which is not the same as a bad one.
     pub mine: Option<View>,
@@ -149,6 +149,15 @@ pub trait Model {
 
     /// The ratings of `subject`, newest first, at most `limit`.
     fn ratings_of(&self, subject: &AgentId, limit: usize) -> Vec<(About, Evidence)>;
+
+    /// Ratings of `subject` in order of their ids, after one of them: at most `limit`.
+    fn ids_of(&self, subject: &AgentId, after: Option<Id<Rating>>, limit: usize) -> Vec<Id<Rating>>;
+
+    /// Whether this rating of `subject` by `rater` is held.
+    fn holds(&self, subject: &AgentId, rater: &AgentId, rating: &Id<Rating>) -> bool;
+
+    /// How many ratings of `subject` are held.
+    fn count(&self, subject: &AgentId) -> usize;
 
     /// How many ratings are held.
     fn len(&self) -> usize;
@@ -309,6 +318,22 @@ impl Model for BetaMean {
         let mut newest: Vec<_> = self.about(subject, None).collect();
         newest.sort_unstable_by_key(|(_, held)| (std::cmp::Reverse(held.day), held.id));
         newest.into_iter().take(limit).map(|(about, held)| (*about, held.clone())).collect()
+    }
+
+    fn ids_of(&self, subject: &AgentId, after: Option<Id<Rating>>, limit: usize) -> Vec<Id<Rating>> {
+        let ids = self.about(subject, None).map(|(_, held)| held.id);
+        let mut ids: Vec<_> = ids.filter(|id| after.is_none_or(|after| *id > after)).collect();
+        ids.sort_unstable();
+        ids.truncate(limit);
+        ids
+    }
+
+    fn holds(&self, subject: &AgentId, rater: &AgentId, rating: &Id<Rating>) -> bool {
+        self.about(subject, Some(rater)).any(|(_, held)| held.id == *rating)
+    }
+
+    fn count(&self, subject: &AgentId) -> usize {
+        self.about(subject, None).count()
     }
 
     fn len(&self) -> usize {

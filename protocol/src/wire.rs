@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Bytes, DecodeError, List, Text};
 use crate::hire::HireId;
-use crate::id::Bytes32;
+use crate::id::{AgentId, Bytes32};
 use crate::limits;
 use crate::record::Record;
 
@@ -45,6 +45,16 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Bytes32>,
     },
+    /// Ratings of one subject, in order of their ids, after this one.
+    Ratings {
+        /// Whom they are about.
+        about: AgentId,
+        /// The cursor of the answer before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Bytes32>,
+    },
+    /// These ratings.
+    RatingsById(List<Bytes32, { limits::NEWS }>),
     /// The leaf hashes of a blob.
     Leaves {
         /// Within this hire.
@@ -90,6 +100,14 @@ pub enum Response {
         next: Option<Bytes32>,
         /// Envelopes of manifests, offers and contacts.
         records: List<Bytes<{ limits::GOSSIP_RECORD }>, { limits::ANSWER_ROWS }>,
+    },
+    /// To a request for ratings: what is held of them.
+    Ratings {
+        /// Where to go on; absent at the end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Bytes32>,
+        /// Envelopes.
+        ratings: List<Bytes<{ limits::RATING_RECORD }>, { limits::STRANGERS }>,
     },
     /// Leaf hashes, 32 bytes each.
     Leaves(Bytes<{ limits::MESSAGE }>),

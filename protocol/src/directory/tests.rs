@@ -24,6 +24,7 @@ fn manifest(agent: u8, seq: u64, expires: u64, skills: &[&str]) -> Verified<Mani
         path: skill(path),
         input: None,
         price: Price::free(),
+        constraint: None,
         expect: Millis(1),
         output: None,
         properties: Properties::default(),
@@ -58,6 +59,7 @@ fn offer(agent: u8, nonce: u8, seq: u64, expires: u64, slots: u16, path: &str) -
         review: Millis(1),
         expires: NOW + Millis(expires),
         summary: Text::default(),
+        properties: Properties::default(),
     })
 }
 

@@ -5,10 +5,10 @@
 
 use crate::hire::stage::{Facts, Stage};
 use crate::hire::{Hire, Say, Side, Step, Todo, Wish};
-use crate::limits::GRACE;
+use crate::limits::{CLOSE, GRACE};
 use crate::market::{Outcome, Ruling, Scores};
 use crate::peer::io::{Review, Task};
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 
 /// The next step of the requester.
 pub fn next(hire: &Hire, task: &Task, now: Timestamp, idle: bool) -> Option<Step> {
@@ -26,6 +26,7 @@ pub fn next(hire: &Hire, task: &Task, now: Timestamp, idle: bool) -> Option<Step
         Stage::Working if now > facts.due + GRACE => Some(receipt(hire, &facts, Outcome::Failed)),
         Stage::Delivered if now <= facts.due + hire.terms().review => Some(Step::Say(Say::Ack)),
         Stage::Reviewing => review(hire, &facts, task, now, idle),
+        Stage::Judged(_) | Stage::Cancelled(_) if waits_for_rating(hire, &facts, task.rating_by, now) => None,
         Stage::Judged(Ruling::Accepted) => Some(receipt(hire, &facts, Outcome::Accepted)),
         Stage::Judged(Ruling::Refused) => Some(receipt(hire, &facts, Outcome::Refused)),
         Stage::Cancelled(Side::Requester) => Some(receipt(hire, &facts, Outcome::CancelledByRequester)),
@@ -39,6 +40,17 @@ pub fn unserved_at(hire: &Hire, facts: &Facts) -> Option<Timestamp> {
     let until = facts.review_until.filter(|_| facts.stage == Stage::Reviewing)?;
     let held = facts.delivery.as_ref().is_some_and(|delivery| hire.fetched.contains(&delivery.blob.root));
     (!held).then(|| Timestamp(until.0 - hire.terms().review.0.min(until.0) / 8))
+}
+
+/// Until when a person may rate before the close is signed with derived scores: half of the time for the close.
+pub fn rate_by(facts: &Facts) -> Option<Timestamp> {
+    facts.since.map(|since| since + Millis(CLOSE.0 / 2))
+}
+
+/// Whether the close waits for a person to rate.
+pub fn waits_for_rating(hire: &Hire, facts: &Facts, rating_by: Review, now: Timestamp) -> bool {
+    let due = rate_by(facts).is_some_and(|by| now < by);
+    rating_by == Review::Person && hire.scored.is_none() && due
 }
 
 fn review(hire: &Hire, facts: &Facts, task: &Task, now: Timestamp, idle: bool) -> Option<Step> {
@@ -74,7 +86,7 @@ fn verdict(ruling: Ruling, checked: Option<&crate::hire::Checked>, note: &str) -
 }
 
 fn receipt(hire: &Hire, facts: &Facts, outcome: Outcome) -> Step {
-    Step::Say(Say::Receipt { outcome, scores: judge(hire, facts, outcome) })
+    Step::Say(Say::Receipt { outcome, scores: hire.scored.or_else(|| judge(hire, facts, outcome)) })
 }
 
 /// What the requester thinks of the worker, from what was measured; `None` where the worker is not to be judged.

@@ -1,12 +1,20 @@
-//! Which claim is awarded: small policies in the order the task names them. The order of arrival never matters.
+//! Which claim is awarded: small policies, composed as the task says. The order of arrival never matters.
+//!
+//! First call for the proven: with a `bar`, claims below it are considered only if none above it is there. A way in for
+//! newcomers: a bounded share of awards goes to the best of them, where that costs no more than the best claim. Within
+//! that, claims are told apart by the task's `prefer`, in its order, and at last by their ids.
 
 use std::cmp::Ordering;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::AgentId;
+use crate::limits;
 use crate::market::Claim;
+use crate::market::price::Price;
 use crate::record::Verified;
+use crate::time::Millis;
 
 /// One way to tell two claims apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +24,8 @@ pub enum Prefer {
     Price,
     /// The shorter expected time.
     Time,
+    /// The more specific skill: who does just this before who does anything of the kind.
+    Fit,
     /// The higher lower end of the reputation interval, in steps of a twentieth so that a trifle does not outweigh the
     /// policies after it.
     ReputationLow,
@@ -23,7 +33,7 @@ pub enum Prefer {
 
 /// A word that is no policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no way to choose; use \"price\", \"time\" or \"reputation.low\"")]
+#[error("{0:?} is no way to choose; use \"price\", \"time\", \"fit\" or \"reputation.low\"")]
 pub struct UnknownPrefer(String);
 
 impl FromStr for Prefer {
@@ -32,6 +42,7 @@ impl FromStr for Prefer {
         match text {
             "price" => Ok(Self::Price),
             "time" => Ok(Self::Time),
+            "fit" => Ok(Self::Fit),
             "reputation.low" => Ok(Self::ReputationLow),
             other => Err(UnknownPrefer(other.chars().take(40).collect())),
         }
@@ -48,9 +59,39 @@ impl From<Prefer> for String {
         match prefer {
             Prefer::Price => "price",
             Prefer::Time => "time",
+            Prefer::Fit => "fit",
             Prefer::ReputationLow => "reputation.low",
         }
         .to_owned()
+    }
+}
+
+/// How a task chooses among claims.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choosing {
+    /// How claims are ordered; the first that tells two apart decides.
+    pub prefer: Vec<Prefer>,
+    /// The lower end of the reputation interval, in per mille, from which on a claimant has first call.
+    pub bar: Option<u16>,
+    /// The newcomers' lane.
+    pub newcomers: Lane,
+}
+
+/// The newcomers' lane: how much of the work goes to agents without history.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lane {
+    /// At most this share of the requester's awards, in per mille.
+    pub share: u16,
+    /// Only for work that costs no more.
+    pub up_to: Option<Price>,
+}
+
+impl Lane {
+    /// Whether the next award may go to a newcomer, after `given` of `all` awards have.
+    pub fn is_due(&self, given: usize, all: usize) -> bool {
+        (given + 1).saturating_mul(1000) <= usize::from(self.share).saturating_mul(all + 1)
     }
 }
 
@@ -59,35 +100,154 @@ impl From<Prefer> for String {
 pub struct Candidate<'a> {
     /// The claim.
     pub claim: &'a Verified<Claim>,
-    /// Lower end of the claimant's reputation at the task's skill, 0 to 1.
-    pub low: f64,
+    /// Lower end of the claimant's reputation at the task's skill, in per mille.
+    pub low: u16,
+    /// Whether this peer knows too little of it to judge.
+    pub newcomer: bool,
+    /// Segments of the claimant's skill that covers the task's; 0 if its manifest is not here.
+    pub fit: usize,
+}
+
+/// A claim as it was looked at when the choice was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Considered {
+    /// Who claimed.
+    pub agent: AgentId,
+    /// At what price.
+    pub price: Price,
+    /// How long it expected to take.
+    pub expect: Millis,
+    /// See [`Candidate::low`].
+    pub low: u16,
+    /// See [`Candidate::newcomer`].
+    pub newcomer: bool,
+    /// See [`Candidate::fit`].
+    pub fit: usize,
+    /// What became of it: `chosen`, or why not.
+    pub outcome: String,
+}
+
+/// Why a claim was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Why {
+    /// In one line.
+    pub reason: String,
+    /// Whether it was given to a newcomer as such.
+    pub lane: bool,
+    /// How many claims there were, those left out included.
+    pub claims: usize,
+    /// The claims, the chosen one first, at most `limits::CONSIDERED`.
+    pub considered: Vec<Considered>,
 }
 
 /// Compares two candidates: `Less` is the better one. Total, by the claim's id at last.
-pub fn compare(a: &Candidate<'_>, b: &Candidate<'_>, prefer: &[Prefer]) -> Ordering {
-    let step = |low: f64| (low * 20.0).floor() as i64;
-    let by = |policy: &Prefer| match policy {
-        // Prices of another unit or currency were not admitted as candidates.
-        Prefer::Price => a.claim.price.amount().micros().cmp(&b.claim.price.amount().micros()),
-        Prefer::Time => a.claim.expect.cmp(&b.claim.expect),
-        Prefer::ReputationLow => step(b.low).cmp(&step(a.low)),
-    };
-    prefer
-        .iter()
-        .map(by)
-        .find(|order| order.is_ne())
-        .unwrap_or(Ordering::Equal)
+pub fn compare(a: &Candidate<'_>, b: &Candidate<'_>, choosing: &Choosing) -> Ordering {
+    let below = |candidate: &Candidate<'_>| choosing.bar.is_some_and(|bar| candidate.low < bar);
+    below(a)
+        .cmp(&below(b))
+        .then_with(|| {
+            choosing.prefer.iter().map(|policy| by(*policy, a, b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+        })
         .then_with(|| a.claim.id().cmp(&b.claim.id()))
 }
 
-/// Why this candidate was chosen, in words.
-pub fn reason(chosen: &Candidate<'_>, among: usize, prefer: &[Prefer]) -> String {
-    let names: Vec<String> = prefer.iter().map(|policy| String::from(*policy)).collect();
-    format!(
-        "best of {among} by {}: price {}, expected time {}, reputation.low {:.2}",
-        if names.is_empty() { "claim id".to_owned() } else { names.join(", then ") },
-        chosen.claim.price,
-        chosen.claim.expect,
-        chosen.low,
-    )
+fn unit(candidate: &Candidate<'_>) -> (Option<String>, String) {
+    let price = &candidate.claim.price;
+    (price.amount().currency().map(|currency| currency.as_str().to_owned()), price.per().name().to_owned())
+}
+
+fn by(policy: Prefer, a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
+    let step = |candidate: &Candidate<'_>| candidate.low / 50;
+    match policy {
+        // Prices that do not compare, as only a task without a ceiling can have them, are put apart by what they are in,
+        // so that the order stays total.
+        Prefer::Price => a.claim.price.compare(&b.claim.price).unwrap_or_else(|| unit(a).cmp(&unit(b))),
+        Prefer::Time => a.claim.expect.cmp(&b.claim.expect),
+        Prefer::Fit => b.fit.cmp(&a.fit),
+        Prefer::ReputationLow => step(b).cmp(&step(a)),
+    }
+}
+
+/// The claim to award, and why; with `lane`, a newcomer may be preferred.
+pub fn choose<'a, 'c>(
+    candidates: &'a [Candidate<'c>],
+    choosing: &Choosing,
+    lane: bool,
+) -> Option<(&'a Candidate<'c>, Why)> {
+    let mut ranked: Vec<&Candidate<'_>> = candidates.iter().collect();
+    ranked.sort_by(|a, b| compare(a, b, choosing));
+    let best = *ranked.first()?;
+    let cheap = |candidate: &Candidate<'_>| {
+        let below = |price: &Price| candidate.claim.price.compare(price).is_some_and(Ordering::is_le);
+        below(&best.claim.price) && choosing.newcomers.up_to.as_ref().is_none_or(below)
+    };
+    let newcomer = ranked.iter().position(|candidate| candidate.newcomer && cheap(candidate));
+    let by_lane = newcomer.filter(|_| lane && !best.newcomer);
+    let chosen = ranked.remove(by_lane.unwrap_or(0));
+    let reason = match (by_lane, ranked.first()) {
+        (Some(_), Some(best)) => format!("the newcomers' turn: new here, and no dearer than {}", best.claim.price),
+        (_, None) => "the only claim that fits".to_owned(),
+        (_, Some(next)) => format!("before the next of {}: {}", candidates.len(), verdict(chosen, next, choosing).0),
+    };
+    let lost = |candidate: &&Candidate<'_>| match by_lane {
+        Some(_) if compare(candidate, chosen, choosing).is_lt() => "it was a newcomer's turn".to_owned(),
+        _ => verdict(chosen, candidate, choosing).1,
+    };
+    let others = ranked.iter().map(|candidate| considered(candidate, lost(candidate)));
+    let all = std::iter::once(considered(chosen, "chosen".to_owned())).chain(others);
+    let why = Why {
+        reason,
+        lane: by_lane.is_some(),
+        claims: candidates.len(),
+        considered: all.take(limits::CLAIMS_PER_OFFER).collect(),
+    };
+    Some((chosen, why))
+}
+
+fn considered(candidate: &Candidate<'_>, outcome: String) -> Considered {
+    Considered {
+        agent: candidate.claim.issuer(),
+        price: candidate.claim.price.clone(),
+        expect: candidate.claim.expect,
+        low: candidate.low,
+        newcomer: candidate.newcomer,
+        fit: candidate.fit,
+        outcome,
+    }
+}
+
+/// What told `chosen` from `other`, as each of them may be told.
+fn verdict(chosen: &Candidate<'_>, other: &Candidate<'_>, choosing: &Choosing) -> (String, String) {
+    let low = |candidate: &Candidate<'_>| format!("{:.2}", f64::from(candidate.low) / 1000.0);
+    if let Some(bar) = choosing.bar
+        && (chosen.low < bar) != (other.low < bar)
+    {
+        let bar = format!("{:.2}", f64::from(bar) / 1000.0);
+        return (
+            format!("at or above the bar of {bar}, the other below it"),
+            format!("reputation {} is below the bar of {bar}, and others are above it", low(other)),
+        );
+    }
+    let decided = choosing.prefer.iter().find(|policy| by(**policy, chosen, other).is_ne());
+    match decided {
+        Some(Prefer::Price) => (
+            format!("cheaper, {} against {}", chosen.claim.price, other.claim.price),
+            format!("dearer: {}, and {} was chosen", other.claim.price, chosen.claim.price),
+        ),
+        Some(Prefer::Time) => (
+            format!("faster, {} against {}", chosen.claim.expect, other.claim.expect),
+            format!("slower: {}, and {} was chosen", other.claim.expect, chosen.claim.expect),
+        ),
+        Some(Prefer::Fit) => {
+            ("more specific to the skill".to_owned(), "another worker's skill is more specific to the task".to_owned())
+        }
+        Some(Prefer::ReputationLow) => (
+            format!("better known to be good, reputation.low {} against {}", low(chosen), low(other)),
+            format!("reputation.low {}, and {} was chosen", low(other), low(chosen)),
+        ),
+        None => (
+            "equal in all that was asked for, decided by the claims' ids".to_owned(),
+            "equal in all that was asked for; decided by the claims' ids".to_owned(),
+        ),
+    }
 }

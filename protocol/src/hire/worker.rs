@@ -3,10 +3,12 @@
 //! In: the hire, what this peer can take on, the time. Out: at most one step, the most urgent; asked again after each.
 //! Must never happen: a second start of an agent that was not declared restartable.
 
+use crate::hire::requester::waits_for_rating;
 use crate::hire::stage::{Facts, Stage};
 use crate::hire::{Hire, Say, Step, Todo, Wish};
 use crate::limits;
 use crate::market::{BlobRef, Brief, Outcome, Ruling, Scores};
+use crate::peer::io::Review;
 use crate::record::Verified;
 use crate::time::Timestamp;
 
@@ -17,6 +19,8 @@ pub struct Means {
     pub capacity: bool,
     /// Whether the agent may be started again after the node fell while it ran.
     pub restartable: bool,
+    /// Who rates the requester.
+    pub rating_by: Review,
     /// Whether nothing is under way for this hire (a fetch, a run, a check).
     pub idle: bool,
 }
@@ -40,6 +44,7 @@ pub fn next(hire: &Hire, means: Means, now: Timestamp) -> Option<Step> {
             Agreement::Open(step) => step,
             Agreement::Disagrees => contest("every check that was shown passes on what I delivered"),
         },
+        Stage::Receipted(_) if waits_for_rating(hire, &facts, means.rating_by, now) => None,
         Stage::Receipted(outcome) => close(hire, &facts, outcome, means.idle),
         _ => None,
     }
@@ -142,7 +147,7 @@ fn close(hire: &Hire, facts: &Facts, outcome: Outcome, idle: bool) -> Option<Ste
             Agreement::Open(step) => return step,
         }
     }
-    Some(Step::Say(Say::Countersign { scores: judge(hire, facts, outcome) }))
+    Some(Step::Say(Say::Countersign { scores: hire.scored.or_else(|| judge(hire, facts, outcome)) }))
 }
 
 /// What the worker thinks of the requester: judged on whether it ruled in time and kept to what its checks say.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{Ext, List, Text};
 use crate::id::{AgentId, Bytes32};
 use crate::limits;
-use crate::market::constraint::Properties;
+use crate::market::constraint::{Constraint, Properties};
 use crate::market::price::Price;
 use crate::market::skill::Skill;
 use crate::record::{Invalid, Network, Nothing, Payload, ensure};
@@ -52,6 +52,9 @@ pub struct SkillEntry {
     pub input: Option<Text<{ limits::SCHEMA }>>,
     /// What it asks.
     pub price: Price,
+    /// What an offer's properties must say for the agent to take it.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub constraint: Option<Constraint>,
     /// How long it usually takes.
     pub expect: Millis,
     /// JSON Schema of what it returns, as text.

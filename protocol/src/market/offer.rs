@@ -6,7 +6,7 @@ use crate::codec::{Ext, Text};
 use crate::id::{AgentId, Bytes32};
 use crate::limits;
 use crate::market::checks::Checks;
-use crate::market::constraint::Constraint;
+use crate::market::constraint::{Constraint, Properties};
 use crate::market::price::Price;
 use crate::market::skill::Skill;
 use crate::record::{Invalid, Network, Nothing, Payload, ensure};
@@ -49,6 +49,9 @@ pub struct Offer {
     pub expires: Timestamp,
     /// One line for people.
     pub summary: Text<{ limits::SUMMARY }>,
+    /// Typed facts about the task and its requester, which a worker's own `where` is matched against.
+    #[serde(default, skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
 }
 
 impl Payload for Offer {

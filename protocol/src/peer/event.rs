@@ -6,10 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, DecodeError};
+use crate::hire::selection::Why;
 use crate::hire::{Checked, HireId, Side, Wish};
 use crate::id::{AgentId, Bytes32, Id};
+use crate::ledger;
 use crate::limits;
-use crate::market::{BlobRef, Claim, Judgement, Offer, Outcome};
+use crate::market::price::Price;
+use crate::market::{BlobRef, Claim, Judgement, Offer, Outcome, Scores};
 use crate::peer::io::Task;
 use crate::record::{Network, Record, Refusal};
 use crate::time::Timestamp;
@@ -61,7 +64,35 @@ pub enum Event<R> {
         /// The offer.
         offer: R,
         /// Why this claim was chosen (requester).
-        reason: String,
+        why: Box<Why>,
+    },
+    /// An award waits for a person.
+    Asked {
+        /// The offer.
+        offer: Id<Offer>,
+        /// Who would be hired.
+        with: AgentId,
+        /// At what price.
+        price: Price,
+    },
+    /// A person lets an offer be awarded.
+    Approved {
+        /// The offer.
+        offer: Id<Offer>,
+        /// At this price or below.
+        up_to: Price,
+    },
+    /// A person has rated, in place of the scores that would be derived.
+    Scored {
+        /// The hire.
+        hire: HireId,
+        /// The scores.
+        scores: Scores,
+    },
+    /// A line of the ledger.
+    Booked {
+        /// The line.
+        entry: ledger::Entry,
     },
     /// A record joined a chain: mine, before it is sent; the other's, before it is acknowledged.
     Said {
@@ -151,8 +182,8 @@ pub enum Subject {
     Offer(Id<Offer>),
     /// A claim of mine.
     Claim(Id<Claim>),
-    /// My own rating: kept for ever, for it can be had from nowhere else.
-    Rating,
+    /// My own ratings and ledger: kept for ever, for they can be had from nowhere else.
+    Own,
 }
 
 impl<R> Event<R> {
@@ -163,9 +194,13 @@ impl<R> Event<R> {
             Self::Unposted { offer, reason } => Event::Unposted { offer, reason },
             Self::Claimed { claim, offer } => Event::Claimed { claim: form(claim)?, offer: form(offer)? },
             Self::Unclaimed { claim, reason } => Event::Unclaimed { claim, reason },
-            Self::Awarded { side, award, claim, offer, reason } => {
-                Event::Awarded { side, award: form(award)?, claim: form(claim)?, offer: form(offer)?, reason }
+            Self::Awarded { side, award, claim, offer, why } => {
+                Event::Awarded { side, award: form(award)?, claim: form(claim)?, offer: form(offer)?, why }
             }
+            Self::Asked { offer, with, price } => Event::Asked { offer, with, price },
+            Self::Approved { offer, up_to } => Event::Approved { offer, up_to },
+            Self::Scored { hire, scores } => Event::Scored { hire, scores },
+            Self::Booked { entry } => Event::Booked { entry },
             Self::Said { record, judgement } => Event::Said { record: form(record)?, judgement },
             Self::Fetched { hire, roots } => Event::Fetched { hire, roots },
             Self::Started { hire } => Event::Started { hire },
@@ -185,24 +220,28 @@ impl Event<Record> {
     pub fn subject(&self) -> Subject {
         match self {
             Self::Posted { offer: Record::Offer(offer), .. } => Subject::Offer(offer.id()),
-            Self::Unposted { offer, .. } => Subject::Offer(*offer),
+            Self::Unposted { offer, .. } | Self::Asked { offer, .. } | Self::Approved { offer, .. } => {
+                Subject::Offer(*offer)
+            }
             Self::Claimed { claim: Record::Claim(claim), .. } => Subject::Claim(claim.id()),
             Self::Unclaimed { claim, .. } => Subject::Claim(*claim),
             Self::Awarded { award: Record::Award(award), .. } => Subject::Hire(award.id()),
             Self::Said { record, .. } => match crate::hire::chain::Entry::try_from(record.clone()) {
                 Ok(entry) => Subject::Hire(entry.hire()),
-                Err(_) => Subject::Rating,
+                Err(_) => Subject::Own,
             },
             Self::Fetched { hire, .. }
             | Self::Started { hire }
             | Self::Ended { hire, .. }
             | Self::Checked { hire, .. }
             | Self::Wished { hire, .. }
+            | Self::Scored { hire, .. }
             | Self::Closed { hire, .. }
             | Self::Reopened { hire }
             | Self::Through { hire } => Subject::Hire(*hire),
             // A record of another kind than the event's name says is written by nobody; such an event is kept.
-            Self::Posted { .. } | Self::Claimed { .. } | Self::Awarded { .. } | Self::Rated { .. } => Subject::Rating,
+            Self::Posted { .. } | Self::Claimed { .. } | Self::Awarded { .. } => Subject::Own,
+            Self::Rated { .. } | Self::Booked { .. } => Subject::Own,
         }
     }
 }

@@ -19,12 +19,16 @@ use crate::wire::Reply;
 
 impl Peer {
     /// A public record, by gossip, page or parcel.
-    pub(super) fn hear(&mut self, now: Timestamp, record: Record, out: &mut Outbox) -> Verdict {
+    pub(super) fn hear(&mut self, now: Timestamp, from: AgentId, record: Record, out: &mut Outbox) -> Verdict {
         let inserted = match record {
             Record::Manifest(manifest) => {
                 let who = manifest.issuer();
+                let known = self.directory.manifest_of(&who).is_some();
                 let inserted = self.directory.insert_manifest(now, manifest);
                 if inserted == Insert::New {
+                    if !known {
+                        self.on_newcomer(from, who);
+                    }
                     self.on_manifest(now, who, out);
                 }
                 inserted
@@ -37,6 +41,7 @@ impl Peer {
                 inserted
             }
             Record::Contact(contact) => self.directory.insert_contact(now, contact),
+            Record::Opened(news) => return self.on_news(now, &news),
             // Nothing else is gossiped: whoever passes it on should have known.
             _ => return Verdict::Reject,
         };
@@ -76,13 +81,14 @@ impl Peer {
         }
         match record {
             Record::Manifest(_) | Record::Contact(_) => {
-                self.hear(now, record, out);
+                self.hear(now, from, record, out);
                 Reply::Kept
             }
             Record::Offer(offer) => self.on_direct_offer(now, from, &offer, out),
             Record::Claim(claim) => self.on_claim(now, claim, out),
             Record::Award(award) => self.on_award(now, award, out),
             Record::Rating(rating) => self.on_rating(now, rating, out),
+            Record::Reject(reject) => self.on_reject(now, &reject, out),
             other => match Entry::try_from(other) {
                 Ok(entry) => self.on_entry(now, from, entry, out),
                 Err(_) => ignored("not a record to send"),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::event::Event;
 use super::io::{Answer, Command, Notice, Outbox, Output, Refused, Task};
+use super::money::Budget;
 use super::{Peer, Wake, ignored};
 use crate::codec::Text;
-use crate::hire::selection::{self, Candidate};
+use crate::hire::selection::{self, Candidate, Considered, Why};
 use crate::hire::stage::Stage;
 use crate::hire::{HireId, Side, Wish};
 use crate::id::{AgentId, Bytes32, Id};
@@ -14,11 +15,23 @@ use crate::limits;
 use crate::market::award::value_bucket;
 use crate::market::checks::Sealed;
 use crate::market::constraint::Match;
-use crate::market::{Award, Claim, Input, Offer, Ruling, Terms};
+use crate::market::price::Price;
+use crate::market::{Award, Claim, Input, Offer, Reject, Ruling, Scores, Skill, Terms};
 use crate::record::{Beside, Payload as _, Record, Verified};
 use crate::reputation::Model as _;
 use crate::time::Timestamp;
 use crate::wire::Reply;
+
+/// An award that costs more than may be awarded without a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Since when it waits.
+    pub at: Timestamp,
+    /// Who would be hired.
+    pub with: AgentId,
+    /// At what price.
+    pub price: Price,
+}
 
 /// An offer of mine, with the task behind it.
 #[derive(Debug, Clone)]
@@ -36,15 +49,35 @@ pub struct Posting {
     /// The hires that came of it, oldest first.
     pub hires: Vec<HireId>,
     /// Why each was chosen.
-    pub chosen: BTreeMap<HireId, String>,
+    pub chosen: BTreeMap<HireId, Why>,
+    /// The award that waits for a person.
+    pub asked: Option<Asked>,
+    /// Up to which price a person lets it be awarded.
+    pub approved: Option<Price>,
+    /// For want of which budget it is not awarded. Soft.
+    pub held: Option<String>,
+    /// Why claims that are held were not chosen so far. Soft.
+    pub lost: BTreeMap<AgentId, String>,
     /// Why it takes no more claims, once it does not.
     pub closed: Option<String>,
 }
 
 impl Posting {
     pub(super) fn new(offer: Verified<Offer>, task: Task, to: Option<AgentId>, salt: Bytes32) -> Self {
-        let (claims, hires, chosen) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
-        Self { offer, task, to, salt, claims, hires, chosen, closed: None }
+        Self {
+            offer,
+            task,
+            to,
+            salt,
+            claims: BTreeMap::new(),
+            hires: Vec::new(),
+            chosen: BTreeMap::new(),
+            asked: None,
+            approved: None,
+            held: None,
+            lost: BTreeMap::new(),
+            closed: None,
+        }
     }
 
     /// Whether it is closed and all its hires are gone.
@@ -77,6 +110,12 @@ impl Peer {
             }
             Command::Stop { id, reason } => self.stop(now, id, &reason, out),
             Command::Judge { hire, ruling, note } => self.rule(now, hire, ruling, note, out),
+            Command::Rate { hire, scores } => self.score(now, hire, scores, out),
+            Command::Approve { id, note } => self.approve(now, id, note, out),
+            Command::Refuse { id, reason } => self.refuse(now, id, reason, out),
+            Command::Book { with, amount, direction, note } => {
+                self.book_payment(now, with, amount, direction, note, out)
+            }
         }
     }
 
@@ -114,6 +153,7 @@ impl Peer {
             review: task.review,
             expires: now + task.expires,
             summary: Text::try_from(task.summary.as_str()).map_err(|e| invalid(format!("the summary is {e}")))?,
+            properties: task.properties.clone(),
         };
         offer.check(&self.agent(), &self.signer.network()).map_err(|e| invalid(e.to_string()))?;
         let offer = self.signer.sign(&offer);
@@ -176,6 +216,9 @@ impl Peer {
         if claim.until <= now {
             return ignored("the claim has ended");
         }
+        if let Some(why) = self.shuns(&worker, &posting.offer.skill) {
+            return ignored(why);
+        }
         let dear =
             posting.task.max.as_ref().is_some_and(|max| claim.price.compare(max).is_none_or(std::cmp::Ordering::is_gt));
         if dear {
@@ -200,21 +243,36 @@ impl Peer {
             return;
         };
         // A few places are the newcomers': among many claims of the proven, none of theirs would be looked at.
-        let new = |claim: &&Verified<Claim>| self.reputation.ratings_of(&claim.issuer(), 1).is_empty();
-        let spare_newcomers = posting.claims.values().filter(new).count() <= limits::CLAIMS_NEWCOMERS;
-        let droppable = posting.claims.values().filter(|claim| !(spare_newcomers && new(claim)));
-        let all = droppable.map(|claim| self.candidate(claim, now));
-        let worst = all.max_by(|a, b| selection::compare(a, b, &posting.task.prefer)).map(|worst| worst.claim.issuer());
+        let all: Vec<_> =
+            posting.claims.values().map(|claim| self.candidate(&posting.offer.skill, claim, now)).collect();
+        let spare_newcomers = all.iter().filter(|one| one.newcomer).count() <= limits::CLAIMS_NEWCOMERS;
+        let droppable = all.iter().filter(|one| !(spare_newcomers && one.newcomer));
+        let worst = droppable.max_by(|a, b| selection::compare(a, b, &posting.task.choosing));
+        let worst = worst.map(|worst| worst.claim.issuer());
         if let (Some(worst), Some(posting)) = (worst, self.postings.get_mut(&id)) {
             posting.claims.remove(&worst);
         }
     }
 
-    fn candidate<'a>(&self, claim: &'a Verified<Claim>, now: Timestamp) -> Candidate<'a> {
-        let skill = self.postings.get(&claim.offer).map(|posting| &posting.offer.skill);
-        let low =
-            skill.map_or(0.0, |skill| self.reputation.low(&self.agent(), &claim.issuer(), Some(skill), now.day()));
-        Candidate { claim, low }
+    fn candidate<'a>(&self, skill: &Skill, claim: &'a Verified<Claim>, now: Timestamp) -> Candidate<'a> {
+        let (me, worker) = (self.agent(), claim.issuer());
+        let low = self.reputation.low(&me, &worker, Some(skill), now.day());
+        let view = self.reputation.view(&me, &worker, None, now.day()).mine;
+        let newcomer = view.is_none_or(|view| view.overall.n < limits::NEWCOMER as f64 && view.overall.mean >= 0.5);
+        let entry = self.directory.manifest_of(&worker).and_then(|manifest| manifest.entry_for(skill));
+        let fit = entry.map_or(0, |entry| entry.path.as_str().split('/').count());
+        Candidate { claim, low: (low * 1000.0).clamp(0.0, 1000.0) as u16, newcomer, fit }
+    }
+
+    /// Why I do not hire this worker for this skill; `None` if my rules let me.
+    fn shuns(&self, worker: &AgentId, skill: &Skill) -> Option<&'static str> {
+        let rules = || self.config.buy.rules.iter().filter(|rule| rule.skill.covers(skill));
+        if rules().any(|rule| rule.block.contains(worker)) {
+            return Some("this requester does not hire you");
+        }
+        let allowed = rules().filter(|rule| !rule.allow.is_empty()).max_by_key(|rule| rule.skill.as_str().len());
+        let shunned = allowed.is_some_and(|rule| !rule.allow.contains(worker));
+        shunned.then_some("this requester hires others only for this skill")
     }
 
     /// A claimant's manifest is here now: a claim that waited for it may be chosen.
@@ -251,13 +309,58 @@ impl Peer {
             });
             let pending = slots.iter().any(|slot| matches!(slot, Slot::Pending));
             let Some((slot, round, replaces)) = open else { return self.wake(Wake::Posting(id), None) };
-            let Some((claim, reason)) = self.choose(posting, now) else {
+            let (chosen, left_out) = self.choose(posting, now);
+            let over = left_out.iter().find(|(_, _, over)| *over).map(|(_, reason, _)| reason.clone());
+            let Some((claim, why)) = chosen else {
+                self.note_lost(id, &Why::default(), left_out);
                 if now >= expires && !pending {
-                    return self.close_posting(now, id, "nobody suitable claimed it before it expired", out);
+                    let reason = over.unwrap_or_else(|| "nobody suitable claimed it before it expired".to_owned());
+                    return self.close_posting(now, id, &reason, out);
+                }
+                if let Some(posting) = self.postings.get_mut(&id).filter(|posting| posting.held != over) {
+                    posting.held.clone_from(&over);
+                    out.extend(over.map(|reason| Output::Notice(Notice::Held { offer: id, reason })));
                 }
                 return self.wake(Wake::Posting(id), Some(expires).filter(|at| now < *at));
             };
-            self.award(now, id, &claim, (slot, round, replaces), reason, out);
+            if self.budget(now, posting, &claim.price) == Budget::Ask {
+                return self.ask(now, id, &claim, expires, pending, out);
+            }
+            self.note_lost(id, &why, left_out);
+            self.award(now, id, &claim, (slot, round, replaces), why, out);
+        }
+    }
+
+    /// Has an award wait for a person.
+    fn ask(
+        &mut self,
+        now: Timestamp,
+        id: Id<Offer>,
+        claim: &Verified<Claim>,
+        expires: Timestamp,
+        pending: bool,
+        out: &mut Outbox,
+    ) {
+        if now >= expires {
+            if !pending {
+                self.close_posting(now, id, "nobody approved its price before it expired", out);
+            }
+            return;
+        }
+        let (with, price) = (claim.issuer(), claim.price.clone());
+        let asked = self.postings.get(&id).and_then(|posting| posting.asked.as_ref());
+        if asked.is_none_or(|asked| (asked.with, &asked.price) != (with, &price)) {
+            self.commit(now, Event::Asked { offer: id, with, price: price.clone() }, out);
+            out.push(Output::Notice(Notice::Asked { offer: id, with, price }));
+        }
+        self.wake(Wake::Posting(id), Some(expires));
+    }
+
+    /// Remembers what to tell those that were not chosen.
+    fn note_lost(&mut self, id: Id<Offer>, why: &Why, left_out: Vec<(AgentId, String, bool)>) {
+        if let Some(posting) = self.postings.get_mut(&id) {
+            let lost = why.considered.iter().skip(1).map(|one| (one.agent, one.outcome.clone()));
+            posting.lost = lost.chain(left_out.into_iter().map(|(agent, reason, _)| (agent, reason))).collect();
         }
     }
 
@@ -275,19 +378,55 @@ impl Peer {
         }
     }
 
-    fn choose(&self, posting: &Posting, now: Timestamp) -> Option<(Verified<Claim>, String)> {
-        let fits = |claim: &&Verified<Claim>| {
-            let Some(constraint) = &posting.task.constraint else { return true };
-            let entry = self
-                .directory
-                .manifest_of(&claim.issuer())
-                .and_then(|manifest| manifest.entry_for(&posting.offer.skill));
-            entry.is_some_and(|entry| constraint.evaluate(&entry.properties) == Match::Yes)
-        };
-        let live = posting.claims.values().filter(|claim| claim.until > now).filter(fits);
-        let candidates: Vec<_> = live.map(|claim| self.candidate(claim, now)).collect();
-        let best = candidates.iter().min_by(|a, b| selection::compare(a, b, &posting.task.prefer))?;
-        Some((best.claim.clone(), selection::reason(best, candidates.len(), &posting.task.prefer)))
+    /// The claim to award now with the reasons, and the claims left out: whose, why, and whether for want of budget.
+    #[expect(clippy::type_complexity, reason = "two lists that belong together, used in one place")]
+    pub(super) fn choose(
+        &self,
+        posting: &Posting,
+        now: Timestamp,
+    ) -> (Option<(Verified<Claim>, Why)>, Vec<(AgentId, String, bool)>) {
+        let (mut candidates, mut left_out) = (Vec::new(), Vec::new());
+        for claim in posting.claims.values() {
+            match self.unfit(posting, claim, now) {
+                None => candidates.push(self.candidate(&posting.offer.skill, claim, now)),
+                Some((reason, over)) => left_out.push((claim.issuer(), reason, over)),
+            }
+        }
+        let mine = || self.postings.values().flat_map(|posting| posting.chosen.values());
+        let lane = posting.task.choosing.newcomers.is_due(mine().filter(|why| why.lane).count(), mine().count());
+        let chosen = selection::choose(&candidates, &posting.task.choosing, lane).map(|(chosen, mut why)| {
+            why.claims = posting.claims.len();
+            let out = left_out.iter().filter_map(|(agent, reason, _)| {
+                let claim = posting.claims.get(agent)?;
+                let Candidate { low, newcomer, fit, .. } = self.candidate(&posting.offer.skill, claim, now);
+                let (agent, price, outcome) = (*agent, claim.price.clone(), format!("left out: {reason}"));
+                Some(Considered { agent, price, expect: claim.expect, low, newcomer, fit, outcome })
+            });
+            why.considered.extend(out);
+            (chosen.claim.clone(), why)
+        });
+        (chosen, left_out)
+    }
+
+    /// Why a claim cannot be chosen now, and whether that is for want of budget.
+    fn unfit(&self, posting: &Posting, claim: &Verified<Claim>, now: Timestamp) -> Option<(String, bool)> {
+        if claim.until <= now {
+            return Some(("the claim has ended".to_owned(), false));
+        }
+        if let Some(constraint) = &posting.task.constraint {
+            let manifest = self.directory.manifest_of(&claim.issuer());
+            let Some(entry) = manifest.and_then(|manifest| manifest.entry_for(&posting.offer.skill)) else {
+                return Some(("its manifest is not here, and the task has a `where`".to_owned(), false));
+            };
+            let found = constraint.evaluate(&entry.properties);
+            if found != Match::Yes {
+                return Some((super::serving::unmet(&found), false));
+            }
+        }
+        match self.budget(now, posting, &claim.price) {
+            Budget::Over(reason) => Some((reason, true)),
+            Budget::Within | Budget::Ask => None,
+        }
     }
 
     fn award(
@@ -296,9 +435,10 @@ impl Peer {
         id: Id<Offer>,
         claim: &Verified<Claim>,
         place: (u16, u16, Option<HireId>),
-        reason: String,
+        mut why: Why,
         out: &mut Outbox,
     ) {
+        why.considered.truncate(limits::CONSIDERED);
         let salt = self.draw();
         let Some(posting) = self.postings.get(&id) else { return };
         let offer = posting.offer.clone();
@@ -339,7 +479,7 @@ impl Peer {
                 award: record.clone(),
                 claim: claim.clone().into(),
                 offer: offer.into(),
-                reason,
+                why: Box::new(why),
             },
             out,
         );
@@ -352,7 +492,11 @@ impl Peer {
     pub(super) fn close_posting(&mut self, now: Timestamp, id: Id<Offer>, reason: &str, out: &mut Outbox) {
         let Some(posting) = self.postings.get(&id).filter(|posting| posting.closed.is_none()) else { return };
         let (offer, to) = (posting.offer.clone(), posting.to);
-        let claimants: Vec<AgentId> = posting.claims.keys().copied().collect();
+        let told = |(worker, claim): (&AgentId, &Verified<Claim>)| {
+            let why = posting.lost.get(worker).map_or(reason, String::as_str);
+            (*worker, Reject { at: now, ext: Default::default(), claim: claim.id(), reason: Text::fit(why) })
+        };
+        let claimants: Vec<(AgentId, Reject)> = posting.claims.iter().map(told).collect();
         let unfilled =
             !posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.facts().begin.is_some()));
         self.wake(Wake::Posting(id), None);
@@ -370,8 +514,9 @@ impl Peer {
         let taken_back =
             self.signer.sign(&Offer { seq: self.last_seq.max(now.0).max(offer.seq + 1), slots: 0, ..(*offer).clone() });
         self.last_seq = taken_back.seq;
-        for worker in claimants {
-            self.letters.push(now, worker, taken_back.clone().into(), offer.expires);
+        for (worker, reject) in claimants {
+            let reject = self.signer.sign(&reject);
+            self.letters.push(now, worker, reject.into(), offer.expires);
         }
         if to.is_none() {
             self.directory.insert_offer(now, taken_back.clone());
@@ -405,6 +550,49 @@ impl Peer {
             self.advance(now, hire, out);
         }
         Ok(Answer::Done)
+    }
+
+    fn score(&mut self, now: Timestamp, id: HireId, scores: Scores, out: &mut Outbox) -> Result<Answer, Refused> {
+        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let all = [scores.speed, scores.quality, scores.accuracy, scores.communication];
+        if all.iter().flatten().any(|score| *score > 1000) || all.iter().all(Option::is_none) {
+            return Err(Refused::Invalid("give at least one score, each from 0 to 1".to_owned()));
+        }
+        if hire.judgement.is_some() || hire.rated {
+            return Err(Refused::Invalid("the rating is sealed already; a sealed rating is final".to_owned()));
+        }
+        if hire.facts().begin.is_none() {
+            return Err(Refused::Invalid("it has not begun; there is nothing to rate".to_owned()));
+        }
+        if hire.closed.is_some() {
+            return Err(Refused::Invalid("it is closed, and what there was to rate is rated".to_owned()));
+        }
+        self.commit(now, Event::Scored { hire: id, scores }, out);
+        self.advance(now, id, out);
+        Ok(Answer::Done)
+    }
+
+    fn approve(&mut self, now: Timestamp, id: Bytes32, note: String, out: &mut Outbox) -> Result<Answer, Refused> {
+        let offer = Id::from_bytes(id.0);
+        let Some(posting) = self.postings.get(&offer) else {
+            return self.rule(now, Id::from_bytes(id.0), Ruling::Accepted, note, out);
+        };
+        let Some(asked) = posting.asked.as_ref().filter(|_| posting.closed.is_none()) else {
+            return Err(Refused::Invalid("nothing of this offer waits for you; see `gigmesh inbox`".to_owned()));
+        };
+        let up_to = asked.price.clone();
+        self.commit(now, Event::Approved { offer, up_to }, out);
+        self.advance_posting(now, offer, out);
+        Ok(Answer::Done)
+    }
+
+    fn refuse(&mut self, now: Timestamp, id: Bytes32, reason: String, out: &mut Outbox) -> Result<Answer, Refused> {
+        let offer = Id::from_bytes(id.0);
+        match self.postings.get(&offer) {
+            Some(posting) if posting.asked.is_some() => self.stop(now, id, &reason, out),
+            Some(_) => Err(Refused::Invalid("nothing of this offer waits for you; see `gigmesh inbox`".to_owned())),
+            None => self.rule(now, Id::from_bytes(id.0), Ruling::Refused, reason, out),
+        }
     }
 
     fn rule(

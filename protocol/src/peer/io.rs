@@ -2,19 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::hire::selection::Prefer;
+use crate::hire::selection::Choosing;
 use crate::hire::{Checked, Closed, HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
+use crate::ledger::Direction;
 use crate::market::checks::{Assert, Checks};
-use crate::market::constraint::Constraint;
-use crate::market::price::Price;
-use crate::market::{BlobRef, Claim, Input as BriefInput, Offer, Ruling, Skill, SkillEntry};
-use crate::record::{Record, Refusal};
+use crate::market::constraint::{Constraint, Properties};
+use crate::market::price::{Amount, Price};
+use crate::market::{BlobRef, Claim, Input as BriefInput, Offer, Rating, Ruling, Scores, Skill, SkillEntry};
+use crate::record::{Record, Refusal, Verified};
 use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
 
 pub use super::view::{
-    AgentRow, CheckedView, Find, Found, HireRow, Query, RatingRow, ReputationView, Shown, ShownRecord, Status,
+    AgentRow, CheckedView, Find, Found, HireRow, InboxRow, PassedRow, Query, RatingRow, ReputationView, Shown,
+    ShownRecord, Status, WaitsFor,
 };
 
 /// Names a caller waiting for an [`Answer`]; the driver's own number.
@@ -43,6 +45,31 @@ pub struct Serving {
     pub restartable: bool,
 }
 
+/// Whom this peer hires for a skill. Of the rules whose skill covers a task's, each blocks; the most specific one that
+/// names anybody allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// The skill, and everything below it.
+    pub skill: Skill,
+    /// If not empty, nobody else is hired.
+    pub allow: std::collections::BTreeSet<AgentId>,
+    /// Never hired.
+    pub block: std::collections::BTreeSet<AgentId>,
+}
+
+/// What this peer may spend, and on whom. Amounts: one a currency; with any, work in another currency is not bought.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Buying {
+    /// The most that one hire may cost.
+    pub per_hire: Vec<Amount>,
+    /// The most that the hires of one UTC day may cost together, as awarded.
+    pub per_day: Vec<Amount>,
+    /// A hire that costs more waits for a person.
+    pub ask_above: Vec<Amount>,
+    /// Whom it hires.
+    pub rules: Vec<Rule>,
+}
+
 /// What the operator wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
@@ -58,6 +85,12 @@ pub struct Config {
     pub parallel: usize,
     /// Its skills; none for a peer that only shops.
     pub skills: Vec<Serving>,
+    /// How much one requester may owe before no more work is done for it; one amount a currency, no limit in others.
+    pub credit: Vec<Amount>,
+    /// Who rates requesters: `Person` leaves half of the time for the close to a person.
+    pub rating_by: Review,
+    /// What it may spend, and on whom.
+    pub buy: Buying,
 }
 
 /// Who judges deliveries.
@@ -83,16 +116,20 @@ pub struct Task {
     pub slots: u16,
     /// What a worker's properties must say.
     pub constraint: Option<Constraint>,
+    /// What workers may ask of it: typed facts, public.
+    pub properties: Properties,
     /// Public checks.
     pub checks: Checks,
     /// Checks shown only with the verdict.
     pub sealed: Vec<Assert>,
     /// Who judges.
     pub review_by: Review,
+    /// Who rates: `Person` leaves half of the time for the close to a person.
+    pub rating_by: Review,
     /// The price ceiling.
     pub max: Option<Price>,
-    /// How claims are ordered; the first that tells two apart decides.
-    pub prefer: Vec<Prefer>,
+    /// How claims are chosen.
+    pub choosing: Choosing,
     /// The bid window.
     pub bids: Millis,
     /// The work clock.
@@ -135,6 +172,47 @@ pub enum Command {
         /// For the other side.
         note: String,
     },
+    /// Rate the other side of a hire with these scores in place of the derived ones; until my close is signed.
+    Rate {
+        /// The hire.
+        hire: HireId,
+        /// The scores.
+        scores: Scores,
+    },
+    /// Let go on what waits for a person: an award above `ask_above`, or a delivery under review.
+    Approve {
+        /// Offer or hire.
+        id: Bytes32,
+        /// For the other side of a hire.
+        note: String,
+    },
+    /// The opposite.
+    Refuse {
+        /// Offer or hire.
+        id: Bytes32,
+        /// Why.
+        reason: String,
+    },
+    /// Note a payment made outside.
+    Book {
+        /// The counterparty.
+        with: AgentId,
+        /// How much.
+        amount: Amount,
+        /// `Credit`: I have paid; `Debit`: I was paid.
+        direction: Direction,
+        /// For people.
+        note: String,
+    },
+}
+
+/// What is wanted of a peer's ratings.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wanted {
+    /// Those of one subject, after this one.
+    About(AgentId, Option<Bytes32>),
+    /// These.
+    These(Vec<Id<Rating>>),
 }
 
 /// Where a record came from.
@@ -191,6 +269,17 @@ pub enum Input {
         from: AgentId,
         /// About which room.
         room: String,
+        /// Where to go on; `None` at the end or on failure.
+        next: Option<Bytes32>,
+    },
+    /// Ratings that we asked for.
+    Ratings {
+        /// Whom we asked.
+        from: AgentId,
+        /// For what.
+        wanted: Wanted,
+        /// What came and was admitted.
+        ratings: Vec<Verified<Rating>>,
         /// Where to go on; `None` at the end or on failure.
         next: Option<Bytes32>,
     },
@@ -282,17 +371,68 @@ pub struct WorkJob {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is the moment of its name; fields are the ids it is about")]
 pub enum Notice {
-    Posted { offer: Id<Offer>, skill: Skill },
-    Unfilled { offer: Id<Offer>, reason: String },
-    Claimed { claim: Id<Claim>, offer: Id<Offer>, skill: Skill },
-    ClaimEnded { claim: Id<Claim>, reason: String },
-    Awarded { hire: HireId, offer: Id<Offer>, side: Side, with: AgentId, skill: Skill },
-    Said { hire: HireId, by: Side, kind: String },
-    Started { hire: HireId, attempt: usize },
-    Worked { hire: HireId, attempt: usize, failed: Option<String> },
-    Closed { hire: HireId, closed: Closed },
-    Rated { hire: HireId, by: AgentId, subject: AgentId },
-    Forged { from: AgentId, what: String },
+    Posted {
+        offer: Id<Offer>,
+        skill: Skill,
+    },
+    Unfilled {
+        offer: Id<Offer>,
+        reason: String,
+    },
+    Claimed {
+        claim: Id<Claim>,
+        offer: Id<Offer>,
+        skill: Skill,
+    },
+    ClaimEnded {
+        claim: Id<Claim>,
+        reason: String,
+    },
+    Awarded {
+        hire: HireId,
+        offer: Id<Offer>,
+        side: Side,
+        with: AgentId,
+        skill: Skill,
+    },
+    Said {
+        hire: HireId,
+        by: Side,
+        kind: String,
+    },
+    Started {
+        hire: HireId,
+        attempt: usize,
+    },
+    Worked {
+        hire: HireId,
+        attempt: usize,
+        failed: Option<String>,
+    },
+    Closed {
+        hire: HireId,
+        closed: Closed,
+    },
+    Rated {
+        hire: HireId,
+        by: AgentId,
+        subject: AgentId,
+    },
+    /// An award waits for a person: it costs more than `ask_above`.
+    Asked {
+        offer: Id<Offer>,
+        with: AgentId,
+        price: Price,
+    },
+    /// An offer has claims, but no budget for them.
+    Held {
+        offer: Id<Offer>,
+        reason: String,
+    },
+    Forged {
+        from: AgentId,
+        what: String,
+    },
 }
 
 /// What the brain wants done, in this order. Nothing after a `Persist` may be done before it is on disk.
@@ -334,6 +474,15 @@ pub enum Output {
         room: String,
         /// After which record.
         after: Option<Bytes32>,
+    },
+    /// Ask an agent for ratings, and report [`Input::Ratings`].
+    AskRatings {
+        /// Whom.
+        to: AgentId,
+        /// Addresses its contact gives.
+        hints: Vec<String>,
+        /// Which.
+        wanted: Wanted,
     },
     /// Get these blobs of a hire from that agent.
     Fetch {

@@ -45,7 +45,8 @@ impl Peer {
                 let others = self.load.len() - usize::from(self.load.contains(&id));
                 let capacity = others < self.config.parallel && self.open <= limits::OPEN_HIRES;
                 let restartable = self.serving(&hire.chain.award().skill).is_some_and(|serving| serving.restartable);
-                worker::next(hire, Means { capacity, restartable, idle }, now)
+                let rating_by = self.config.rating_by;
+                worker::next(hire, Means { capacity, restartable, rating_by, idle }, now)
             }
         }
     }
@@ -287,6 +288,9 @@ impl Peer {
                     if let Some(closed) = self.hires.get(&id).and_then(|hire| hire.closed) {
                         out.push(Output::Notice(Notice::Closed { hire: id, closed }));
                     }
+                    if agreed {
+                        self.book_close(now, id, out);
+                    }
                     self.rate(now, id, &facts, out);
                 }
                 None => self.commit(now, Event::Reopened { hire: id }, out),
@@ -328,8 +332,9 @@ impl Peer {
         let silence = hire.deadline(facts).map(|at| at + after);
         let unserved = requester::unserved_at(hire, facts).filter(|_| hire.side == Side::Requester);
         let again = self.busy.get(&id).and_then(|busy| busy.again);
+        let rate_by = requester::rate_by(facts).filter(|_| hire.scored.is_none());
         // What is past has been acted upon, or is of no more use: a retry after the deadline, say.
-        let next = [silence, unserved, again].into_iter().flatten().filter(|at| *at > now).min();
+        let next = [silence, unserved, again, rate_by].into_iter().flatten().filter(|at| *at > now).min();
         let open = hire.closed.is_none();
         self.wake(Wake::Hire(id), next.filter(|_| open));
     }
@@ -345,10 +350,12 @@ impl Peer {
     /// Issues my rating of a closed hire, once.
     fn rate(&mut self, now: Timestamp, id: HireId, facts: &Facts, out: &mut Outbox) {
         let Some(rating) = self.rating(now, id, facts) else { return };
-        let (record, other) = (Record::from(self.signer.sign(&rating)), rating.judgement.subject);
+        let (signed, other) = (self.signer.sign(&rating), rating.judgement.subject);
+        let record = Record::from(signed.clone());
         self.commit(now, Event::Rated { rating: record.clone() }, out);
         out.push(Output::Keep(Box::new(record.clone())));
         out.push(Output::Notice(Notice::Rated { hire: id, by: self.agent(), subject: other }));
+        self.publish_news(now, &signed, &rating.judgement.skill, out);
         self.letters.push(now, other, record, now + limits::SERVED);
     }
 
@@ -368,10 +375,11 @@ impl Peer {
         let (judgement, opening) = match (&hire.judgement, &receipt) {
             (Some((judgement, opening)), Some(_)) => (judgement.clone(), *opening),
             _ => {
-                let scores = match hire.side {
+                let derived = || match hire.side {
                     Side::Requester => requester::judge(hire, facts, outcome),
                     Side::Worker => worker::judge(hire, facts, outcome),
-                }?;
+                };
+                let scores = hire.scored.or_else(derived)?;
                 let skill = hire.chain.award().skill.clone();
                 (Judgement { hire: id, skill, scores, subject: hire.other() }, None)
             }

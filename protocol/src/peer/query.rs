@@ -2,12 +2,14 @@
 
 use super::io::Review;
 use super::io::{
-    AgentRow, CheckedView, Find, Found, HireRow, Query, RatingRow, ReputationView, Shown, ShownRecord, Status,
+    AgentRow, CheckedView, Find, Found, HireRow, InboxRow, Query, RatingRow, ReputationView, Shown, ShownRecord,
+    Status, WaitsFor,
 };
 use super::{Peer, dated};
 use crate::hire::chain::Entry;
+use crate::hire::selection::Why;
 use crate::hire::stage::Stage;
-use crate::hire::{Hire, HireId, Side, worker};
+use crate::hire::{Hire, HireId, Side, requester, worker};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::constraint::Match;
@@ -23,14 +25,24 @@ impl Peer {
         match query {
             Query::Find(find) => Found::Agents(self.find(now, find)),
             Query::Hires { after } => self.list(*after),
-            Query::Show(id) => self.show(id),
+            Query::Show(id) => self.show(now, id),
             Query::Reputation(agent) => self.reputation_of(now, agent),
             Query::Page { room, after } => {
                 let (records, next) = self.directory.page(now, room, *after, limits::PAGE_BYTES, limits::ANSWER_ROWS);
                 Found::Page { records: records.iter().map(|record| record.envelope().to_vec()).collect(), next }
             }
             Query::MayRead { hire, who, root } => Found::MayRead(self.may_read(hire, who, root)),
-            Query::Status => Found::Status(self.status()),
+            Query::Inbox => Found::Inbox(self.inbox(now)),
+            Query::Passed => Found::Passed(self.passed.iter().rev().take(limits::ANSWER_ROWS).cloned().collect()),
+            Query::Ledger { skip } => self.ledger_page(*skip),
+            Query::Ratings { about, after } => {
+                let mut ids = self.reputation.ids_of(about, *after, limits::STRANGERS + 1);
+                let more = ids.len() > limits::STRANGERS;
+                ids.truncate(limits::STRANGERS);
+                Found::Ratings { next: ids.last().copied().filter(|_| more), ids }
+            }
+            Query::Records(id) => self.records(id),
+            Query::Status => Found::Status(self.status(now)),
         }
     }
 
@@ -69,6 +81,7 @@ impl Peer {
             price: entry.price.clone(),
             expect: entry.expect,
             missing,
+            demands: entry.constraint.clone(),
             reputation: self.reputation.view(&self.agent(), &agent, Some(&entry.path), now.day()),
             manifest: manifest.id(),
             expires: manifest.expires,
@@ -87,7 +100,7 @@ impl Peer {
         Found::Hires { rows, next }
     }
 
-    fn show(&self, id: &str) -> Found {
+    fn show(&self, now: Timestamp, id: &str) -> Found {
         let hires = self.hires.keys().map(|id| id.untyped());
         let postings = self.postings.keys().map(|id| id.untyped());
         let bids = self.bids.keys().map(|id| id.untyped());
@@ -96,18 +109,18 @@ impl Peer {
             Err(why) => return Found::Nothing(why),
         };
         if let Some(hire) = self.hires.get(&Id::from_bytes(full.0)) {
-            return Found::Shown(self.shown_hire(hire));
+            return Found::Shown(Box::new(self.shown_hire(hire)));
         }
         if let Some(posting) = self.postings.get(&Id::from_bytes(full.0)) {
             // A posting with one hire is that hire.
             if let ([only], Some(hire)) = (&posting.hires[..], posting.hires.last().and_then(|id| self.hires.get(id))) {
                 debug_assert_eq!(*only, hire.id());
-                return Found::Shown(self.shown_hire(hire));
+                return Found::Shown(Box::new(self.shown_hire(hire)));
             }
-            return Found::Shown(shown_posting(posting));
+            return Found::Shown(Box::new(self.shown_posting(now, posting)));
         }
         match self.bids.get(&Id::from_bytes(full.0)) {
-            Some(bid) => Found::Shown(Shown {
+            Some(bid) => Found::Shown(Box::new(Shown {
                 row: HireRow {
                     hire: None,
                     offer: bid.offer.id(),
@@ -115,6 +128,7 @@ impl Peer {
                     with: Some(bid.offer.issuer()),
                     skill: bid.offer.skill.clone(),
                     stage: "claimed, not awarded".to_owned(),
+                    reason: None,
                     closed: None,
                     price: Some(bid.claim.price.clone()),
                     at: bid.claim.at,
@@ -122,17 +136,37 @@ impl Peer {
                 deadline: Some(bid.claim.until),
                 records: [Record::from(bid.offer.clone()), bid.claim.clone().into()].iter().map(shown_record).collect(),
                 ..empty(bid.offer.id(), &bid.offer)
-            }),
+            })),
             None => Found::Nothing(format!("nothing with the id {id} here; `gigmesh hires` lists what there is")),
+        }
+    }
+
+    fn shown_posting(&self, now: Timestamp, posting: &Posting) -> Shown {
+        let open = posting.closed.is_none();
+        // The same comparison that will be made when the window ends, over the claims held by now.
+        let why = open.then(|| match self.choose(posting, now) {
+            (Some((_, why)), _) => why,
+            (None, left_out) => Why {
+                reason: left_out.first().map_or("no claims yet".to_owned(), |(_, reason, _)| reason.clone()),
+                claims: posting.claims.len(),
+                ..Why::default()
+            },
+        });
+        let bids_end = posting.offer.bids;
+        Shown {
+            row: posting_row(posting),
+            deadline: Some(if now < bids_end { bids_end } else { posting.offer.expires }).filter(|_| open),
+            hires: posting.hires.clone(),
+            claims: posting.claims.len(),
+            why,
+            records: vec![shown_record(&posting.offer.clone().into())],
+            ..empty(posting.offer.id(), &posting.offer)
         }
     }
 
     fn shown_hire(&self, hire: &Hire) -> Shown {
         let facts = hire.facts();
         let posting = self.postings.get(&hire.offer.id());
-        let roots = [Record::from(hire.offer.clone()), hire.claim.clone().into(), hire.chain.award().clone().into()];
-        let chain = hire.chain.in_order().into_iter().map(Entry::record);
-        let records: Vec<Record> = roots.into_iter().chain(chain).collect();
         let result = facts.delivery.as_ref().map(|delivery| delivery.blob);
         let held = result.is_some_and(|blob| hire.side == Side::Worker || hire.fetched.contains(&blob.root));
         let view = |checked: &crate::hire::Checked| CheckedView {
@@ -144,8 +178,8 @@ impl Peer {
             deadline: hire.deadline(&facts).filter(|_| hire.closed.is_none()),
             hires: posting.map_or_else(|| vec![hire.id()], |posting| posting.hires.clone()),
             claims: posting.map_or(0, |posting| posting.claims.len()),
-            reason: posting.and_then(|posting| posting.chosen.get(&hire.id()).cloned()),
-            records: records.iter().map(shown_record).collect(),
+            why: posting.and_then(|posting| posting.chosen.get(&hire.id()).cloned()),
+            records: hire_records(hire).iter().map(shown_record).collect(),
             attempts: hire.attempts.clone(),
             checks: hire.checked.iter().map(|(root, checked)| (*root, view(checked))).collect(),
             result,
@@ -155,19 +189,108 @@ impl Peer {
 
     fn hire_row(&self, hire: &Hire) -> HireRow {
         let facts = hire.facts();
-        let person =
-            self.postings.get(&hire.offer.id()).is_some_and(|posting| posting.task.review_by == Review::Person);
-        let mine_to_judge = person && facts.stage == Stage::Reviewing && hire.checks(&facts).is_some();
+        let stage = match self.waits_for(hire) {
+            Some(WaitsFor::Judgement) => "waits for your judgement".to_owned(),
+            Some(WaitsFor::Rating) => "waits for your rating".to_owned(),
+            _ => stage_name(facts.stage),
+        };
         HireRow {
             hire: Some(hire.id()),
             offer: hire.offer.id(),
             side: hire.side,
             with: Some(hire.other()),
             skill: hire.chain.award().skill.clone(),
-            stage: if mine_to_judge { "waits for your judgement".to_owned() } else { stage_name(facts.stage) },
+            stage,
+            reason: None,
             closed: hire.closed,
             price: Some(hire.terms().price.clone()),
             at: hire.terms().at,
+        }
+    }
+
+    /// What a hire waits for from a person.
+    fn waits_for(&self, hire: &Hire) -> Option<WaitsFor> {
+        let facts = hire.facts();
+        let task = self.postings.get(&hire.offer.id()).map(|posting| &posting.task);
+        let (judges, rates) = match hire.side {
+            Side::Requester => (task?.review_by, task?.rating_by),
+            Side::Worker => (Review::Auto, self.config.rating_by),
+        };
+        let close = match hire.side {
+            Side::Requester => matches!(facts.stage, Stage::Judged(_) | Stage::Cancelled(_)),
+            Side::Worker => matches!(facts.stage, Stage::Receipted(_)),
+        };
+        if hire.closed.is_some() {
+            None
+        } else if judges == Review::Person && facts.stage == Stage::Reviewing && hire.checks(&facts).is_some() {
+            Some(WaitsFor::Judgement).filter(|_| hire.wish.is_none())
+        } else if rates == Review::Person && close && hire.scored.is_none() {
+            Some(WaitsFor::Rating)
+        } else {
+            None
+        }
+    }
+
+    fn inbox(&self, now: Timestamp) -> Vec<InboxRow> {
+        let asked = self.postings.iter().filter(|(_, posting)| posting.closed.is_none()).filter_map(|(id, posting)| {
+            let asked = posting.asked.as_ref()?;
+            Some(InboxRow {
+                waits_for: WaitsFor::Approval,
+                id: id.untyped(),
+                with: asked.with,
+                skill: posting.offer.skill.clone(),
+                price: asked.price.clone(),
+                summary: posting.offer.summary.to_string(),
+                since: asked.at,
+                until: posting.offer.expires,
+            })
+        });
+        let hires = self.hires.iter().filter(|(_, hire)| hire.closed.is_none()).filter_map(|(id, hire)| {
+            let waits_for = self.waits_for(hire)?;
+            let facts = hire.facts();
+            let (since, until) = match waits_for {
+                WaitsFor::Rating => (facts.since?, requester::rate_by(&facts)?),
+                _ => (facts.review_until? - hire.terms().review, facts.review_until?),
+            };
+            Some(InboxRow {
+                waits_for,
+                id: id.untyped(),
+                with: hire.other(),
+                skill: hire.offer.skill.clone(),
+                price: hire.terms().price.clone(),
+                summary: hire.offer.summary.to_string(),
+                since,
+                until,
+            })
+        });
+        let mut rows: Vec<InboxRow> = asked.chain(hires).filter(|row| row.until > now).collect();
+        rows.sort_by_key(|row| (row.until, row.id));
+        rows.truncate(limits::ANSWER_ROWS);
+        rows
+    }
+
+    fn ledger_page(&self, skip: usize) -> Found {
+        let entries: Vec<_> = self.ledger.entries().skip(skip).take(limits::ANSWER_ROWS + 1).cloned().collect();
+        let more = entries.len() > limits::ANSWER_ROWS;
+        let balances = self.ledger.balances().filter(|balance| balance.micros != 0).take(limits::LEDGER).collect();
+        let entries: Vec<_> = entries.into_iter().take(limits::ANSWER_ROWS).collect();
+        Found::Ledger { balances, next: more.then_some(skip + entries.len()), entries }
+    }
+
+    fn records(&self, id: &str) -> Found {
+        let full = match unique(id, self.hires.keys().map(|id| id.untyped()), "hire", "gigmesh hires") {
+            Ok(full) => full,
+            Err(why) => return Found::Nothing(why),
+        };
+        let Some(hire) = self.hires.get(&Id::from_bytes(full.0)) else {
+            return Found::Nothing(format!("no hire {id} here; `gigmesh hires` lists them"));
+        };
+        let bytes = |record: &Record| (record.envelope().to_vec(), record.beside().map(<[u8]>::to_vec));
+        let ratings = |subject| self.reputation.ratings_of(&subject, limits::RATINGS_LISTED);
+        let both = [hire.requester(), hire.worker()].into_iter().flat_map(ratings);
+        Found::Records {
+            records: hire_records(hire).iter().map(bytes).collect(),
+            ratings: both.filter(|(about, _)| about.hire == hire.id()).map(|(_, held)| held.id).collect(),
         }
     }
 
@@ -224,7 +347,7 @@ impl Peer {
         }
     }
 
-    fn status(&self) -> Status {
+    fn status(&self, now: Timestamp) -> Status {
         let (manifests, offers, contacts) = self.directory.counts();
         let open = self.hires.values().filter(|hire| hire.closed.is_none()).count();
         Status {
@@ -237,6 +360,7 @@ impl Peer {
             hires_closed: self.hires.len() - open,
             ratings: self.reputation.len(),
             outbox: self.letters.len(),
+            inbox: self.inbox(now).len(),
             rooms: self.rooms.iter().cloned().collect(),
         }
     }
@@ -284,23 +408,22 @@ fn posting_row(posting: &Posting) -> HireRow {
         side: Side::Requester,
         with: posting.to,
         skill: posting.offer.skill.clone(),
-        stage: posting.closed.clone().unwrap_or_else(|| "waiting for claims".to_owned()),
+        stage: match (&posting.closed, &posting.asked) {
+            (Some(_), _) => "closed".to_owned(),
+            (None, Some(_)) => "waits for your approval".to_owned(),
+            (None, None) => "waiting for claims".to_owned(),
+        },
+        reason: posting.closed.clone(),
         closed: None,
         price: posting.task.max.clone(),
         at: posting.offer.at,
     }
 }
 
-fn shown_posting(posting: &Posting) -> Shown {
-    Shown {
-        row: posting_row(posting),
-        deadline: Some(posting.offer.expires).filter(|_| posting.closed.is_none()),
-        hires: posting.hires.clone(),
-        claims: posting.claims.len(),
-        reason: posting.closed.clone(),
-        records: vec![shown_record(&posting.offer.clone().into())],
-        ..empty(posting.offer.id(), &posting.offer)
-    }
+/// Offer, claim, award, then what both said of it, causes before effects.
+fn hire_records(hire: &Hire) -> Vec<Record> {
+    let roots = [Record::from(hire.offer.clone()), hire.claim.clone().into(), hire.chain.award().clone().into()];
+    roots.into_iter().chain(hire.chain.in_order().into_iter().map(Entry::record)).collect()
 }
 
 fn empty(id: Id<Offer>, offer: &Verified<Offer>) -> Shown {
@@ -312,6 +435,7 @@ fn empty(id: Id<Offer>, offer: &Verified<Offer>) -> Shown {
             with: None,
             skill: offer.skill.clone(),
             stage: String::new(),
+            reason: None,
             closed: None,
             price: None,
             at: offer.at,
@@ -319,7 +443,7 @@ fn empty(id: Id<Offer>, offer: &Verified<Offer>) -> Shown {
         deadline: None,
         hires: Vec::new(),
         claims: 0,
-        reason: None,
+        why: None,
         records: Vec::new(),
         attempts: Vec::new(),
         checks: Default::default(),

@@ -1,14 +1,14 @@
 //! This peer as worker: what it tells of itself, which offers it claims, which awards it takes.
 
 use super::event::Event;
-use super::io::{From as MayHire, Notice, Outbox, Output, Serving};
+use super::io::{From as MayHire, Notice, Outbox, Output, PassedRow, Serving};
 use super::{Peer, Wake, ignored, refused};
 use crate::codec::{List, Text};
 use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Id};
 use crate::limits;
-use crate::market::constraint::Match;
-use crate::market::{Award, Claim, Contact, Manifest, Offer, Skill};
+use crate::market::constraint::{Constraint, Match, Properties};
+use crate::market::{Award, Claim, Contact, Manifest, Offer, Reject, Skill};
 use crate::record::{Payload as _, Verified};
 use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
@@ -20,6 +20,41 @@ pub struct Bid {
     pub claim: Verified<Claim>,
     /// What it claims.
     pub offer: Verified<Offer>,
+}
+
+/// Why an offer is not claimed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Objection {
+    #[error("my own offer")]
+    Own,
+    #[error("not a skill of mine")]
+    Skill,
+    #[error("the requester is not among those that `serve.from` names")]
+    NotServed,
+    #[error("the offer is over")]
+    Over,
+    #[error("claimed already")]
+    Claimed,
+    #[error("{0}")]
+    Price(String),
+    #[error("{0}")]
+    Constraint(String),
+    #[error("its checks cannot be run")]
+    Checks,
+    #[error("{0}")]
+    Credit(String),
+}
+
+/// What keeps a constraint from being met, in words.
+pub(super) fn unmet(found: &Match) -> String {
+    match found {
+        Match::Yes => "nothing".to_owned(),
+        Match::No(reasons) => reasons.join("; "),
+        Match::Unknown(missing) => {
+            let keys: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            format!("nothing is said of {}", keys.join(", "))
+        }
+    }
 }
 
 /// How long a claim stays binding after the bid window: time to choose, to tell, and for one award that falls through.
@@ -95,40 +130,41 @@ impl Peer {
     }
 
     /// Why I do not claim this offer; `None` if I do.
-    fn objection(&self, now: Timestamp, offer: &Verified<Offer>) -> Option<&'static str> {
+    fn objection(&self, now: Timestamp, offer: &Verified<Offer>) -> Option<Objection> {
         let requester = offer.issuer();
         let may_hire = match &self.config.from {
             MayHire::Nobody => false,
             MayHire::Anyone => true,
             MayHire::Allowlist(list) => list.contains(&requester),
         };
-        let Some(serving) = self.serving(&offer.skill) else { return Some("not a skill of mine") };
-        let dear = offer
-            .max
-            .as_ref()
-            .is_some_and(|max| serving.entry.price.compare(max).is_none_or(std::cmp::Ordering::is_gt));
-        let meets = offer
-            .constraint
-            .as_ref()
-            .is_none_or(|constraint| constraint.evaluate(&serving.entry.properties) == Match::Yes);
+        let Some(serving) = self.serving(&offer.skill) else { return Some(Objection::Skill) };
+        let price = &serving.entry.price;
+        let dear = offer.max.as_ref().filter(|max| price.compare(max).is_none_or(std::cmp::Ordering::is_gt));
+        let meets = |constraint: &Option<Constraint>, properties: &Properties| {
+            constraint.as_ref().map_or(Match::Yes, |constraint| constraint.evaluate(properties))
+        };
+        let theirs = meets(&offer.constraint, &serving.entry.properties);
+        let ours = meets(&serving.entry.constraint, &offer.properties);
         let mine = |claim: &Verified<Claim>| claim.requester == requester && claim.nonce == offer.nonce;
         let had = self.hires.values().any(|hire| hire.side == Side::Worker && mine(&hire.claim));
         if requester == self.agent() {
-            Some("my own offer")
+            Some(Objection::Own)
         } else if !may_hire {
-            Some("I do not serve you")
+            Some(Objection::NotServed)
         } else if offer.slots == 0 || now >= offer.expires {
-            Some("the offer is over")
-        } else if dear {
-            Some("the price is too low, or in another unit")
-        } else if !meets {
-            Some("I do not meet the constraint")
+            Some(Objection::Over)
         } else if had || self.bids.values().any(|bid| mine(&bid.claim)) {
-            Some("claimed already")
+            Some(Objection::Claimed)
+        } else if let Some(max) = dear {
+            Some(Objection::Price(format!("it pays {max} at most, and I ask {price}")))
+        } else if theirs != Match::Yes {
+            Some(Objection::Constraint(format!("I do not meet its `where`: {}", unmet(&theirs))))
+        } else if ours != Match::Yes {
+            Some(Objection::Constraint(format!("it does not meet my `where`: {}", unmet(&ours))))
         } else if offer.checks.compile().is_err() {
-            Some("its checks cannot be run")
+            Some(Objection::Checks)
         } else {
-            None
+            self.over_credit(&requester, price).map(Objection::Credit)
         }
     }
 
@@ -137,12 +173,39 @@ impl Peer {
         if offer.slots == 0 {
             return self.taken_back(now, offer, out);
         }
-        if self.capacity() == 0 {
-            return;
+        match self.objection(now, offer) {
+            // Of no interest to whoever asks why there is no work.
+            Some(Objection::Own | Objection::Skill | Objection::Over | Objection::Claimed) => {}
+            Some(objection) => self.pass(now, offer, None, &objection.to_string()),
+            None if self.capacity() == 0 => {
+                if !self.config.skills.is_empty() {
+                    self.pass(
+                        now,
+                        offer,
+                        None,
+                        "no capacity left when it came; claimed as soon as there is, if it still stands",
+                    );
+                }
+            }
+            None => self.claim(now, offer, out),
         }
-        if self.objection(now, offer).is_none() {
-            self.claim(now, offer, out);
+    }
+
+    /// Remembers why nothing came of an offer.
+    fn pass(&mut self, now: Timestamp, offer: &Verified<Offer>, claimed: Option<&Verified<Claim>>, reason: &str) {
+        let row = PassedRow {
+            at: now,
+            offer: offer.id(),
+            requester: offer.issuer(),
+            skill: offer.skill.clone(),
+            summary: offer.summary.to_string(),
+            claimed: claimed.map(|claim| claim.price.clone()),
+            reason: Text::<{ limits::SUMMARY }>::fit(reason).into(),
+        };
+        if self.passed.len() >= limits::PASSED {
+            self.passed.pop_front();
         }
+        self.passed.push_back(row);
     }
 
     /// Goes through the directory for offers that there is room for now.
@@ -173,8 +236,11 @@ impl Peer {
             return Reply::Kept;
         }
         match self.objection(now, offer) {
-            Some("claimed already") => Reply::Kept,
-            Some(why) => ignored(why),
+            Some(Objection::Claimed) => Reply::Kept,
+            Some(objection) => {
+                self.pass(now, offer, None, &objection.to_string());
+                ignored(&objection.to_string())
+            }
             None if self.capacity() == 0 => Reply::Later,
             None => {
                 self.claim(now, offer, out);
@@ -227,8 +293,9 @@ impl Peer {
     }
 
     pub(super) fn end_bid(&mut self, now: Timestamp, id: Id<Claim>, reason: &str, out: &mut Outbox) {
-        let Some(bid) = self.bids.get(&id) else { return };
+        let Some(bid) = self.bids.get(&id).cloned() else { return };
         let to = bid.claim.requester;
+        self.pass(now, &bid.offer, Some(&bid.claim), reason);
         self.letters.withdraw(&to, &id.untyped());
         self.commit(now, Event::Unclaimed { claim: id, reason: reason.to_owned() }, out);
         out.push(Output::Notice(Notice::ClaimEnded { claim: id, reason: reason.to_owned() }));
@@ -242,6 +309,16 @@ impl Peer {
         for id in lost {
             self.end_bid(now, id, "the offer was filled or taken back", out);
         }
+    }
+
+    /// The requester has chosen others.
+    pub(super) fn on_reject(&mut self, now: Timestamp, reject: &Verified<Reject>, out: &mut Outbox) -> Reply {
+        let Some(bid) = self.bids.get(&reject.claim) else { return ignored("no such claim of mine") };
+        if bid.claim.requester != reject.issuer() {
+            return refused("a claim is rejected by whom it was made to");
+        }
+        self.end_bid(now, reject.claim, &reject.reason, out);
+        Reply::Kept
     }
 
     // ---- being hired ----
@@ -272,13 +349,8 @@ impl Peer {
         self.letters.withdraw(&with, &claim.id().untyped());
         self.open += 1;
         let (offer_id, side) = (offer.id(), Side::Worker);
-        let event = Event::Awarded {
-            side,
-            award: award.into(),
-            claim: claim.into(),
-            offer: offer.into(),
-            reason: String::new(),
-        };
+        let event =
+            Event::Awarded { side, award: award.into(), claim: claim.into(), offer: offer.into(), why: Box::default() };
         self.commit(now, event, out);
         out.push(Output::Notice(Notice::Awarded { hire: id, offer: offer_id, side, with, skill }));
         self.advance(now, id, out);

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::hire::selection::Why;
 use crate::hire::{Attempt, Closed, HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
+use crate::ledger::{Balance, Entry};
 use crate::market::checks::Report;
 use crate::market::constraint::Constraint;
 use crate::market::price::Price;
-use crate::market::{BlobRef, Manifest, Offer, Skill};
+use crate::market::{BlobRef, Manifest, Offer, Rating, Skill};
 use crate::reputation::Columns;
 use crate::time::{Millis, Timestamp};
 
@@ -43,6 +45,24 @@ pub enum Query {
         /// The blob.
         root: Bytes32,
     },
+    /// What waits for a person, the most urgent first.
+    Inbox,
+    /// Offers and claims of this run that came to nothing, and why, newest first.
+    Passed,
+    /// Who owes whom; and the lines of the ledger, newest first, after so many.
+    Ledger {
+        /// How many lines to skip.
+        skip: usize,
+    },
+    /// Ids of the ratings of a subject, in their order, after this one.
+    Ratings {
+        /// Whom they are about.
+        about: AgentId,
+        /// After which.
+        after: Option<Id<Rating>>,
+    },
+    /// The signed records of a hire, by id or unique beginning.
+    Records(String),
     /// Numbers for the operator.
     Status,
 }
@@ -73,7 +93,7 @@ pub enum Found {
         next: Option<Bytes32>,
     },
     /// To [`Query::Show`].
-    Shown(Shown),
+    Shown(Box<Shown>),
     /// To [`Query::Reputation`].
     Reputation(ReputationView),
     /// To [`Query::Page`].
@@ -85,6 +105,33 @@ pub enum Found {
     },
     /// To [`Query::MayRead`]: the blob's size if so.
     MayRead(Option<u64>),
+    /// To [`Query::Inbox`].
+    Inbox(Vec<InboxRow>),
+    /// To [`Query::Passed`].
+    Passed(Vec<PassedRow>),
+    /// To [`Query::Ledger`].
+    Ledger {
+        /// Every balance that is not settled.
+        balances: Vec<Balance>,
+        /// Lines, newest first.
+        entries: Vec<Entry>,
+        /// How many to skip for the next; `None` at the end.
+        next: Option<usize>,
+    },
+    /// To [`Query::Ratings`].
+    Ratings {
+        /// In order.
+        ids: Vec<Id<Rating>>,
+        /// Where to go on.
+        next: Option<Id<Rating>>,
+    },
+    /// To [`Query::Records`].
+    Records {
+        /// Envelopes with their private parts: offer, claim, award, then the chains in causal order.
+        records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        /// Ratings of the hire; their envelopes are in the store.
+        ratings: Vec<Id<Rating>>,
+    },
     /// To [`Query::Status`].
     Status(Status),
     /// Nothing fits; the text says what to do.
@@ -92,7 +139,7 @@ pub enum Found {
 }
 
 /// An agent in the directory.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentRow {
     /// Who.
     pub agent: AgentId,
@@ -106,8 +153,10 @@ pub struct AgentRow {
     pub price: Price,
     /// How long it expects to take.
     pub expect: Millis,
-    /// Whether the constraint is met: `yes`, or `unknown` with what its manifest does not say.
+    /// What its manifest does not say of the constraint's demands; empty if it meets them.
     pub missing: Vec<String>,
+    /// What it demands of an offer.
+    pub demands: Option<Constraint>,
     /// What I think of it at that skill.
     pub reputation: Columns,
     /// The manifest.
@@ -117,7 +166,7 @@ pub struct AgentRow {
 }
 
 /// A posting or hire in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HireRow {
     /// The hire, once there is one.
     pub hire: Option<HireId>,
@@ -131,6 +180,8 @@ pub struct HireRow {
     pub skill: Skill,
     /// Stage in words.
     pub stage: String,
+    /// Why it is so, where that is not plain.
+    pub reason: Option<String>,
     /// How it ended, once it has.
     pub closed: Option<Closed>,
     /// The price agreed.
@@ -140,7 +191,7 @@ pub struct HireRow {
 }
 
 /// A record as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownRecord {
     /// Name and version of its kind.
     pub kind: String,
@@ -157,7 +208,7 @@ pub struct ShownRecord {
 }
 
 /// Everything about one offer, claim or hire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     /// The summary line.
     pub row: HireRow,
@@ -167,8 +218,8 @@ pub struct Shown {
     pub hires: Vec<HireId>,
     /// How many claims are held for the offer.
     pub claims: usize,
-    /// Why it ended without a hire, or why the winner was chosen.
-    pub reason: Option<String>,
+    /// Why the worker was chosen; of an offer that is still open, how the claims compare so far.
+    pub why: Option<Why>,
     /// All records in order of their dates.
     pub records: Vec<ShownRecord>,
     /// Runs of the agent.
@@ -181,8 +232,60 @@ pub struct Shown {
     pub held: bool,
 }
 
+/// What a person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitsFor {
+    /// Whether to award at this price: it is above `ask_above`.
+    Approval,
+    /// Whether a delivery is good.
+    Judgement,
+    /// How it was.
+    Rating,
+}
+
+/// Something that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxRow {
+    /// What is asked.
+    pub waits_for: WaitsFor,
+    /// By which id it is answered: an offer's or a hire's.
+    pub id: Bytes32,
+    /// Who is concerned.
+    pub with: AgentId,
+    /// The skill.
+    pub skill: Skill,
+    /// The price.
+    pub price: Price,
+    /// The task's summary.
+    pub summary: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is decided without a person.
+    pub until: Timestamp,
+}
+
+/// An offer that was not claimed, or a claim that was not awarded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedRow {
+    /// When it was settled.
+    pub at: Timestamp,
+    /// The offer.
+    pub offer: Id<Offer>,
+    /// Whose it is.
+    pub requester: AgentId,
+    /// The skill.
+    pub skill: Skill,
+    /// What it is about. Another agent's text: untrusted.
+    pub summary: String,
+    /// The claim's price, if it was claimed.
+    pub claimed: Option<Price>,
+    /// Why nothing came of it. The requester's text where it was claimed: untrusted.
+    pub reason: String,
+}
+
 /// A check report as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckedView {
     /// Public checks.
     pub public: Report,
@@ -191,7 +294,7 @@ pub struct CheckedView {
 }
 
 /// What this peer thinks of an agent.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReputationView {
     /// Who.
     pub agent: AgentId,
@@ -206,7 +309,7 @@ pub struct ReputationView {
 }
 
 /// One rating in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RatingRow {
     /// The hire.
     pub hire: HireId,
@@ -223,7 +326,7 @@ pub struct RatingRow {
 }
 
 /// Numbers for the operator.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "counts of what their names say")]
 pub struct Status {
     pub manifests: usize,
@@ -235,5 +338,6 @@ pub struct Status {
     pub hires_closed: usize,
     pub ratings: usize,
     pub outbox: usize,
+    pub inbox: usize,
     pub rooms: Vec<String>,
 }

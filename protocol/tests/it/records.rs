@@ -343,6 +343,7 @@ fn what_breaks_a_rule_of_its_kind_is_refused_whoever_signed_it() {
             }
             // Below, with the permits.
             Record::Rating(_) => {}
+            Record::Opened(news) => refused(news, &[|n| n.ratings = codec::List::default()]),
             Record::Begin(_)
             | Record::Decline(_)
             | Record::Withdraw(_)
@@ -351,6 +352,7 @@ fn what_breaks_a_rule_of_its_kind_is_refused_whoever_signed_it() {
             | Record::Ack(_)
             | Record::Cancel(_)
             | Record::Contest(_)
+            | Record::Reject(_)
             | Record::Countersign(_) => {} // Their types say all there is to say.
         }
     }

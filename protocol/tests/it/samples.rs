@@ -38,6 +38,10 @@ pub fn ext(entries: u64, len: usize) -> Ext {
     codec::decode_loose(&codec::encode(&ciborium::Value::Map(entries)), 1 << 16).unwrap()
 }
 
+fn properties(facts: serde_json::Value) -> constraint::Properties {
+    constraint::Properties::from_json(facts.as_object().unwrap()).unwrap()
+}
+
 /// A record of every kind: with nothing optional in it, or with everything.
 pub fn samples(full: bool) -> Vec<Record> {
     let mut hire = Hire::new(full);
@@ -108,13 +112,14 @@ impl Hire {
             path: "table".parse().unwrap(),
             input: self.opt(self.text(r#"{"type":"object"}"#)),
             price: "1.5 USD per 1000 rows".parse().unwrap(),
+            constraint: self.opt("rows = 820".parse().unwrap()),
             expect: Millis::secs(20),
             output: self.opt(self.text(r#"{"type":"array"}"#)),
             properties: Default::default(),
         };
         if self.full {
             let facts = serde_json::json!({"eu": true, "langs": ["de", "en"], "size": -7, "load": 0.5, "region": "eu"});
-            entry.properties = constraint::Properties::from_json(facts.as_object().unwrap()).unwrap();
+            entry.properties = properties(facts);
         }
         let manifest = worker().sign(&Manifest {
             at: AT,
@@ -143,6 +148,7 @@ impl Hire {
             review: Millis::mins(10),
             expires: AT + Millis::mins(10),
             summary: self.text("Rows and mean of a table"),
+            properties: self.opt(properties(serde_json::json!({"rows": 820}))).unwrap_or_default(),
         });
         let contact = worker().sign(&Contact {
             at: AT,
@@ -188,7 +194,9 @@ impl Hire {
         };
         let award = requester().sign_with(&award, beside);
         (self.manifest, self.award) = (Some(manifest.id()), Some(award.clone()));
-        vec![manifest.into(), offer.into(), contact.into(), claim.into(), award.into()]
+        let reject = Reject { at: AT, ext: self.ext.clone(), claim: claim.id(), reason: self.text("dearer") };
+        let reject = requester().sign(&reject);
+        vec![manifest.into(), offer.into(), contact.into(), claim.into(), reject.into(), award.into()]
     }
 
     fn before_work(&mut self) -> Vec<Record> {
@@ -322,7 +330,10 @@ impl Hire {
                 Judgement { scores: Scores { quality: Some(0), ..Scores::default() }, ..judgement }
             },
         };
-        vec![receipt.into(), sign.into(), requester().sign(&rating).into()]
+        let rating = requester().sign(&rating);
+        let news = News { rating: rating.id(), subject: rating.judgement.subject };
+        let opened = requester().sign(&Opened { at: AT, ext: self.ext.clone(), ratings: List::fit([news]) });
+        vec![receipt.into(), sign.into(), rating.into(), opened.into()]
     }
 }
 
@@ -341,6 +352,9 @@ pub fn requests() -> Vec<Request> {
         Request::Page { room: "table".try_into().unwrap(), after: None },
         Request::Page { room: "table".try_into().unwrap(), after: Some(random("after")) },
         Request::Leaves { hire, root },
+        Request::Ratings { about: worker().agent(), after: None },
+        Request::Ratings { about: worker().agent(), after: Some(random("after")) },
+        Request::RatingsById(List::fit([random("rating")])),
         Request::Chunk { hire, root, index: 300 },
     ]
 }
@@ -354,6 +368,11 @@ pub fn responses() -> Vec<Response> {
         Response::Replies(List::fit([Reply::Kept, Reply::Later, Reply::Ignored(why), Reply::Refused(refused)])),
         Response::Page { next: None, records: List::default() },
         Response::Page { next: Some(random("after")), records: List::fit([manifest]) },
+        Response::Ratings { next: None, ratings: List::default() },
+        Response::Ratings {
+            next: Some(random("after")),
+            ratings: List::fit([b"an envelope".to_vec().try_into().unwrap()]),
+        },
         Response::Leaves(random("leaf").0.to_vec().try_into().unwrap()),
         Response::Chunk(b"hello world".to_vec().try_into().unwrap()),
         Response::No("not here".try_into().unwrap()),

@@ -204,7 +204,7 @@ fn the_cheaper_of_two_is_chosen_and_the_other_is_free_again() {
     world.add(worker("dear", "0.04 USD per task", 1));
     world.add(worker("cheap", "0.01 USD per task", 1));
     let mut task = world.task();
-    task.prefer = vec![Prefer::Price];
+    task.choosing.prefer = vec![Prefer::Price];
     world.hire(task, None);
     world.drive(Millis::mins(1));
     assert_eq!(world.hire_of(0).with, Some(world.id(2)));
@@ -233,15 +233,15 @@ fn nobody_serves_strangers_by_default() {
     let task = world.task();
     world.hire(task, Some(1));
     world.drive(Millis::mins(1));
-    let reason = world.rows(0)[0].stage.clone();
-    assert!(reason.contains("I do not serve you"), "{reason}");
+    let reason = world.rows(0)[0].reason.clone().unwrap();
+    assert!(reason.contains("`serve.from`"), "{reason}");
 }
 
 #[test]
 fn a_slot_that_was_declined_is_awarded_again() {
     let mut world = World::new(2);
     let mut task = world.task();
-    task.prefer = vec![Prefer::Price];
+    task.choosing.prefer = vec![Prefer::Price];
     world.hire(task, None);
     world.drive(Millis(2_990));
     // Whoever is chosen loses its capacity in the meantime.

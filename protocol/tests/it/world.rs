@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gigmesh_protocol::codec::List;
+use gigmesh_protocol::hire::selection::Choosing;
 use gigmesh_protocol::hire::{Checked, HireId};
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::market::checks::{Checks, Inputs};
-use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Offer, Outcome, SkillEntry};
+use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Offer, Outcome, Rating, SkillEntry};
 use gigmesh_protocol::merkle::{self, CHUNK_BYTES};
 use gigmesh_protocol::peer::Peer;
 use gigmesh_protocol::peer::io::*;
@@ -51,7 +52,7 @@ pub struct Node {
     pub agent: Agent,
     pub work_takes: Millis,
     pub journal: Vec<Vec<u8>>,
-    pub ratings: Vec<Verified<gigmesh_protocol::market::Rating>>,
+    pub ratings: Vec<Verified<Rating>>,
     pub blobs: BTreeMap<Bytes32, Vec<u8>>,
     pub notices: Vec<Notice>,
     pub answers: Vec<Result<Answer, Refused>>,
@@ -292,6 +293,12 @@ impl World {
                         self.transmit(Mail::Input(other, life, input));
                     }
                 }
+                Output::AskRatings { to, wanted, .. } => {
+                    let server = self.node_of(to).filter(|_| !self.cut);
+                    let (ratings, next) =
+                        server.map_or_else(Default::default, |server| self.ratings_for(server, &wanted));
+                    self.post(HOP, Mail::Input(n, life, Input::Ratings { from: to, wanted, ratings, next }));
+                }
                 Output::Fetch { hire, from, blobs, .. } => {
                     let server = self.node_of(from).filter(|_| !self.cut);
                     let reader = self.id(n);
@@ -439,9 +446,29 @@ impl World {
 
     pub fn shown(&self, n: usize, id: HireId) -> Shown {
         match self.nodes[n].peer.as_ref().map(|peer| peer.query(self.now, &Query::Show(id.to_string()))) {
-            Some(Found::Shown(shown)) => shown,
+            Some(Found::Shown(shown)) => *shown,
             other => panic!("not shown: {other:?}"),
         }
+    }
+
+    /// What peer `n` answers to a request for ratings.
+    fn ratings_for(&self, n: usize, wanted: &Wanted) -> (Vec<Verified<Rating>>, Option<Bytes32>) {
+        let (ids, next) = match wanted {
+            Wanted::These(ids) => (ids.clone(), None),
+            Wanted::About(about, after) => {
+                let after = after.map(|after| Id::from_bytes(after.0));
+                match self.nodes[n]
+                    .peer
+                    .as_ref()
+                    .map(|peer| peer.query(self.now, &Query::Ratings { about: *about, after }))
+                {
+                    Some(Found::Ratings { ids, next }) => (ids, next.map(|id| id.untyped())),
+                    other => panic!("no ratings: {other:?}"),
+                }
+            }
+        };
+        let held = self.nodes[n].ratings.iter().filter(|rating| ids.contains(&rating.id()));
+        (held.cloned().collect(), next)
     }
 
     /// How the one hire of a story ended for both sides: outcome and whether both signed.
@@ -464,11 +491,13 @@ impl World {
             summary: "Count the bytes".into(),
             slots: 1,
             constraint: None,
+            properties: Default::default(),
             checks: Checks { schema: None, asserts: vec!["result.bytes >= 0".parse().unwrap()] },
             sealed: vec!["result.bytes == 11".parse().unwrap()],
             review_by: Review::Auto,
+            rating_by: Review::Auto,
             max: Some("0.05 USD".parse().unwrap()),
-            prefer: Vec::new(),
+            choosing: Choosing::default(),
             bids: Millis::secs(3),
             done: Millis::mins(5),
             review: Millis::mins(10),
@@ -494,6 +523,7 @@ pub fn worker(name: &str, price: &str, parallel: usize) -> Config {
         path: "text".parse().unwrap(),
         input: None,
         price: price.parse().unwrap(),
+        constraint: None,
         expect: Millis::secs(10),
         output: None,
         properties: Default::default(),
@@ -505,6 +535,7 @@ pub fn worker(name: &str, price: &str, parallel: usize) -> Config {
         from: From::Anyone,
         parallel,
         skills: vec![Serving { entry, restartable: true }],
+        ..Config::default()
     }
 }
 

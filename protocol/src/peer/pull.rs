@@ -1,0 +1,157 @@
+//! Ratings of others: pulled by interest, never taken unasked.
+//!
+//! In: news that a rating has opened, manifests of agents that were not in the directory before, ratings that were asked
+//! for. Out: requests, a few at a time, and what is worth keeping. What must never happen: that words of strangers fill the
+//! store, or that anybody makes this peer ask without end.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::Peer;
+use super::io::{Outbox, Output, Wanted};
+use crate::codec::List;
+use crate::gossip::Verdict;
+use crate::id::{AgentId, Bytes32};
+use crate::limits;
+use crate::market::{News, Opened, Rating, Skill};
+use crate::record::Verified;
+use crate::reputation::Model as _;
+use crate::time::Timestamp;
+
+/// What is asked, of whom, and for how many more pages. Soft.
+#[derive(Debug, Default)]
+pub(super) struct Pull {
+    waiting: VecDeque<(AgentId, Wanted, u32)>,
+    /// The same, to hold nothing twice.
+    queued: BTreeSet<(AgentId, Wanted)>,
+    asked: BTreeMap<(AgentId, Wanted), u32>,
+    /// News heard of each rater since the moment it is counted from.
+    heard: BTreeMap<AgentId, (Timestamp, usize)>,
+}
+
+impl Pull {
+    fn want(&mut self, of: AgentId, wanted: Wanted, pages: u32) {
+        let key = (of, wanted);
+        if self.waiting.len() < limits::RATING_QUEUE
+            && !self.asked.contains_key(&key)
+            && self.queued.insert(key.clone())
+        {
+            self.waiting.push_back((key.0, key.1, pages));
+        }
+    }
+
+    /// Counts a piece of news; whether there was not too much of this rater.
+    fn count(&mut self, now: Timestamp, rater: AgentId) -> bool {
+        if self.heard.len() >= limits::NEWS_RATERS && !self.heard.contains_key(&rater) {
+            self.heard.retain(|_, (since, _)| *since + limits::NEWS_LIFE > now);
+            if self.heard.len() >= limits::NEWS_RATERS {
+                return false;
+            }
+        }
+        let (since, count) = self.heard.entry(rater).or_insert((now, 0));
+        if *since + limits::NEWS_LIFE <= now {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        *count <= limits::NEWS_PER_RATER
+    }
+}
+
+impl Peer {
+    /// Tells a room that a rating of mine can be had.
+    pub(super) fn publish_news(&self, now: Timestamp, rating: &Verified<Rating>, skill: &Skill, out: &mut Outbox) {
+        let news = News { rating: rating.id(), subject: rating.judgement.subject };
+        let opened = self.signer.sign(&Opened { at: now, ext: Default::default(), ratings: List::fit([news]) });
+        out.push(Output::Publish { room: skill.room(limits::ROOM_DEPTH), record: opened.into() });
+    }
+
+    /// Somebody's ratings have opened: those about agents that matter here are asked for.
+    pub(super) fn on_news(&mut self, now: Timestamp, news: &Verified<Opened>) -> Verdict {
+        let rater = news.issuer();
+        let current = news.at + limits::NEWS_LIFE > now && news.at <= now + limits::AHEAD;
+        if rater == self.agent() || !current || !self.pull.count(now, rater) {
+            return Verdict::Ignore;
+        }
+        let new =
+            |news: &&News| self.interests(&news.subject) && !self.reputation.holds(&news.subject, &rater, &news.rating);
+        let wanted: Vec<_> = news.ratings.iter().filter(new).map(|news| news.rating).collect();
+        if !wanted.is_empty() {
+            self.pull.want(rater, Wanted::These(wanted), 1);
+        }
+        Verdict::Accept
+    }
+
+    /// An agent has come into the directory: what is thought of it is asked of whoever told us, and of itself.
+    pub(super) fn on_newcomer(&mut self, from: AgentId, subject: AgentId) {
+        let me = self.agent();
+        if subject == me {
+            return;
+        }
+        for of in BTreeSet::from([from, subject]) {
+            if of != me {
+                self.pull.want(of, Wanted::About(subject, None), limits::RATING_PAGES);
+            }
+        }
+    }
+
+    /// Whether ratings of `subject` are worth keeping.
+    fn interests(&self, subject: &AgentId) -> bool {
+        *subject == self.agent()
+            || self.directory.manifest_of(subject).is_some()
+            || self.hires.values().any(|hire| hire.other() == *subject)
+    }
+
+    /// Asks for what waits, as far as not too much is under way.
+    pub(super) fn ask_for_ratings(&mut self, now: Timestamp, out: &mut Outbox) {
+        while self.pull.asked.len() < limits::RATING_ASKS
+            && let Some((to, wanted, pages)) = self.pull.waiting.pop_front()
+        {
+            self.pull.queued.remove(&(to, wanted.clone()));
+            self.pull.asked.insert((to, wanted.clone()), pages);
+            out.push(Output::AskRatings { to, hints: self.directory.contact_of(&to, now), wanted });
+        }
+    }
+
+    /// What came of asking.
+    pub(super) fn on_ratings(
+        &mut self,
+        now: Timestamp,
+        from: AgentId,
+        wanted: Wanted,
+        ratings: Vec<Verified<Rating>>,
+        next: Option<Bytes32>,
+        out: &mut Outbox,
+    ) {
+        // Only what was asked for is looked at.
+        let Some(pages) = self.pull.asked.remove(&(from, wanted.clone())) else { return };
+        for rating in ratings {
+            let fits = match &wanted {
+                Wanted::About(subject, _) => rating.judgement.subject == *subject,
+                Wanted::These(ids) => ids.contains(&rating.id()),
+            };
+            if fits {
+                self.keep(now, rating, out);
+            }
+        }
+        // Cursors rise, and a subject has an end: who says otherwise is not asked on.
+        if let (Wanted::About(subject, after), Some(next)) = (wanted, next)
+            && pages > 1
+            && after.is_none_or(|after| next > after)
+        {
+            self.pull.want(from, Wanted::About(subject, Some(next)), pages - 1);
+        }
+    }
+
+    fn keep(&mut self, now: Timestamp, rating: Verified<Rating>, out: &mut Outbox) {
+        let subject = rating.judgement.subject;
+        let dated = rating.day <= (now + limits::AHEAD).day();
+        // My own are in the journal; a rating of me that I have not got is as good from a third.
+        if !dated || rating.issuer() == self.agent() || !self.interests(&subject) {
+            return;
+        }
+        if self.reputation.count(&subject) < limits::STRANGERS && self.reputation.insert(&rating) {
+            let hire = rating.judgement.hire;
+            out.push(Output::Notice(super::io::Notice::Rated { hire, by: rating.issuer(), subject }));
+            out.push(Output::Keep(Box::new(rating.into())));
+        }
+    }
+}
