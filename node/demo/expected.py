@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the eight tasks' results must be, computed without demo-agent.
+"""What the demo tasks' results must be, computed without demo-agent.
 
 Written from the skills' definitions (the first lines of each file in ../src/demo_agent), with nothing but Python's
 standard library and by other means where there are any: regular expressions for words and Markdown, `statistics` for
@@ -136,10 +136,14 @@ def column(name, cells):
 def table_summarise(inputs, params):
     data = inputs["table"]
     header, *rows = csv.reader(data.decode().splitlines())
+    rows = list(enumerate(rows, 2))
     missing = set(params.get("missing", []))
-    cells = [[cell(row[at] if at < len(row) else "", missing) for row in rows] for at in range(len(header))]
+    if "from" in params:
+        at = header.index(params["x"])
+        rows = [(number, row) for number, row in rows if params["from"] <= float(row[at]) <= params["to"]]
+    cells = [[cell(row[at] if at < len(row) else "", missing) for _, row in rows] for at in range(len(header))]
     summaries = [column(name, values) for name, values in zip(header, cells)]
-    ragged = [(number, len(row)) for number, row in enumerate(rows, 2) if len(row) != len(header)]
+    ragged = [(number, len(row)) for number, row in rows if len(row) != len(header)]
     xs, ys = cells[header.index(params["x"])], cells[header.index(params["column"])]
     points = [(x, y) for x, y in zip(xs, ys) if isinstance(x, int | float) and isinstance(y, int | float)]
     slope, intercept = statistics.linear_regression(*zip(*points))
@@ -198,9 +202,10 @@ def faults(value, schema, root, path=""):
     if isinstance(value, dict):
         wrong += [name not in value for name in schema.get("required", [])]
         inner = schema.get("properties", {})
-        wrong += [schema.get("additionalProperties") is False and bool(set(value) - set(inner))]
-        for name in set(value) & set(inner):
-            found += faults(value[name], inner[name], root, f"{path}/{name}")
+        others = schema.get("additionalProperties", {})
+        wrong += [others is False and bool(set(value) - set(inner))]
+        for name in value:
+            found += faults(value[name], inner.get(name, others or {}), root, f"{path}/{name}")
     return found + [path] * sum(wrong)
 
 
@@ -255,6 +260,7 @@ def json_validate(inputs, _params):
 
 
 def checksum_verify(inputs, params):
+    malformed = []
     named = {params["names"].get(name, name): sha256(data) for name, data in inputs.items() if name != "list"}
     files, totals = [], dict.fromkeys(["lines", "ok", "mismatch", "missing", "malformed", "unlisted"], 0)
     for number, line in enumerate(inputs["list"].decode().splitlines(), 1):
@@ -264,6 +270,7 @@ def checksum_verify(inputs, params):
         match = re.fullmatch(r"([0-9a-fA-F]{64}) [ *](.+)", line)
         if not match:
             totals["malformed"] += 1
+            malformed.append({"line": number, "text": line})
             continue
         expected, name = match[1].lower(), match[2]
         actual = named.get(name)
@@ -276,8 +283,8 @@ def checksum_verify(inputs, params):
         "sha256": sha256(inputs["list"]),
         "all_ok": totals["ok"] == totals["lines"],
         "files": files,
-        "malformed": [],
-        "unlisted": [],
+        "malformed": malformed,
+        "unlisted": sorted(set(named) - {file["name"] for file in files}),
         "totals": totals,
         "confidence": round((totals["ok"] + totals["mismatch"]) / totals["lines"], 6),
     }
@@ -295,7 +302,6 @@ def plain(markdown):
 
 def changelog_extract(inputs, _params):
     text = inputs["document"].decode()
-    linked = set(re.findall(r"(?m)^\[([^\]]+)\]: ", text))
     entries = []
     item = []  # the lines of the list item being read, and where they go
     target = None
@@ -324,12 +330,12 @@ def changelog_extract(inputs, _params):
             target = entries[-1]["notes"]
             item.append(line)
     close()
-    assert "Unreleased" in linked
     sections = [section for entry in entries for section in entry["sections"]]
     items = sum(len(section["items"]) for section in sections)
+    released = [entry["version"] for entry in entries if entry["version"] != "Unreleased"]
     return {
         "sha256": sha256(inputs["document"]),
-        "latest": next(entry["version"] for entry in entries if entry["version"] != "Unreleased"),
+        **({"latest": released[0]} if released else {}),
         "entries": entries,
         "totals": {
             "entries": len(entries),
@@ -343,7 +349,9 @@ def changelog_extract(inputs, _params):
 
 SKILLS = {
     "text/statistics": text_statistics,
+    "text/statistics/markdown": lambda inputs, params: text_statistics(inputs, {"markdown": True} | params),
     "table/summarise": table_summarise,
+    "table/summarise/period": table_summarise,
     "json/validate": json_validate,
     "checksum/verify": checksum_verify,
     "changelog/extract": changelog_extract,

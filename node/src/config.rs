@@ -14,7 +14,7 @@ use gigmesh_protocol::peer::io::From as ServeFrom;
 
 use crate::node::NodeConfig;
 
-pub use source::{FileError, Parsed, Source, to_json};
+pub use source::{FileError, Parsed, Source, explain, to_json, understood_schema};
 
 /// The market that nodes are part of unless told otherwise.
 pub const DEFAULT_NETWORK: &str = "main";

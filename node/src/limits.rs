@@ -49,6 +49,8 @@ pub const MAX_PARALLEL: usize = 256;
 /// What the skills may take of a manifest; the rest is for names, dates and what later releases add.
 pub const MANIFEST_SKILLS: usize = gigmesh_protocol::limits::MANIFEST - 2048;
 
+/// One input given inside a request: what a language model writes or passes on. Larger ones are files.
+pub const MAX_INLINE: usize = 1 << 20;
 /// A request to the local API: a task with 64 KiB of parameters, its schema and its checks, in JSON. Blobs are streamed.
 pub const MAX_API_BODY: usize = 512 << 10;
 /// An answer of the local API that its client holds in memory: a result, or a full page of rows.

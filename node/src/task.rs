@@ -1,6 +1,6 @@
-//! `task.toml`: a task as its owner writes it, private part included. In: the file. Out: the protocol's [`Task`], still
-//! without its inputs, and the files that are to become these. Reads only; what breaks a bound of the market is said here,
-//! with its place, and not later by the node.
+//! A task as its owner writes it, private part included: `task.toml`, or the same keys in JSON with everything inline
+//! (module [`inline`]). In: either. Out: the protocol's [`Task`], still without its inputs, and what is to become these.
+//! Reads only; what breaks a bound of the market is said here, with its place, and not later by the node.
 //!
 //! ```toml
 //! skill = "table/summarise"
@@ -27,52 +27,91 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use gigmesh_protocol::codec::Text;
 use gigmesh_protocol::hire::selection::Prefer;
 use gigmesh_protocol::limits as bounds;
-use gigmesh_protocol::market::checks::{Assert, Checks};
+use gigmesh_protocol::market::checks::{Assert, Checks, Schema};
 use gigmesh_protocol::market::constraint::Constraint;
 use gigmesh_protocol::market::price::Price;
 use gigmesh_protocol::market::{Input, Skill};
 use gigmesh_protocol::peer::io::{Review, Task};
 use gigmesh_protocol::time::Millis;
 use serde::Deserialize;
-use toml::Spanned;
+use serde::de::DeserializeOwned;
 
 use crate::config::{FileError, Parsed, Source, to_json};
 
-/// A file that becomes an input of the task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InputFile {
+pub mod inline;
+
+/// What becomes an input of the task.
+#[derive(Debug)]
+pub struct TaskInput {
     /// How the task calls it.
     pub name: Text<{ bounds::NAME }>,
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its media type, by the name's extension.
+    /// Its bytes.
+    pub content: Content,
+    /// Its media type: as said, or by the file's extension.
     pub media: Text<{ bounds::NAME }>,
 }
 
-/// A task file, understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where the bytes of an input are.
+#[derive(Debug)]
+pub enum Content {
+    /// In the file at this path.
+    Path(PathBuf),
+    /// In this file.
+    Open(File),
+    /// Here.
+    Bytes(Vec<u8>),
+}
+
+/// A task, understood.
+#[derive(Debug)]
 pub struct TaskFile {
-    /// The task; its `inputs` are empty until the files are in the node's store.
+    /// The task; its `inputs` are empty until their bytes are in the node's store.
     pub task: Task,
     /// What they are made of.
-    pub inputs: Vec<InputFile>,
+    pub inputs: Vec<TaskInput>,
+}
+
+/// How a task is written down.
+trait Form {
+    type Schema: DeserializeOwned;
+    type Input: DeserializeOwned;
+    type Params: DeserializeOwned;
+
+    fn schema(&self, given: Self::Schema) -> Result<Schema, String>;
+    fn params(&self, given: Self::Params) -> Result<serde_json::Value, String>;
+    /// The input's content, its size in bytes, and its media type.
+    fn input(&self, given: Self::Input) -> Result<(Content, u64, String), String>;
+}
+
+/// A complaint about the value that a JSON pointer (RFC 6901) names.
+#[derive(Debug)]
+struct Wrong {
+    at: String,
+    message: String,
+}
+
+impl Wrong {
+    fn new(at: impl Into<String>, message: impl ToString) -> Self {
+        Self { at: at.into(), message: message.to_string() }
+    }
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
+#[serde(deny_unknown_fields, bound(deserialize = ""))]
+struct Written<F: Form> {
     skill: Parsed<Skill>,
     summary: Text<{ bounds::SUMMARY }>,
-    slots: Option<Spanned<u16>>,
+    slots: Option<u16>,
     #[serde(default)]
-    brief: Brief,
+    brief: Brief<F>,
     #[serde(default)]
-    accept: Accept,
+    accept: Accept<F>,
     #[serde(default)]
     price: Ceiling,
     #[serde(default)]
@@ -81,24 +120,36 @@ struct File {
     choose: Choose,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Brief {
-    #[serde(default)]
-    inputs: BTreeMap<String, Spanned<PathBuf>>,
-    params: Option<Spanned<toml::Value>>,
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = ""))]
+struct Brief<F: Form> {
+    #[serde(default = "BTreeMap::new")]
+    inputs: BTreeMap<String, F::Input>,
+    params: Option<F::Params>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Accept {
-    schema: Option<Spanned<PathBuf>>,
+impl<F: Form> Default for Brief<F> {
+    fn default() -> Self {
+        Self { inputs: BTreeMap::new(), params: None }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = ""))]
+struct Accept<F: Form> {
+    schema: Option<F::Schema>,
     #[serde(default)]
-    checks: Vec<Spanned<String>>,
+    checks: Vec<String>,
     #[serde(default)]
-    sealed: Vec<Spanned<String>>,
+    sealed: Vec<String>,
     #[serde(default)]
     review: Review,
+}
+
+impl<F: Form> Default for Accept<F> {
+    fn default() -> Self {
+        Self { schema: None, checks: Vec::new(), sealed: Vec::new(), review: Review::default() }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -110,10 +161,10 @@ struct Ceiling {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Time {
-    bids: Option<Spanned<Parsed<Millis>>>,
-    done: Option<Spanned<Parsed<Millis>>>,
-    review: Option<Spanned<Parsed<Millis>>>,
-    expires: Option<Spanned<Parsed<Millis>>>,
+    bids: Option<Parsed<Millis>>,
+    done: Option<Parsed<Millis>>,
+    review: Option<Parsed<Millis>>,
+    expires: Option<Parsed<Millis>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -130,92 +181,123 @@ struct Choose {
 /// The first thing its author has to put right.
 pub fn read(path: &Path) -> Result<TaskFile, FileError> {
     let source = Source::read(path)?;
-    let File { skill, summary, slots, brief, accept, price, time, choose } = source.parse()?;
-    if let Some(slots) = &slots {
-        let rule = (1..=bounds::SLOTS).contains(slots.get_ref());
-        source.ensure(rule, slots.span(), format!("from 1 to {} workers", bounds::SLOTS))?;
-    }
-    let span = |given: Option<Spanned<Parsed<Millis>>>, default: Millis, longest: Millis| {
-        let Some(given) = given else { return Ok(default) };
-        let length = given.get_ref().0;
-        let rule = (1..=longest.0).contains(&length.0);
-        source.ensure(rule, given.span(), format!("more than nothing and at most {longest}"))?;
-        Ok(length)
-    };
-    let bids_at = time.bids.as_ref().map(Spanned::span);
-    let expires = span(time.expires, Millis::mins(10), bounds::OFFER_LIFE)?;
-    let bids = span(time.bids, Millis::secs(3).min(Millis(expires.0 / 2)), bounds::OFFER_LIFE)?;
-    let message =
-        format!("claims are collected for {bids}, and after {expires} nobody is looked for any more (`expires`)");
-    source.ensure(bids < expires, bids_at.unwrap_or_default(), message)?;
+    let written = source.parse()?;
+    understand(&InToml(&source), written).map_err(|Wrong { at, message }| source.at_pointer(&at, message))
+}
 
-    let schema = accept.schema.as_ref().map(|path| source.schema(path)).transpose()?;
+fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong> {
+    let Written { skill, summary, slots, brief, accept, price, time, choose } = written;
+    if slots.is_some_and(|slots| !(1..=bounds::SLOTS).contains(&slots)) {
+        return Err(Wrong::new("/slots", format!("from 1 to {} workers", bounds::SLOTS)));
+    }
+    let expires = span("/time/expires", time.expires, Millis::mins(10), bounds::OFFER_LIFE)?;
+    let bids = span("/time/bids", time.bids, Millis::secs(3).min(Millis(expires.0 / 2)), bounds::OFFER_LIFE)?;
+    if bids >= expires {
+        let message =
+            format!("claims are collected for {bids}, and after {expires} nobody is looked for any more (`expires`)");
+        return Err(Wrong::new("/time/bids", message));
+    }
+    let schema = accept.schema.map(|given| form.schema(given)).transpose();
     let task = Task {
         skill: skill.0,
         summary: summary.into(),
-        slots: slots.map_or(1, Spanned::into_inner),
+        slots: slots.unwrap_or(1),
         constraint: choose.r#where.map(|parsed| parsed.0),
-        checks: Checks { schema, asserts: asserts(&source, accept.checks)? },
-        sealed: asserts(&source, accept.sealed)?,
+        checks: Checks {
+            schema: schema.map_err(|error| Wrong::new("/accept/schema", error))?,
+            asserts: asserts("/accept/checks", accept.checks)?,
+        },
+        sealed: asserts("/accept/sealed", accept.sealed)?,
         review_by: accept.review,
         max: price.max.map(|parsed| parsed.0),
         prefer: choose.prefer,
         bids,
-        done: span(time.done, Millis::mins(10), bounds::WORK)?,
-        review: span(time.review, Millis::mins(10), bounds::REVIEW)?,
+        done: span("/time/done", time.done, Millis::mins(10), bounds::WORK)?,
+        review: span("/time/review", time.review, Millis::mins(10), bounds::REVIEW)?,
         expires,
         inputs: Vec::new(),
-        params: brief.params.map(|params| json(&source, params)).transpose()?,
+        params: brief.params.map(|given| params(form, given)).transpose()?,
     };
-    Ok(TaskFile { task, inputs: inputs(&source, brief.inputs)? })
+    Ok(TaskFile { task, inputs: inputs(form, brief.inputs)? })
+}
+
+fn span(at: &str, given: Option<Parsed<Millis>>, default: Millis, longest: Millis) -> Result<Millis, Wrong> {
+    let length = given.map_or(default, |given| given.0);
+    if (1..=longest.0).contains(&length.0) {
+        Ok(length)
+    } else {
+        Err(Wrong::new(at, format!("more than nothing and at most {longest}")))
+    }
 }
 
 /// Assertions, each found to be one that can run. Read as texts, because an error within a list has the list's place.
-fn asserts(source: &Source, written: Vec<Spanned<String>>) -> Result<Vec<Assert>, FileError> {
-    let read = |text: Spanned<String>| {
-        let wrong = |error| source.at(text.span(), format!("{:?}: {error}", text.get_ref()));
-        let assert: Assert = text.get_ref().parse().map_err(wrong)?;
+fn asserts(at: &str, written: Vec<String>) -> Result<Vec<Assert>, Wrong> {
+    let read = |(index, text): (usize, String)| {
+        let wrong = |error| Wrong::new(format!("{at}/{index}"), format!("{text:?}: {error}"));
+        let assert: Assert = text.parse().map_err(wrong)?;
         Checks { schema: None, asserts: vec![assert.clone()] }.compile().map_err(wrong)?;
         Ok(assert)
+    };
+    written.into_iter().enumerate().map(read).collect()
+}
+
+fn params<F: Form>(form: &F, given: F::Params) -> Result<String, Wrong> {
+    let wrong = |error| Wrong::new("/brief/params", error);
+    let text = form.params(given).map_err(wrong)?.to_string();
+    if text.len() <= bounds::PARAMS {
+        return Ok(text);
+    }
+    let message =
+        format!("parameters of {} bytes, at most {} go into a brief: make them an input", text.len(), bounds::PARAMS);
+    Err(wrong(message))
+}
+
+fn inputs<F: Form>(form: &F, written: BTreeMap<String, F::Input>) -> Result<Vec<TaskInput>, Wrong> {
+    let at = |name: &str| format!("/brief/inputs/{}", name.replace('~', "~0").replace('/', "~1"));
+    if let Some(extra) = written.keys().nth(bounds::INPUTS) {
+        return Err(Wrong::new(at(extra), format!("a task has at most {} inputs", bounds::INPUTS)));
+    }
+    let read = |(name, given): (String, F::Input)| {
+        let wrong = |message: String| Wrong::new(at(&name), format!("input {name:?}: {message}"));
+        let named = Text::try_from(name.as_str()).ok().filter(|_| Input::is_name(&name));
+        let rule = || wrong(format!("is to be named with at most {} of a-z, 0-9, '_' and '-'", bounds::NAME));
+        let named = named.ok_or_else(rule)?;
+        let (content, size, media) = form.input(given).map_err(wrong)?;
+        if size > bounds::BLOB {
+            return Err(wrong(format!("has {size} bytes, at most {} are sent", bounds::BLOB)));
+        }
+        let media = Text::try_from(media.as_str())
+            .map_err(|_| wrong(format!("a media type has at most {} bytes", bounds::NAME)))?;
+        Ok(TaskInput { name: named, content, media })
     };
     written.into_iter().map(read).collect()
 }
 
-fn json(source: &Source, params: Spanned<toml::Value>) -> Result<String, FileError> {
-    let span = params.span();
-    let text = to_json(params.into_inner()).map_err(|error| source.at(span.clone(), error))?.to_string();
-    let message =
-        format!("parameters of {} bytes, at most {} go into a brief: make them an input", text.len(), bounds::PARAMS);
-    source.ensure(text.len() <= bounds::PARAMS, span, message)?;
-    Ok(text)
-}
+/// `task.toml`: schema and inputs are named by their paths, from the file's directory.
+struct InToml<'a>(&'a Source);
 
-fn inputs(source: &Source, written: BTreeMap<String, Spanned<PathBuf>>) -> Result<Vec<InputFile>, FileError> {
-    if let Some(extra) = written.values().nth(bounds::INPUTS) {
-        return Err(source.at(extra.span(), format!("a task has at most {} inputs", bounds::INPUTS)));
+impl Form for InToml<'_> {
+    type Schema = PathBuf;
+    type Input = PathBuf;
+    type Params = toml::Value;
+
+    fn schema(&self, path: PathBuf) -> Result<Schema, String> {
+        self.0.read_schema(&path)
     }
-    let mut files = Vec::new();
-    for (name, given) in written {
-        let wrong = |message: String| source.at(given.span(), format!("input {name:?}: {message}"));
-        let named = Text::try_from(name.as_str()).ok().filter(|name| Input::is_name(name));
-        let rule = format!("is to be named with at most {} of a-z, 0-9, '_' and '-'", bounds::NAME);
-        let named = named.ok_or_else(|| wrong(rule))?;
-        let path = source.resolve(given.get_ref());
-        let found = path.metadata().map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
+
+    fn params(&self, params: toml::Value) -> Result<serde_json::Value, String> {
+        to_json(params)
+    }
+
+    fn input(&self, path: PathBuf) -> Result<(Content, u64, String), String> {
+        let path = self.0.resolve(&path);
+        let found = path.metadata().map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
         if !found.is_file() {
-            return Err(wrong(format!("{} is not a file", path.display())));
+            return Err(format!("{} is not a file", path.display()));
         }
-        if found.len() > bounds::BLOB {
-            return Err(wrong(format!(
-                "{} has {} bytes, at most {} are sent",
-                path.display(),
-                found.len(),
-                bounds::BLOB
-            )));
-        }
-        files.push(InputFile { name: named, media: Text::fit(media(&path)), path });
+        let media = media(&path).to_owned();
+        Ok((Content::Path(path), found.len(), media))
     }
-    Ok(files)
 }
 
 /// The media type that a file's extension stands for.
@@ -294,9 +376,9 @@ prefer = ["reputation.low", "price"]
         let params: serde_json::Value = serde_json::from_str(&task.params.unwrap()).unwrap();
         let expected = serde_json::json!({ "column": "Average", "since": "2026-01-01", "missing": [-1, -9.99] });
         assert_eq!(params, expected);
-        let [table] = &inputs[..] else { panic!("{inputs:?}") };
-        assert_eq!((&*table.name, &*table.media), ("table", "text/csv"));
-        assert!(table.path.ends_with("co2.CSV"));
+        let [TaskInput { name, content: Content::Path(path), media }] = &inputs[..] else { panic!("{inputs:?}") };
+        assert_eq!((&**name, &**media), ("table", "text/csv"));
+        assert!(path.ends_with("co2.CSV"));
     }
 
     #[test]
@@ -375,7 +457,7 @@ prefer = ["reputation.low", "price"]
         crate::demo_files::write_to(dir.path()).unwrap();
         let tasks: Vec<_> =
             fs::read_dir(dir.path().join("tasks")).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert_eq!(tasks.len(), 8);
+        assert_eq!(tasks.len(), 24);
         for path in tasks {
             let TaskFile { task, inputs } = read(&path).unwrap();
             assert!(!inputs.is_empty() && !task.sealed.is_empty() && task.max.is_some(), "{}", path.display());

@@ -21,4 +21,5 @@ pub mod peer;
 pub mod record;
 pub mod reputation;
 pub mod time;
+pub mod transcript;
 pub mod wire;

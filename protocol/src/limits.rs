@@ -180,6 +180,8 @@ pub const CLAIMS_PER_OFFER: usize = 256;
 pub const CLAIMS_NEWCOMERS: usize = 32;
 /// Records of one side in one hire.
 pub const CHAIN: usize = 256;
+/// Records of a hire's transcript: both chains, offer, claim and award, and ratings both ways, each perhaps twice.
+pub const TRANSCRIPT: usize = 2 * CHAIN + 3 + 4;
 /// Progress notes of one hire.
 pub const PROGRESS: usize = 64;
 /// Questions in one hire.

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::codec::Codec;
 use crate::config::{Config, Role, StartError};
+use crate::lan::Lan;
 use crate::limits;
 use crate::names::Names;
 
@@ -37,6 +38,8 @@ pub struct Behaviour {
     pub ping: ping::Behaviour,
     /// Entry points of rooms, and contacts of agents.
     pub kad: kad::Behaviour<MemoryStore>,
+    /// Peers on the LAN, if wanted.
+    pub lan: Toggle<Lan>,
     /// Rooms; a bootstrap has none.
     pub gossip: Toggle<Gossip>,
     /// Requests and answers; a bootstrap has none.
@@ -45,7 +48,7 @@ pub struct Behaviour {
 
 impl Behaviour {
     /// The protocols as `config` wants them.
-    pub fn new(config: &Config, keys: &Keypair, names: &Names) -> Result<Self, StartError> {
+    pub fn new(config: &Config, keys: &Keypair, names: &Names, lan: bool) -> Result<Self, StartError> {
         let has_rooms = config.role == Role::Node;
         Ok(Self {
             connections: connections(&config.capacity),
@@ -60,6 +63,7 @@ impl Behaviour {
             ),
             ping: ping::Behaviour::default(),
             kad: kad(config.role, keys, names),
+            lan: lan.then(|| mdns(keys)).flatten().into(),
             gossip: has_rooms.then(|| gossip(config, names)).transpose()?.into(),
             exchange: has_rooms.then(|| exchange(names)).into(),
         })
@@ -102,6 +106,12 @@ fn kad(role: Role, keys: &Keypair, names: &Names) -> kad::Behaviour<MemoryStore>
         kad.set_mode(Some(kad::Mode::Server));
     }
     kad
+}
+
+/// A system that does not let us watch its interfaces, or has none, is no reason not to start.
+fn mdns(keys: &Keypair) -> Option<Lan> {
+    let started = Lan::new(keys.public().to_peer_id());
+    started.inspect_err(|error| tracing::warn!(%error, "mDNS does not start: peers on the LAN are not looked for")).ok()
 }
 
 fn exchange(names: &Names) -> request_response::Behaviour<Codec> {

@@ -13,6 +13,7 @@ use libp2p::{Multiaddr, PeerId};
 
 use crate::limits::Capacity;
 use crate::names::Names;
+use crate::scope::{Scope, scope_of};
 
 /// Is this DHT record a valid, live contact of that agent, and which addresses does it give? `None`: it is not.
 ///
@@ -39,6 +40,9 @@ pub struct Config {
     pub listen: Vec<String>,
     /// Doors into the network, as multiaddresses that end in `/p2p/` and the peer's id.
     pub bootstrap: Vec<String>,
+    /// Whether to look for peers on the LAN and to be seen there, by mDNS. Of no use, and so not done, when we listen on
+    /// loopback alone.
+    pub mdns: bool,
     /// What the node is for.
     pub role: Role,
     /// Judges contacts, ours and those of others.
@@ -57,6 +61,7 @@ impl Config {
             network: network.into(),
             listen: Vec::new(),
             bootstrap: Vec::new(),
+            mdns: false,
             role,
             contacts,
             capacity: match role {
@@ -76,7 +81,7 @@ impl Config {
     pub(crate) fn check(&self) -> Result<Checked, StartError> {
         let names = Names::new(&self.network).ok_or_else(|| StartError::Network(self.network.clone()))?;
         let address = |text: &String| text.parse::<Multiaddr>().map_err(|_| StartError::Address(text.clone()));
-        let listen = self.listen.iter().map(address).collect::<Result<_, _>>()?;
+        let listen: Vec<_> = self.listen.iter().map(address).collect::<Result<_, _>>()?;
         let mut doors: Vec<(PeerId, Vec<Multiaddr>)> = Vec::new();
         for text in &self.bootstrap {
             let mut address = address(text)?;
@@ -92,7 +97,8 @@ impl Config {
         let keys = Keypair::ed25519_from_bytes(self.secret).expect("any 32 bytes are an ed25519 seed");
         // Our own address in a shared list of doors is no mistake.
         doors.retain(|(peer, _)| *peer != keys.public().to_peer_id());
-        Ok(Checked { keys, names, listen, doors })
+        let lan = self.mdns && listen.iter().any(|address| scope_of(address) != Some(Scope::Loopback));
+        Ok(Checked { keys, names, listen, doors, lan })
     }
 }
 
@@ -100,6 +106,7 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("network", &self.network)
+            .field("mdns", &self.mdns)
             .field("role", &self.role)
             .field("listen", &self.listen)
             .field("bootstrap", &self.bootstrap)
@@ -133,6 +140,8 @@ pub(crate) struct Checked {
     pub names: Names,
     pub listen: Vec<Multiaddr>,
     pub doors: Vec<(PeerId, Vec<Multiaddr>)>,
+    /// Whether mDNS is wanted and of use.
+    pub lan: bool,
 }
 
 /// Why a node did not start. Nothing is left running.

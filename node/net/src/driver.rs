@@ -28,6 +28,7 @@ use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::book::Book;
 use crate::claims::Claims;
 use crate::config::{Checked, Config, ContactFilter, Role, StartError, probe};
+use crate::doors::Doors;
 use crate::handle::{Answer, Command, Event, Net, Stats};
 use crate::limits;
 use crate::names::{Names, agent_of};
@@ -35,7 +36,7 @@ use crate::penalties::Penalties;
 
 use announce::Announcements;
 use gossip::{Room, Unsent};
-use links::{Door, Link};
+use links::Link;
 use search::Searches;
 
 /// See the module.
@@ -48,7 +49,7 @@ struct Driver {
     addresses: watch::Sender<Vec<String>>,
     stats: Stats,
     links: HashMap<PeerId, Link>,
-    doors: Vec<Door>,
+    doors: Doors,
     book: Book,
     penalties: Penalties,
     rooms: HashMap<TopicHash, Room>,
@@ -69,10 +70,10 @@ const SHORTEST_TICK: Duration = Duration::from_millis(10);
 
 /// Starts a node; the loop runs as a task of the current runtime.
 pub(crate) async fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>), StartError> {
-    let Checked { keys, names, listen, doors } = config.check()?;
+    let Checked { keys, names, listen, doors, lan } = config.check()?;
     let peer = keys.public().to_peer_id();
     let agent = agent_of(&peer).expect("our own key is ed25519");
-    let swarm = swarm(&config, keys, &names)?;
+    let swarm = swarm(&config, keys, &names, lan)?;
     let (command_sender, commands) = mpsc::channel(limits::COMMANDS);
     let (event_sender, events) = mpsc::channel(limits::EVENTS);
     let (address_sender, addresses) = watch::channel(Vec::new());
@@ -86,7 +87,7 @@ pub(crate) async fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>)
         addresses: address_sender,
         stats: Stats::default(),
         links: HashMap::new(),
-        doors: doors.into_iter().map(|(peer, addresses)| Door::new(peer, addresses, now)).collect(),
+        doors: Doors::told(doors, now),
         book: Book::default(),
         penalties: Penalties::default(),
         rooms: HashMap::new(),
@@ -105,9 +106,14 @@ pub(crate) async fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>)
     Ok((Net { agent, names, commands: command_sender, addresses }, events))
 }
 
-fn swarm(config: &Config, keys: libp2p::identity::Keypair, names: &Names) -> Result<Swarm<Behaviour>, StartError> {
+fn swarm(
+    config: &Config,
+    keys: libp2p::identity::Keypair,
+    names: &Names,
+    lan: bool,
+) -> Result<Swarm<Behaviour>, StartError> {
     let setup = |e: &dyn std::fmt::Display| StartError::Setup(e.to_string());
-    let behaviour = Behaviour::new(config, &keys, names)?;
+    let behaviour = Behaviour::new(config, &keys, names, lan)?;
     let idle = match config.role {
         Role::Node => limits::IDLE_TIMEOUT,
         Role::Bootstrap => limits::IDLE_TIMEOUT_BOOTSTRAP,
@@ -208,6 +214,7 @@ impl Driver {
             BehaviourEvent::Identify(event) => self.on_identify(event),
             BehaviourEvent::Ping(event) => self.on_ping(event),
             BehaviourEvent::Kad(event) => self.on_kad(event),
+            BehaviourEvent::Lan(event) => self.on_lan(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Exchange(event) => self.on_exchange(event),
             BehaviourEvent::Connections(never) | BehaviourEvent::Memory(never) | BehaviourEvent::Banned(never) => {
@@ -217,6 +224,7 @@ impl Driver {
     }
 
     fn on_tick(&mut self, now: Instant) {
+        self.send_strangers_away();
         self.knock(now);
         self.announce(now);
         self.look_for_members(now);

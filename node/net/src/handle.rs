@@ -125,9 +125,28 @@ pub struct PeerInfo {
     pub connected_for: Duration,
 }
 
+/// A bootstrap node that we were told of. While it is not reached it is dialled again, with pauses of up to a minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// Where it should be, each with its `/p2p/` at the end.
+    pub addresses: Vec<String>,
+    /// Whether there is a link, and it is of our network.
+    pub open: bool,
+    /// Whether there has been one since start. A link that carries nothing is let go; that is no failure.
+    pub reached: bool,
+    /// How often in a row it was not reached.
+    pub failures: u32,
+    /// Why, the last time.
+    pub error: Option<String>,
+}
+
 /// Counters since start, and gauges of now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
+    /// How the bootstrap nodes fare that we were told of, now.
+    pub doors: Vec<Door>,
+    /// Whether we look for peers on the LAN, and are seen there, now.
+    pub mdns: bool,
     /// Connected agents, now.
     pub links: u64,
     /// Connections, now; two to one agent count twice.

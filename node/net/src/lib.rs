@@ -27,8 +27,10 @@ mod book;
 mod claims;
 mod codec;
 mod config;
+mod doors;
 mod driver;
 mod handle;
+mod lan;
 pub mod limits;
 mod names;
 mod penalties;
@@ -36,6 +38,6 @@ mod scope;
 
 pub use config::{Config, ContactFilter, Role, StartError};
 pub use handle::{
-    CommandError, Event, GossipToken, Net, PeerInfo, RequestError, ResponseToken, Severity, Stats, Verdict,
+    CommandError, Door, Event, GossipToken, Net, PeerInfo, RequestError, ResponseToken, Severity, Stats, Verdict,
 };
 pub use limits::Capacity;

@@ -80,9 +80,18 @@ pub const REDIAL_FIRST: Duration = Duration::from_millis(500);
 /// See [`REDIAL_FIRST`].
 pub const REDIAL_LAST: Duration = Duration::from_secs(60);
 
+/// Peers found by mDNS that we dial: the others on the LAN are found through them. A quarter of a node's dials, so that
+/// a crowded or hostile LAN leaves room for the rest of the network.
+pub const LAN_DOORS: usize = 32;
+/// Addresses that mDNS may remember: a LAN of a thousand nodes, a few addresses each. It looks through all of them for
+/// each that it hears.
+pub const LAN_ADDRESSES: usize = 4096;
+
 /// Connections a peer may have with us: two, because simultaneous dials legitimately make two, and a limit of one
 /// makes both ends close both.
 pub const CONNECTIONS_PER_PEER: u32 = 2;
+/// How long a peer of another network stays linked: long enough for both to have said who they are.
+pub const STRANGER: Duration = Duration::from_secs(1);
 /// A node closes links that carry nothing (gossip keeps those of its mesh).
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A bootstrap waits longer, so that idle links are closed by the node's own choice, and the node can tell a

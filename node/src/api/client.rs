@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use axum::body::{Body, Bytes};
 use gigmesh_protocol::id::Bytes32;
-use gigmesh_protocol::market::BlobRef;
+use gigmesh_protocol::market::{BlobRef, Input};
+use gigmesh_protocol::peer::io::Task;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -21,6 +22,7 @@ use tokio_util::io::ReaderStream;
 
 use super::error::ErrorBody;
 use crate::limits::{API_ANSWER_WAIT, MAX_API_ANSWER, MAX_API_EVENT};
+use crate::task::{Content, TaskFile, TaskInput};
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +98,26 @@ impl Client {
     pub async fn put_blob(&self, path: &Path) -> Result<BlobRef, ClientError> {
         let file = tokio::fs::File::open(path).await;
         let file = file.map_err(|source| ClientError::File { path: path.to_owned(), source })?;
-        let body = Body::from_stream(ReaderStream::new(file));
+        self.put(Body::from_stream(ReaderStream::new(file))).await
+    }
+
+    /// Puts what becomes the inputs of a task into the node's store.
+    pub async fn put_inputs(&self, file: TaskFile) -> Result<Task, ClientError> {
+        let TaskFile { mut task, inputs } = file;
+        for TaskInput { name, content, media } in inputs {
+            let blob = match content {
+                Content::Path(path) => self.put_blob(&path).await?,
+                Content::Open(file) => {
+                    self.put(Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)))).await?
+                }
+                Content::Bytes(bytes) => self.put(bytes.into()).await?,
+            };
+            task.inputs.push(Input { blob, name, media });
+        }
+        Ok(task)
+    }
+
+    async fn put(&self, body: Body) -> Result<BlobRef, ClientError> {
         json(self.send(Method::POST, "/v1/blobs", Some("application/octet-stream"), body).await?).await
     }
 

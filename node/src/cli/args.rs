@@ -69,6 +69,12 @@ pub(super) enum Command {
     DemoAgent {
         /// What to do
         skill: String,
+        /// Answer so many milliseconds later than it could
+        #[arg(long, value_name = "MS", default_value_t = 0)]
+        slow: u64,
+        /// Look at a part of the inputs only, and answer as if that were all: always wrong, and never by chance
+        #[arg(long)]
+        wrong: bool,
     },
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::failure::{Exit, Failure};
 use super::terminal::{Screen, Table, Tone, emit, emit_json};
 use crate::config::{self, Config, Overrides, Source};
-use crate::task::{self, TaskFile};
+use crate::task::{self, Content, TaskFile, TaskInput};
 
 /// `gigmesh config check`.
 pub(super) fn check(file: &Path, as_json: bool) -> Result<Exit, Failure> {
@@ -32,8 +32,11 @@ pub(super) fn check(file: &Path, as_json: bool) -> Result<Exit, Failure> {
 
 fn of_task(file: &TaskFile) -> Result<Value, Failure> {
     let TaskFile { task, inputs } = file;
-    let inputs: Vec<Value> =
-        inputs.iter().map(|input| json!({ "name": input.name, "file": input.path, "media": input.media })).collect();
+    let of_input = |input: &TaskInput| {
+        let Content::Path(file) = &input.content else { return Value::Null };
+        json!({ "name": input.name, "file": file, "media": input.media })
+    };
+    let inputs: Vec<Value> = inputs.iter().map(of_input).collect();
     let params: Option<Value> = task.params.as_deref().and_then(|params| serde_json::from_str(params).ok());
     let schema: Option<Value> =
         task.checks.schema.as_ref().and_then(|schema| serde_json::from_str(schema.as_str()).ok());

@@ -1,5 +1,5 @@
 //! `gigmesh demo`: a whole market on this machine. A bootstrap node, three workers and a requester, each a process of its
-//! own running this very binary, do eight tasks on real documents over loopback, and rate each other.
+//! own running this very binary, do 24 tasks on real documents over loopback, and rate each other.
 //!
 //! In: nothing but the binary, which carries the documents. Out: what happens, as it happens, and what came of it. The
 //! requester is driven through its local API, as every other command drives a node; nothing here knows more than that.
@@ -109,7 +109,7 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
-/// From nothing to eight rated hires.
+/// From nothing to hires that both sides have rated.
 async fn play(dir: &Path, processes: &mut Processes, show: &mut Show) -> Result<Report, Failure> {
     let demo = dir.join("demo");
     let unwritten = |error| Failure::new(Exit::Ours, format!("cannot write {}: {error}", demo.display()));

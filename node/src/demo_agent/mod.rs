@@ -8,6 +8,10 @@
 //! no network, so two runs agree to the byte. What must never happen: a panic from input, an input read without a
 //! bound, a path that leads out of the working directory.
 //!
+//! A market also has agents that are not good. [`Reading::Skimmed`] makes one that looks at a part of its input and answers
+//! as if that were all: quickly, in the right shape, sure of itself, and wrong. It is wrong because of the input and not
+//! by chance: of anything longer than a line it never has the right checksum.
+//!
 //! Results carry `confidence`, from 0 to 1: the share of the input that the skill understood, computed, never assumed.
 //! Each skill's file says what the share is of. With nothing to understand it is 0, not 1.
 
@@ -22,4 +26,4 @@ mod table;
 mod tests;
 mod text;
 
-pub use request::{AgentError, SKILLS, main_stdio, run};
+pub use request::{AgentError, Reading, SKILLS, main_stdio, run};

@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,9 +18,28 @@ use sha2::{Digest, Sha256};
 
 use super::{changelog, checksum, json, limits, table, text};
 
-/// The skills the demo agent has, as paths in the market's skill tree.
-pub const SKILLS: [&str; 5] =
-    ["text/statistics", "table/summarise", "json/validate", "checksum/verify", "changelog/extract"];
+/// The skills the demo agent has, as paths in the market's skill tree. Whoever has one does what lies below it too, told by
+/// the parameters; who has only the one below does nothing else.
+pub const SKILLS: [&str; 7] = [
+    "text/statistics",
+    "text/statistics/markdown",
+    "table/summarise",
+    "table/summarise/period",
+    "json/validate",
+    "checksum/verify",
+    "changelog/extract",
+];
+
+/// How much of its inputs an agent reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reading {
+    /// All of it, as one should.
+    #[default]
+    Whole,
+    /// The first half of a document, every second line of a table. Schemas and files to compare are not opened at all:
+    /// whatever could be found in them is taken to be in order.
+    Skimmed,
+}
 
 /// Why a job could not be done as asked.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +105,7 @@ struct Source {
 pub(super) struct Job<'a> {
     base: &'a Path,
     request: Request,
+    reading: Reading,
 }
 
 /// One input, read whole.
@@ -104,6 +126,10 @@ impl Job<'_> {
         serde_json::from_value(Value::Object(self.request.params.clone())).map_err(AgentError::Params)
     }
 
+    pub(super) fn skims(&self) -> bool {
+        self.reading == Reading::Skimmed
+    }
+
     pub(super) fn input_names(&self) -> impl Iterator<Item = &str> {
         self.request.inputs.keys().map(String::as_str)
     }
@@ -114,6 +140,26 @@ impl Job<'_> {
 
     /// An input the request may leave out.
     pub(super) fn find(&self, name: &str) -> Result<Option<Document>, AgentError> {
+        let mut found = self.read(name)?;
+        if let Some(document) = found.as_mut().filter(|_| self.skims()) {
+            let half = document.bytes.len() / 2;
+            let line = document.bytes[..half].iter().rposition(|&byte| byte == b'\n');
+            document.bytes.truncate(line.map_or(half, |end| end + 1));
+        }
+        Ok(found)
+    }
+
+    /// An input of lines that are much alike.
+    pub(super) fn rows(&self, name: &'static str) -> Result<Document, AgentError> {
+        let mut document = self.read(name)?.ok_or(AgentError::NoInput(name))?;
+        if self.skims() {
+            document.bytes =
+                document.bytes.split_inclusive(|&byte| byte == b'\n').step_by(2).flatten().copied().collect();
+        }
+        Ok(document)
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Document>, AgentError> {
         let Some(source) = self.request.inputs.get(name) else { return Ok(None) };
         if !source.path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
             return Err(AgentError::PathEscapes(name.to_owned()));
@@ -131,11 +177,13 @@ impl Job<'_> {
 
 /// Does one job. `base` is the directory the request's input paths are relative to. Cost: linear in the inputs, which
 /// are held in memory.
-pub fn run(skill: &str, request: &Value, base: &Path) -> Result<Value, AgentError> {
-    let job = Job { base, request: Request::deserialize(request).map_err(AgentError::Request)? };
+pub fn run(skill: &str, request: &Value, base: &Path, reading: Reading) -> Result<Value, AgentError> {
+    let job = Job { base, request: Request::deserialize(request).map_err(AgentError::Request)?, reading };
     match skill {
-        "text/statistics" => text::statistics(&job).map(encode),
+        "text/statistics" => text::statistics(&job, false).map(encode),
+        "text/statistics/markdown" => text::statistics(&job, true).map(encode),
         "table/summarise" => table::summarise(&job).map(encode),
+        "table/summarise/period" => table::summarise_period(&job).map(encode),
         "json/validate" => json::validate(&job).map(encode),
         "checksum/verify" => checksum::verify(&job).map(encode),
         "changelog/extract" => changelog::extract(&job).map(encode),
@@ -147,9 +195,9 @@ fn encode(result: impl Serialize) -> Value {
     serde_json::to_value(result).expect("results are structs of plain values with text keys")
 }
 
-/// The program: stdin to stdout, in the current directory.
-pub fn main_stdio(skill: &str) -> ExitCode {
-    match serve(skill) {
+/// The program: stdin to stdout, in the current directory. It answers `slow` later than it could.
+pub fn main_stdio(skill: &str, reading: Reading, slow: Duration) -> ExitCode {
+    match serve(skill, reading, slow) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // A closed stderr leaves nobody to tell; the exit code still says it.
@@ -159,14 +207,15 @@ pub fn main_stdio(skill: &str) -> ExitCode {
     }
 }
 
-fn serve(skill: &str) -> Result<(), AgentError> {
+fn serve(skill: &str, reading: Reading, slow: Duration) -> Result<(), AgentError> {
     let mut bytes = Vec::new();
     io::stdin().take(limits::REQUEST_BYTES + 1).read_to_end(&mut bytes).map_err(AgentError::Stdio)?;
     if bytes.len() as u64 > limits::REQUEST_BYTES {
         return Err(AgentError::RequestTooLarge);
     }
     let request = serde_json::from_slice(&bytes).map_err(AgentError::Request)?;
-    let result = run(skill, &request, Path::new("."))?;
+    let result = run(skill, &request, Path::new("."), reading)?;
+    thread::sleep(slow);
     writeln!(io::stdout(), "{result}").map_err(AgentError::Stdio)
 }
 

@@ -1,9 +1,10 @@
-//! `table/summarise`: what is in the columns of a CSV table.
+//! `table/summarise`: what is in the columns of a CSV table. `table/summarise/period`: in some of its rows.
 //!
 //! Input `table`: a header row, then rows; quoted cells, CRLF and a byte order mark are fine. Parameters, all optional:
 //! `delimiter` (one ASCII character, `,`), `missing` (words that mean "no value" besides the usual ones), `column` (the
 //! series to look at; by default the second column of a table of two), `x` (the numeric column it runs over; by default
-//! the row number).
+//! the row number), `from` and `to` (only rows whose `x` is a number of that range, both ends belonging to it; a
+//! period needs both).
 //!
 //! A cell is missing (empty, or one of `MISSING`), a number, a date (`2024-05` or `2024-05-01`) or text. A column has
 //! the type that more than half of its cells with a value have, else it is text; it is integer if every number among them
@@ -29,11 +30,13 @@ struct Params {
     missing: Vec<String>,
     column: Option<String>,
     x: Option<String>,
+    from: Option<f64>,
+    to: Option<f64>,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { delimiter: ',', missing: Vec::new(), column: None, x: None }
+        Self { delimiter: ',', missing: Vec::new(), column: None, x: None, from: None, to: None }
     }
 }
 
@@ -118,9 +121,16 @@ impl Problems {
     }
 }
 
+pub(super) fn summarise_period(job: &Job<'_>) -> Result<Summary, AgentError> {
+    match job.params()? {
+        Params { from: Some(_), to: Some(_), .. } => summarise(job),
+        _ => Err(AgentError::Table("a period has a `from` and a `to`".to_owned())),
+    }
+}
+
 pub(super) fn summarise(job: &Job<'_>) -> Result<Summary, AgentError> {
     let params: Params = job.params()?;
-    let table = job.input("table")?;
+    let table = job.rows("table")?;
     let bad = |what: String| Err(AgentError::Table(what));
     let Some(delimiter) = u8::try_from(params.delimiter).ok().filter(u8::is_ascii) else {
         return bad(format!("the delimiter {:?} is not an ASCII character", params.delimiter));
@@ -147,30 +157,34 @@ pub(super) fn summarise(job: &Job<'_>) -> Result<Summary, AgentError> {
     };
     let series = place(&params.column)?.or((names.len() == 2).then_some(1));
     let x = place(&params.x)?;
+    let (from, to) = (params.from.unwrap_or(f64::NEG_INFINITY), params.to.unwrap_or(f64::INFINITY));
+    let bounded = params.from.is_some() || params.to.is_some();
+    if bounded && x.is_none() {
+        return bad("a period is a range of `x`, which is not named".to_owned());
+    }
     let mut fit = Fit::default();
 
     let mut rows = 0usize;
     while read(&mut reader, &mut row)? {
+        let text = |at: usize| String::from_utf8_lossy(row.get(at).unwrap_or_default());
+        let number = |at: usize| match Cell::read(text(at).trim(), &params.missing) {
+            Cell::Number { value, .. } => Some(value),
+            Cell::Missing | Cell::Date(_) | Cell::Text => None,
+        };
+        let point = (x.map_or(Some(rows as f64), number), series.and_then(number));
+        if bounded && !point.0.is_some_and(|x| (from..=to).contains(&x)) {
+            continue;
+        }
         let line = row.position().map_or(0, csv::Position::line);
         if row.len() != names.len() {
             problems.add(line, format!("{} cells under a header of {}", row.len(), names.len()));
         }
-        let mut point = (x.is_none().then_some(rows as f64), None);
         for (at, tally) in tallies.iter_mut().enumerate() {
-            let text = String::from_utf8_lossy(row.get(at).unwrap_or_default());
+            let text = text(at);
             if text.contains(char::REPLACEMENT_CHARACTER) {
                 problems.add(line, format!("the cell of column {:?} is not UTF-8", quoted(&names[at])));
             }
-            let cell = Cell::read(text.trim(), &params.missing);
-            if let Cell::Number { value, .. } = cell {
-                if x == Some(at) {
-                    point.0 = Some(value);
-                }
-                if series == Some(at) {
-                    point.1 = Some(value);
-                }
-            }
-            tally.add(&cell);
+            tally.add(&Cell::read(text.trim(), &params.missing));
         }
         if let (Some(x), Some(y)) = point {
             fit.add(x, y);

@@ -1,14 +1,18 @@
 //! The demo agent against values computed without it (`node/demo/expected.py`), against inputs changed by one word, cell
 //! or line, and against inputs that are wrong.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use gigmesh_protocol::id::Bytes32;
+use gigmesh_protocol::market::checks::{Checks, Compiled, Inputs};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{AgentError, SKILLS, limits, run};
-use crate::demo_files;
+use super::{AgentError, Reading, SKILLS, limits, run};
+use crate::{demo_files, task};
 
 /// A working directory, as the node would make one.
 struct Desk(TempDir);
@@ -36,28 +40,44 @@ impl Desk {
         fs::write(self.path(file), text.replacen(from, to, 1)).unwrap();
     }
 
+    fn toml(&self, name: &str) -> toml::Table {
+        fs::read_to_string(self.path(&format!("tasks/{name}"))).unwrap().parse().unwrap()
+    }
+
+    /// The inputs of a task of the demo, and where they are.
+    fn inputs(&self, name: &str) -> impl Iterator<Item = (String, String)> {
+        let inputs = self.toml(name)["brief"]["inputs"].as_table().unwrap().clone();
+        inputs.into_iter().map(|(name, path)| (name, path.as_str().unwrap().strip_prefix("../").unwrap().to_owned()))
+    }
+
     /// Does a task of the demo.
     fn task(&self, name: &str) -> Value {
-        let task: toml::Table = fs::read_to_string(self.path(&format!("tasks/{name}"))).unwrap().parse().unwrap();
-        let brief = &task["brief"];
-        let inputs: Map<String, Value> = (brief["inputs"].as_table().unwrap().iter())
-            .map(|(name, path)| (name.clone(), json!({ "path": path.as_str().unwrap().strip_prefix("../").unwrap() })))
-            .collect();
-        let params = brief.get("params").map_or(json!({}), |params| serde_json::to_value(params).unwrap());
+        self.task_by(name, Reading::Whole)
+    }
+
+    fn task_by(&self, name: &str, reading: Reading) -> Value {
+        let task = self.toml(name);
+        let inputs: Map<String, Value> =
+            self.inputs(name).map(|(name, path)| (name, json!({ "path": path }))).collect();
+        let params = task["brief"].get("params").map_or(json!({}), |params| serde_json::to_value(params).unwrap());
         let request = json!({ "hire": "00", "attempt": 1, "params": params, "inputs": inputs });
-        run(task["skill"].as_str().unwrap(), &request, self.0.path()).unwrap()
+        run(task["skill"].as_str().unwrap(), &request, self.0.path(), reading).unwrap()
     }
 }
 
 /// Does a job on inputs given as bytes.
 fn job(skill: &str, params: Value, inputs: &[(&str, &[u8])]) -> Result<Value, AgentError> {
+    job_by(skill, params, inputs, Reading::Whole)
+}
+
+fn job_by(skill: &str, params: Value, inputs: &[(&str, &[u8])], reading: Reading) -> Result<Value, AgentError> {
     let desk = Desk::new();
     let mut named = Map::new();
     for (name, bytes) in inputs {
         fs::write(desk.path(name), bytes).unwrap();
         named.insert((*name).to_owned(), json!({ "path": name, "media": "text/markdown", "size": bytes.len() }));
     }
-    run(skill, &json!({ "params": params, "inputs": named }), desk.0.path())
+    run(skill, &json!({ "params": params, "inputs": named }), desk.0.path(), reading)
 }
 
 fn text(source: &[u8]) -> Value {
@@ -132,8 +152,7 @@ fn every_task_of_the_demo_is_expected_and_every_skill_is_asked_for() {
 fn every_result_fits_the_schema_its_task_names_and_is_the_same_twice() {
     let desk = Desk::demo();
     for name in expected().keys() {
-        let task: toml::Table = fs::read_to_string(desk.path(&format!("tasks/{name}"))).unwrap().parse().unwrap();
-        let schema = fs::read(desk.path("tasks").join(task["accept"]["schema"].as_str().unwrap())).unwrap();
+        let schema = fs::read(desk.path("tasks").join(desk.toml(name)["accept"]["schema"].as_str().unwrap())).unwrap();
         let validator = jsonschema::validator_for(&serde_json::from_slice(&schema).unwrap()).unwrap();
         let result = desk.task(name);
         let faults: Vec<String> = validator.iter_errors(&result).map(|error| error.to_string()).collect();
@@ -142,12 +161,66 @@ fn every_result_fits_the_schema_its_task_names_and_is_the_same_twice() {
     }
 }
 
+/// The inputs of a task, as its checks see them.
+struct Files(BTreeMap<String, Vec<u8>>);
+
+impl Inputs for Files {
+    fn sha256(&self, name: &str) -> Option<Bytes32> {
+        self.0.get(name).map(|bytes| Bytes32(Sha256::digest(bytes).into()))
+    }
+    fn size(&self, name: &str) -> Option<u64> {
+        self.0.get(name).map(|bytes| bytes.len() as u64)
+    }
+}
+
+#[test]
+fn whole_reading_passes_every_check_and_skimming_the_public_ones_but_never_the_sealed() {
+    let desk = Desk::demo();
+    for name in expected().keys() {
+        let task = task::read(&desk.path(&format!("tasks/{name}"))).unwrap().task;
+        let inputs =
+            Files(desk.inputs(name).map(|(input, path)| (input, fs::read(desk.path(&path)).unwrap())).collect());
+        let public = task.checks.compile().unwrap();
+        let sealed = Checks { schema: None, asserts: task.sealed }.compile().unwrap();
+        let failed = |checks: &Compiled, reading| {
+            let report = checks.run(desk.task_by(name, reading).to_string().as_bytes(), &inputs);
+            report.outcomes.into_iter().filter(|outcome| !outcome.passed).collect::<Vec<_>>()
+        };
+        assert_eq!(failed(&public, Reading::Whole), [], "{name}");
+        assert_eq!(failed(&sealed, Reading::Whole), [], "{name}");
+        assert_eq!(failed(&public, Reading::Skimmed), [], "{name}");
+        let caught = failed(&sealed, Reading::Skimmed);
+        // What it was sent is not what it read, and what it counted shows that too.
+        assert!(caught[0].check.starts_with("result.sha256 == sha256(") && caught.len() >= 2, "{name}: {caught:?}");
+        assert_eq!(desk.task_by(name, Reading::Skimmed), desk.task_by(name, Reading::Skimmed), "{name}");
+    }
+}
+
+#[test]
+fn skimming_is_wrong_about_whatever_has_two_lines() {
+    for (skill, input, line) in [
+        ("text/statistics", "document", "One two. Three."),
+        ("table/summarise", "table", "1,2"),
+        ("json/validate", "document", "[1,"),
+        ("checksum/verify", "list", "# nothing"),
+        ("changelog/extract", "document", "# 1.0"),
+    ] {
+        for lines in 2..20 {
+            let source = vec![line; lines].join("\n");
+            let inputs = [(input, source.as_bytes())];
+            let whole = job(skill, json!({}), &inputs).unwrap();
+            let skimmed = job_by(skill, json!({}), &inputs, Reading::Skimmed).unwrap();
+            assert_ne!(skimmed["sha256"], whole["sha256"], "{skill} of {lines} lines");
+        }
+    }
+}
+
 #[test]
 fn a_word_more_is_counted() {
     let desk = Desk::demo();
-    let before = desk.task("1-essay.toml");
+    let before = desk.task("01-essay.toml");
     desk.edit("documents/how-strangers-agree.txt", "want the same thing", "want unmistakably the same thing");
-    let after = desk.task("1-essay.toml");
+    let after = desk.task("01-essay.toml");
     assert_eq!(after["words"], before["words"].as_u64().unwrap() + 1);
     assert_eq!(after["sentences"], before["sentences"]);
     assert_ne!(after["mean_word_length"], before["mean_word_length"]);
@@ -156,9 +229,9 @@ fn a_word_more_is_counted() {
 #[test]
 fn a_changed_cell_moves_its_column_alone() {
     let desk = Desk::demo();
-    let before = desk.task("2-co2-monthly.toml");
+    let before = desk.task("02-co2-monthly.toml");
     desk.edit("documents/02_co2_mauna_loa_monthly.csv", "1958-04,1958.2877,317.45", "1958-04,1958.2877,517.45");
-    let after = desk.task("2-co2-monthly.toml");
+    let after = desk.task("02-co2-monthly.toml");
     assert_ne!(after["mean"], before["mean"]);
     assert_ne!(after["trend"]["slope"], before["trend"]["slope"]);
     assert_eq!(after["columns"][2]["max"], 517.45);
@@ -169,7 +242,7 @@ fn a_changed_cell_moves_its_column_alone() {
 fn a_value_of_the_wrong_type_makes_a_valid_document_invalid() {
     let desk = Desk::demo();
     desk.edit("documents/tide-stations.json", "\"active\": true", "\"active\": \"true\"");
-    let after = desk.task("3-stations.toml");
+    let after = desk.task("03-stations.toml");
     assert_eq!((&after["valid"], &after["error_count"]), (&json!(false), &json!(1)));
     assert_eq!(after["errors"][0]["path"], "/stations/0/active");
 }
@@ -177,9 +250,9 @@ fn a_value_of_the_wrong_type_makes_a_valid_document_invalid() {
 #[test]
 fn a_changed_byte_turns_a_match_into_a_mismatch() {
     let desk = Desk::demo();
-    let before = desk.task("4-checksums.toml");
+    let before = desk.task("04-checksums.toml");
     desk.edit("documents/lighthouse-keepers-manual.md", "by dusk", "by Dusk");
-    let after = desk.task("4-checksums.toml");
+    let after = desk.task("04-checksums.toml");
     assert_eq!(before["files"][1]["status"], "ok");
     assert_eq!(after["files"][1]["status"], "mismatch");
     assert_eq!(after["totals"]["ok"], before["totals"]["ok"].as_u64().unwrap() - 1);
@@ -188,21 +261,24 @@ fn a_changed_byte_turns_a_match_into_a_mismatch() {
 #[test]
 fn a_line_taken_out_of_a_changelog_is_missed() {
     let desk = Desk::demo();
-    let before = desk.task("5-changelog.toml");
+    let before = desk.task("05-changelog.toml");
     desk.edit("documents/tidewatch-changelog.md", "- The lock file was left behind when the disk was full.\n", "");
-    let after = desk.task("5-changelog.toml");
+    let after = desk.task("05-changelog.toml");
     assert_eq!(after["totals"]["items"], before["totals"]["items"].as_u64().unwrap() - 1);
     assert_eq!(after["totals"]["sections"], before["totals"]["sections"]);
 }
 
 #[test]
 fn no_part_of_a_document_makes_a_skill_panic() {
-    for (_, bytes) in demo_files::FILES {
+    for (_, bytes) in demo_files::FILES.iter().filter(|(path, _)| path.starts_with("documents/")) {
         for length in (0..bytes.len().min(4000)).step_by(1331).chain([bytes.len()]) {
             for skill in SKILLS {
                 let part = &bytes[..length];
+                let inputs = [("document", part), ("table", part), ("list", part)];
                 // Whatever it says: it says it.
-                let _ = job(skill, json!({}), &[("document", part), ("table", part), ("list", part)]);
+                for reading in [Reading::Whole, Reading::Skimmed] {
+                    let _ = job_by(skill, json!({}), &inputs, reading);
+                }
             }
         }
     }
@@ -289,6 +365,24 @@ fn a_series_has_a_trend_per_row_or_per_unit_of_x() {
     let unknown = job("table/summarise", json!({ "column": "z" }), &[("table", line.as_bytes())]);
     assert_eq!(unknown.unwrap_err().to_string(), "the table cannot be summarised: it has no column \"z\"");
     assert_eq!(table("x;y\n2024-01;1\n", json!({ "delimiter": ";" }))["columns"][0]["max"], "2024-01");
+}
+
+#[test]
+fn a_period_is_the_rows_whose_x_lies_in_it() {
+    let source = "year,n\n1999,1\n2000,2\nlater,9\n2001,4,too many\n2002,5\n";
+    let period = |params| job("table/summarise/period", params, &[("table", source.as_bytes())]);
+    let result = period(json!({ "x": "year", "from": 2000, "to": 2001 })).unwrap();
+    assert_eq!((&result["rows"], &result["mean"], &result["problem_count"]), (&json!(2), &json!(3.0), &json!(1)));
+    assert_eq!(result["columns"][0]["min"], 2000);
+    // Who summarises tables summarises parts of them; who offers a period wants to know which.
+    assert_eq!(table(source, json!({ "x": "year", "from": 2001 }))["columns"][1]["sum"], 9);
+    for (params, complaint) in [
+        (json!({ "x": "year", "from": 2000 }), "a period has a `from` and a `to`"),
+        (json!({ "from": 2000, "to": 2001 }), "a period is a range of `x`, which is not named"),
+    ] {
+        let error = period(params).unwrap_err().to_string();
+        assert_eq!(error, format!("the table cannot be summarised: {complaint}"));
+    }
 }
 
 #[test]
@@ -379,8 +473,9 @@ fn what_stands_under_no_release_is_not_taken_for_one() {
 #[test]
 fn a_request_cannot_read_outside_its_directory_or_past_the_bound() {
     let desk = Desk::new();
-    let ask =
-        |path: &str| run("text/statistics", &json!({ "inputs": { "document": { "path": path } } }), desk.0.path());
+    let ask = |path: &str| {
+        run("text/statistics", &json!({ "inputs": { "document": { "path": path } } }), desk.0.path(), Reading::Whole)
+    };
     for path in ["../secret", "/etc/hostname", "inputs/../../secret"] {
         assert!(matches!(ask(path), Err(AgentError::PathEscapes(_))), "{path}");
     }
@@ -399,7 +494,7 @@ fn a_job_that_cannot_be_done_as_asked_says_why_in_one_line() {
         ("text/statistics", &json!({}), "the request cannot be read: missing field `inputs`"),
         ("table/summarise", &json!({ "inputs": {}, "params": { "colum": 1 } }), "the parameters do not fit this skill"),
     ] {
-        let error = run(skill, request, here).unwrap_err().to_string();
+        let error = run(skill, request, here, Reading::Whole).unwrap_err().to_string();
         assert!(error.starts_with(message) && !error.contains('\n'), "{error}");
     }
 }

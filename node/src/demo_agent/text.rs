@@ -1,6 +1,7 @@
-//! `text/statistics`: counts of a text.
+//! `text/statistics`: counts of a text. `text/statistics/markdown`: of one that is Markdown.
 //!
-//! Input `document`. Parameter `markdown` (bool): look for headings; by default when the media type is `text/markdown`.
+//! Input `document`. Parameter `markdown` (bool): look for headings; by default when the media type is `text/markdown`, or
+//! the skill says so.
 //! Counts are of the source as it stands, markup included. What is counted, precisely:
 //!
 //! - *character*: a Unicode scalar value. *Line*: what a newline ends, and the rest after the last newline if any.
@@ -63,12 +64,12 @@ struct Heading {
     line: usize,
 }
 
-pub(super) fn statistics(job: &Job<'_>) -> Result<Statistics, AgentError> {
+pub(super) fn statistics(job: &Job<'_>, markdown: bool) -> Result<Statistics, AgentError> {
     let params: Params = job.params()?;
     let document = job.input("document")?;
     let text = String::from_utf8_lossy(&document.bytes);
     let paragraphs = paragraphs(&text);
-    let markdown = params.markdown.unwrap_or(document.media.as_deref() == Some("text/markdown"));
+    let markdown = params.markdown.unwrap_or(markdown || document.media.as_deref() == Some("text/markdown"));
 
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for word in words(&text) {

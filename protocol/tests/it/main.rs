@@ -7,5 +7,6 @@ mod fuzz_corpus;
 mod records;
 mod samples;
 mod stories;
+mod transcript;
 mod vectors;
 mod world;

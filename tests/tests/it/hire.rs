@@ -84,7 +84,7 @@ fn strangers_who_know_one_door_hire_by_gossip_and_both_sides_tell_the_same_story
 fn the_demos_own_task_is_done_by_the_demos_own_agent() {
     let market = Market::create(&[Agent::demo("text/statistics")]);
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../node/demo");
-    let output = market.requester.hire(&demo.join("tasks/1-essay.toml"), &[]);
+    let output = market.requester.hire(&demo.join("tasks/01-essay.toml"), &[]);
     assert_eq!(output.code, Some(0), "{output:?}");
     let document = output.json();
     let result = &the_hire(&document)["result"];

@@ -15,11 +15,11 @@ use libp2p::swarm::{ConnectionError, ConnectionId, DialError, ListenError};
 use libp2p::{Multiaddr, PeerId, identify, ping};
 
 use super::Driver;
-use crate::backoff::Backoff;
 use crate::handle::{Event, PeerInfo, Severity, Stats};
+use crate::lan::{self, Lan};
 use crate::limits;
 use crate::names::{agent_of, peer_of};
-use crate::scope::{plausible, scope_of, without_peer};
+use crate::scope::{Scope, plausible, scope_of, without_peer};
 
 /// A connected peer.
 pub(super) struct Link {
@@ -31,28 +31,14 @@ pub(super) struct Link {
     agent_version: String,
     /// It has said who it is, at least once: identify repeats itself.
     identified: bool,
+    /// It is of another network, and will be sent away.
+    foreign: bool,
 }
 
 impl Link {
     /// Where the peer is, as its first connection shows.
     pub fn remote(&self) -> Option<&Multiaddr> {
         self.connections.first().map(|(_, address)| address)
-    }
-}
-
-/// A bootstrap node we were told of.
-pub(super) struct Door {
-    peer: PeerId,
-    addresses: Vec<Multiaddr>,
-    backoff: Backoff,
-    /// When to dial it next, if not connected; `None` while there is no need.
-    knock_at: Option<Instant>,
-}
-
-impl Door {
-    pub fn new(peer: PeerId, addresses: Vec<Multiaddr>, now: Instant) -> Self {
-        let backoff = Backoff::new(limits::REDIAL_FIRST, limits::REDIAL_LAST);
-        Self { peer, addresses, backoff, knock_at: Some(now) }
     }
 }
 
@@ -72,15 +58,13 @@ impl Driver {
             rtt: None,
             agent_version: String::new(),
             identified: false,
+            foreign: false,
         });
         link.connections.push((connection, address.clone()));
         if link.connections.len() > 1 {
             return;
         }
-        for door in self.doors.iter_mut().filter(|door| door.peer == peer) {
-            door.knock_at = None;
-            door.backoff.reset();
-        }
+        self.doors.linked(&peer);
         self.apply_penalty(&peer);
         self.update_reach();
         self.tell(Event::LinkUp { agent, addr: address.to_string() });
@@ -101,42 +85,77 @@ impl Driver {
             return;
         }
         let Some(link) = self.links.remove(&peer) else { return };
-        // A door that we let go for idleness is still there. One that went away by itself has restarted, and must be
-        // told of us again.
-        if !matches!(cause, Some(ConnectionError::KeepAliveTimeout)) {
-            for door in self.doors.iter_mut().filter(|door| door.peer == peer) {
-                door.knock_at = Some(Instant::now() + door.backoff.pause());
-            }
+        let now = Instant::now();
+        if !link.identified {
+            let why = "the link ended before it said who it is: it may be full, or refuse us";
+            self.on_door_failed(&peer, why.to_owned(), false);
         }
+        self.doors.closed(&peer, matches!(cause, Some(ConnectionError::KeepAliveTimeout)), now);
         self.update_reach();
         self.tell(Event::LinkDown { agent: link.agent });
     }
 
-    /// Dials doors whose time has come. One that is not connected gets a time if it went away, or if we know nobody.
+    /// Dials doors whose time has come.
     pub(super) fn knock(&mut self, now: Instant) {
         let lonely = self.links.is_empty() || self.dht_peers() == 0;
-        for n in 0..self.doors.len() {
-            let door = &mut self.doors[n];
-            if self.links.contains_key(&door.peer) {
-                continue;
-            }
-            match door.knock_at {
-                None if lonely => door.knock_at = Some(now + door.backoff.pause()),
-                Some(at) if at <= now => {
-                    door.knock_at = Some(now + door.backoff.pause());
-                    let dial = DialOpts::peer_id(door.peer).addresses(door.addresses.clone()).build();
-                    // Refused if a dial is under way or limits are reached; the next knock will tell.
-                    if let Err(error) = self.swarm.dial(dial) {
-                        tracing::debug!(%error, "bootstrap not dialled");
-                    }
-                }
-                _ => {}
+        for (peer, addresses) in self.doors.due(now, lonely, |peer| self.links.contains_key(peer)) {
+            // Refused if a dial is under way or limits are reached; the next knock will tell.
+            if let Err(error) = self.swarm.dial(DialOpts::peer_id(peer).addresses(addresses).build()) {
+                tracing::debug!(%error, "door not dialled");
             }
         }
     }
 
-    pub(super) fn is_door(&self, peer: &PeerId) -> bool {
-        self.doors.iter().any(|door| door.peer == *peer)
+    /// Ends links to peers of other networks, a moment after they came up: the other side shall hear that we are none of
+    /// its own, or it would try again.
+    pub(super) fn send_strangers_away(&mut self) {
+        let strangers = self.links.iter().filter(|(_, link)| link.foreign && link.since.elapsed() >= limits::STRANGER);
+        for peer in strangers.map(|(peer, _)| *peer).collect::<Vec<_>>() {
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+    }
+
+    /// What mDNS hears. Anybody on the LAN may say anything there: an address is dialled if it can be on a LAN, and the
+    /// handshake shows whose it is.
+    pub(super) fn on_lan(&mut self, event: lan::Event) {
+        let now = Instant::now();
+        match event {
+            lan::Event::Seen(seen) => {
+                for (peer, address) in seen {
+                    let near = without_peer(&address, &peer).filter(|a| scope_of(a) >= Some(Scope::Private));
+                    if let (Some(_), Some(address)) = (agent_of(&peer), near) {
+                        self.doors.found(peer, address, now);
+                    }
+                }
+                self.update_reach();
+            }
+            lan::Event::Gone(gone) => {
+                for (peer, address) in gone {
+                    if let Some(address) = without_peer(&address, &peer) {
+                        self.doors.lost(&peer, &address);
+                    }
+                }
+            }
+            lan::Event::Flooded => tracing::warn!(
+                limit = limits::LAN_ADDRESSES,
+                "too many addresses are announced on this LAN; mDNS is off until the next start"
+            ),
+        }
+    }
+
+    fn on_door_failed(&mut self, peer: &PeerId, why: String, foreign: bool) {
+        let Some(failure) = self.doors.failed(peer, why.clone(), foreign, Instant::now()) else { return };
+        // At once, then after about a minute, then ever more seldom.
+        if failure.times > 1 && (failure.times < 8 || !failure.times.is_power_of_two()) {
+            return;
+        }
+        tracing::warn!(
+            "{} bootstrap node answers: {}: {why}; tried {}, and again with pauses of up to a minute; check that it runs, that \
+             the address is right, and that no firewall is between",
+            if failure.others { "a known" } else { "no" },
+            failure.addresses.join(", "),
+            if failure.times == 1 { "once".to_owned() } else { format!("{} times", failure.times) },
+        );
     }
 
     pub(super) fn on_dial_failed(&mut self, peer: Option<PeerId>, error: &DialError) {
@@ -152,9 +171,7 @@ impl Driver {
                 }
             }
         }
-        if self.is_door(&peer) {
-            tracing::warn!(%error, "bootstrap node not reached");
-        }
+        self.on_door_failed(&peer, reason(error), false);
         self.search_dial_failed(&peer);
     }
 
@@ -168,7 +185,15 @@ impl Driver {
         let identify::Event::Received { peer_id: peer, connection_id, info } = event else { return };
         if info.protocol_version != self.names.identify() {
             tracing::debug!("a peer of another network");
-            let _ = self.swarm.disconnect_peer_id(peer);
+            let Some(link) = self.links.get_mut(&peer) else { return };
+            link.identified = true;
+            if !std::mem::replace(&mut link.foreign, true) {
+                self.on_door_failed(
+                    &peer,
+                    "it belongs to another network: see --network here and there".to_owned(),
+                    true,
+                );
+            }
             return;
         }
         let Some(link) = self.links.get_mut(&peer) else { return };
@@ -183,7 +208,10 @@ impl Driver {
             }
         }
         self.book.put(peer, addresses.into_iter(), Instant::now());
-        if first && self.is_door(&peer) {
+        if let Some(failures) = self.doors.opened(&peer) {
+            tracing::info!(%remote, failures, "bootstrap node reached");
+        }
+        if first && self.doors.is_door(&peer) {
             self.announce_again(Instant::now());
         }
     }
@@ -216,7 +244,7 @@ impl Driver {
     /// none it stays a client, so that nobody is sent to an address that cannot work.
     pub(super) fn update_reach(&mut self) {
         let linked = self.links.values().filter_map(Link::remote);
-        let expected = self.doors.iter().flat_map(|door| &door.addresses);
+        let expected = self.doors.addresses();
         let Some(farthest) = linked.filter_map(scope_of).max().or_else(|| expected.filter_map(scope_of).max()) else {
             return;
         };
@@ -308,6 +336,8 @@ impl Driver {
 
     pub(super) fn stats(&mut self) -> Stats {
         Stats {
+            doors: self.doors.report(),
+            mdns: self.swarm.behaviour().lan.as_ref().is_some_and(Lan::is_on),
             links: self.links.len() as u64,
             connections: u64::from(self.swarm.network_info().connection_counters().num_established()),
             dht_peers: self.dht_peers() as u64,
@@ -320,6 +350,25 @@ impl Driver {
 
 fn transport(address: &Multiaddr) -> &'static str {
     if address.iter().any(|part| part == Protocol::QuicV1) { "quic" } else { "tcp" }
+}
+
+/// Why a dial failed, in a few words: libp2p's own are a chain of every layer's, for every address.
+fn reason(error: &DialError) -> String {
+    match error {
+        DialError::Transport(failures) => {
+            let mut reasons: Vec<String> = failures.iter().map(|(_, error)| root(error)).collect();
+            reasons.dedup();
+            reasons.join(", ")
+        }
+        DialError::WrongPeerId { obtained, .. } => format!("another node answers there, {obtained}"),
+        DialError::Denied { .. } => "our own limits of connections or memory are reached".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// What is at the bottom of an error.
+fn root(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), root)
 }
 
 /// What a peer calls itself may be anything: a bounded number of printable ASCII characters is kept.

@@ -1,6 +1,7 @@
 //! Nodes on loopback, in one process: what the crate promises, as a user of it sees it.
 
 mod dht;
+mod doors;
 mod exchange;
 mod harness;
 mod heartbeat;
