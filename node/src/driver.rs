@@ -51,6 +51,7 @@ pub(crate) use queue::{Queue, Task, Why};
 use crate::limits::{CRUNCHES, FETCHES, SENDS, SERVES};
 use crate::node::CommandSpec;
 use crate::store::blobs::BlobStore;
+use crate::store::traits::Ratings;
 use shares::{Share, Shares};
 
 /// Why a command or a question got no answer.
@@ -84,6 +85,7 @@ pub(crate) struct Body {
     pub queue: Queue,
     pub edge: Edge,
     pub blobs: Arc<BlobStore>,
+    pub ratings: Arc<dyn Ratings>,
     pub executors: BTreeMap<Skill, CommandSpec>,
     /// Where agents work.
     pub work_dir: PathBuf,
@@ -108,7 +110,7 @@ impl Body {
         net: Net,
         queue: Queue,
         edge: Edge,
-        blobs: Arc<BlobStore>,
+        (blobs, ratings): (Arc<BlobStore>, Arc<dyn Ratings>),
         executors: BTreeMap<Skill, CommandSpec>,
         work_dir: PathBuf,
         alive: mpsc::Sender<Infallible>,
@@ -120,7 +122,7 @@ impl Body {
             crunches: Semaphore::new(CRUNCHES),
         };
         let (shares, runtime) = (Shares::default(), Handle::current());
-        Self { net, queue, edge, blobs, executors, work_dir, shares, runtime, rations, _alive: alive }
+        Self { net, queue, edge, blobs, ratings, executors, work_dir, shares, runtime, rations, _alive: alive }
     }
 
     /// Runs a task until it is done or the node stops; then it is dropped where it waits.

@@ -172,12 +172,12 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
     let (net, events) = Net::start(network).await?;
     let (queue, tasks) = Queue::new();
     let (alive, dead) = mpsc::channel(1);
-    let blobs = Arc::new(blobs);
-    let body = Body::new(net.clone(), queue.clone(), edge, Arc::clone(&blobs), executors, work_dir, alive);
+    let (blobs, ratings) = (Arc::new(blobs), Arc::new(ratings));
+    let body = Body::new(net.clone(), queue.clone(), edge, (Arc::clone(&blobs), ratings.clone()), executors, work_dir, alive);
     let body = Arc::new(body);
     let (notices, _) = broadcast::channel(NOTICES);
     let hands = Hands::new(Arc::clone(&body), notices.clone());
-    let driver = Driver::new(brain, journal, ratings, hands, (queue.clone(), tasks));
+    let driver = Driver::new(brain, journal, Arc::clone(&ratings), hands, (queue.clone(), tasks));
 
     let lock = Arc::new(lock);
     let (brain_ends, brain_ended) = oneshot::channel();
@@ -194,7 +194,7 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
     drop(body);
     let (ends, ended) = watch::channel(None);
     tokio::spawn(wind_up(queue.clone(), net.clone(), brain_ended, dead, lock, ends));
-    let handle = NodeHandle(Arc::new(Inner { agent, net, queue, notices, blobs, ended }));
+    let handle = NodeHandle(Arc::new(Inner { agent, net, queue, notices, blobs, ratings, ended }));
     // From here on dropping the handle stops what runs.
     listening.map_err(no_thread)?;
     tracing::info!(%agent, "the node is up");
@@ -295,6 +295,7 @@ struct Inner {
     queue: Queue,
     notices: broadcast::Sender<Notice>,
     blobs: Arc<BlobStore>,
+    ratings: Arc<SledRatings>,
     ended: watch::Receiver<Option<Result<(), StopError>>>,
 }
 
@@ -353,6 +354,11 @@ impl NodeHandle {
     /// Inputs and results.
     pub fn blobs(&self) -> &Arc<BlobStore> {
         &self.0.blobs
+    }
+
+    /// The ratings held, signed as they came. Reads go to the disk.
+    pub fn ratings(&self) -> &dyn Ratings {
+        &*self.0.ratings
     }
 
     /// Begins to stop: what was taken in is made durable, agents are stopped, links are closed. Returns at once.

@@ -6,6 +6,7 @@
 //! skill = "table/summarise"
 //! summary = "Mean and trend of a monthly table"     # public
 //! slots = 1                                         # how many workers; 1 unless said
+//! properties = { rows = 820 }                       # public: typed facts that workers may ask for
 //! [brief]                                           # private, for the winner
 //! inputs = { table = "co2.csv" }                    # paths are relative to this file
 //! params = { column = "Average" }                   # any TOML; the agent gets it as JSON
@@ -14,6 +15,7 @@
 //! checks = ["result.rows == 820"]                   # public
 //! sealed = ["result.mean in [355.0, 361.0]"]        # shown with the verdict
 //! review = "auto"                                   # or "person"
+//! rating = "auto"                                   # or "person", who then has five minutes after the verdict
 //! [price]
 //! max = "0.05 USD"
 //! [time]
@@ -23,7 +25,9 @@
 //! expires = "10m"                                   # how long to look for a worker
 //! [choose]
 //! where = "retention_days = 0"
-//! prefer = ["reputation.low", "price"]
+//! prefer = ["reputation.low", "price"]              # also "time", "fit"; the first that differs decides
+//! bar = 0.6                                         # who is known to be this good has first call
+//! newcomers = { share = 0.1, up_to = "0.10 USD" }   # of my hires, that go to agents without history; or 0.1
 //! ```
 
 use std::collections::BTreeMap;
@@ -31,10 +35,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use gigmesh_protocol::codec::Text;
-use gigmesh_protocol::hire::selection::Prefer;
+use gigmesh_protocol::hire::selection::{Choosing, Lane, Prefer};
 use gigmesh_protocol::limits as bounds;
 use gigmesh_protocol::market::checks::{Assert, Checks, Schema};
-use gigmesh_protocol::market::constraint::Constraint;
+use gigmesh_protocol::market::constraint::{Constraint, Properties};
 use gigmesh_protocol::market::price::Price;
 use gigmesh_protocol::market::{Input, Skill};
 use gigmesh_protocol::peer::io::{Review, Task};
@@ -108,6 +112,7 @@ struct Written<F: Form> {
     skill: Parsed<Skill>,
     summary: Text<{ bounds::SUMMARY }>,
     slots: Option<u16>,
+    properties: Option<F::Params>,
     #[serde(default)]
     brief: Brief<F>,
     #[serde(default)]
@@ -144,11 +149,14 @@ struct Accept<F: Form> {
     sealed: Vec<String>,
     #[serde(default)]
     review: Review,
+    #[serde(default)]
+    rating: Review,
 }
 
 impl<F: Form> Default for Accept<F> {
     fn default() -> Self {
-        Self { schema: None, checks: Vec::new(), sealed: Vec::new(), review: Review::default() }
+        let (review, rating) = (Review::default(), Review::default());
+        Self { schema: None, checks: Vec::new(), sealed: Vec::new(), review, rating }
     }
 }
 
@@ -173,6 +181,23 @@ struct Choose {
     r#where: Option<Parsed<Constraint>>,
     #[serde(default)]
     prefer: Vec<Prefer>,
+    bar: Option<f64>,
+    newcomers: Option<Newcomers>,
+}
+
+/// The newcomers' lane: a share, or a share with a ceiling.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a share like 0.1, or { share = 0.1, up_to = \"0.10 USD\" }")]
+enum Newcomers {
+    Share(f64),
+    Lane(NewcomersLane),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewcomersLane {
+    share: f64,
+    up_to: Option<Parsed<Price>>,
 }
 
 /// Reads a task file.
@@ -186,7 +211,7 @@ pub fn read(path: &Path) -> Result<TaskFile, FileError> {
 }
 
 fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong> {
-    let Written { skill, summary, slots, brief, accept, price, time, choose } = written;
+    let Written { skill, summary, slots, properties, brief, accept, price, time, choose } = written;
     if slots.is_some_and(|slots| !(1..=bounds::SLOTS).contains(&slots)) {
         return Err(Wrong::new("/slots", format!("from 1 to {} workers", bounds::SLOTS)));
     }
@@ -203,14 +228,16 @@ fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong>
         summary: summary.into(),
         slots: slots.unwrap_or(1),
         constraint: choose.r#where.map(|parsed| parsed.0),
+        properties: properties.map(|given| facts(form, given)).transpose()?.unwrap_or_default(),
         checks: Checks {
             schema: schema.map_err(|error| Wrong::new("/accept/schema", error))?,
             asserts: asserts("/accept/checks", accept.checks)?,
         },
         sealed: asserts("/accept/sealed", accept.sealed)?,
         review_by: accept.review,
+        rating_by: accept.rating,
         max: price.max.map(|parsed| parsed.0),
-        prefer: choose.prefer,
+        choosing: choosing(choose.prefer, choose.bar, choose.newcomers)?,
         bids,
         done: span("/time/done", time.done, Millis::mins(10), bounds::WORK)?,
         review: span("/time/review", time.review, Millis::mins(10), bounds::REVIEW)?,
@@ -219,6 +246,32 @@ fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong>
         params: brief.params.map(|given| params(form, given)).transpose()?,
     };
     Ok(TaskFile { task, inputs: inputs(form, brief.inputs)? })
+}
+
+fn facts<F: Form>(form: &F, given: F::Params) -> Result<Properties, Wrong> {
+    let wrong = |error: String| Wrong::new("/properties", error);
+    match form.params(given).map_err(wrong)? {
+        serde_json::Value::Object(object) => Properties::from_json(&object).map_err(|error| wrong(error.to_string())),
+        _ => Err(wrong("properties are a table, like { rows = 820 }".to_owned())),
+    }
+}
+
+/// Of every ten hires one goes to a newcomer unless the task says otherwise; none where a `bar` asks for the proven.
+const NEWCOMERS: f64 = 0.1;
+
+fn choosing(prefer: Vec<Prefer>, bar: Option<f64>, newcomers: Option<Newcomers>) -> Result<Choosing, Wrong> {
+    let per_mille = |at: &str, share: f64| {
+        let fits = (0.0..=1.0).contains(&share);
+        fits.then(|| (share * 1000.0).round() as u16).ok_or_else(|| Wrong::new(at, "from 0 to 1"))
+    };
+    let default = if bar.is_some() { 0.0 } else { NEWCOMERS };
+    let (at, share, up_to) = match newcomers {
+        None => ("/choose/newcomers", default, None),
+        Some(Newcomers::Share(share)) => ("/choose/newcomers", share, None),
+        Some(Newcomers::Lane(lane)) => ("/choose/newcomers/share", lane.share, lane.up_to.map(|price| price.0)),
+    };
+    let newcomers = Lane { share: per_mille(at, share)?, up_to };
+    Ok(Choosing { prefer, bar: bar.map(|bar| per_mille("/choose/bar", bar)).transpose()?, newcomers })
 }
 
 fn span(at: &str, given: Option<Parsed<Millis>>, default: Millis, longest: Millis) -> Result<Millis, Wrong> {
@@ -372,7 +425,7 @@ prefer = ["reputation.low", "price"]
             (Millis::secs(3), Millis::mins(5), Millis::mins(10), Millis::mins(10))
         );
         assert_eq!(task.constraint.unwrap().to_string(), "retention_days = 0");
-        assert_eq!(task.prefer, [Prefer::ReputationLow, Prefer::Price]);
+        assert_eq!(task.choosing.prefer, [Prefer::ReputationLow, Prefer::Price]);
         let params: serde_json::Value = serde_json::from_str(&task.params.unwrap()).unwrap();
         let expected = serde_json::json!({ "column": "Average", "since": "2026-01-01", "missing": [-1, -9.99] });
         assert_eq!(params, expected);

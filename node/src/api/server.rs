@@ -18,8 +18,10 @@ use futures::{Stream, TryStreamExt, stream};
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::limits::ANSWER_ROWS;
-use gigmesh_protocol::market::{BlobRef, Ruling, Skill};
-use gigmesh_protocol::peer::io::{AgentRow, Answer, Command, Find, Found, HireRow, Query, ReputationView, Shown};
+use gigmesh_protocol::market::{BlobRef, Ruling, Scores, Skill};
+use gigmesh_protocol::peer::io::{
+    AgentRow, Answer, Command, Find, Found, HireRow, InboxRow, PassedRow, Query, ReputationView, Shown,
+};
 use gigmesh_protocol::time::{Millis, Timestamp};
 use serde::Serialize;
 use tokio::net::UnixListener;
@@ -28,8 +30,8 @@ use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
 use super::error::ApiError;
 use super::types::{
-    Done, FindParams, HireRequest, Identity, JudgeRequest, Judged, NodeStatus, PageParams, Peer, Posted, Readiness,
-    StopRequest,
+    Done, FindParams, HireRequest, Identity, JudgeRequest, Judged, LedgerPage, LedgerParams, NodeStatus, PageParams,
+    PaymentRequest, Peer, Posted, RateRequest, Readiness, SettleRequest, StopRequest,
 };
 use crate::limits::{API_KEEP_ALIVE, FIRST_SEARCH, MAX_API_BODY, SEARCH_AGAIN};
 use crate::node::NodeHandle;
@@ -73,6 +75,12 @@ fn routes(api: Api) -> Router {
         .route("/v1/hires/{id}", get(show))
         .route("/v1/hires/{id}/stop", post(stop))
         .route("/v1/hires/{id}/judge", post(judge))
+        .route("/v1/hires/{id}/rate", post(rate))
+        .route("/v1/hires/{id}/approve", post(approve))
+        .route("/v1/hires/{id}/refuse", post(refuse))
+        .route("/v1/inbox", get(inbox))
+        .route("/v1/passed", get(passed))
+        .route("/v1/ledger", get(ledger).post(book))
         .route("/v1/reputation/{agent}", get(reputation))
         .route("/v1/peers", get(peers))
         .route("/v1/blobs", blobs)
@@ -112,7 +120,7 @@ impl Api {
 
     async fn shown(&self, id: &str) -> Result<Shown, ApiError> {
         match self.ask(Query::Show(id.to_owned())).await? {
-            Found::Shown(shown) => Ok(shown),
+            Found::Shown(shown) => Ok(*shown),
             other => Err(unexpected(&other)),
         }
     }
@@ -129,6 +137,31 @@ impl Api {
         match text.parse() {
             Ok(agent) => Ok(agent),
             Err(_) => Ok(self.view(text).await?.agent),
+        }
+    }
+
+    /// The offer or hire of this id or unique beginning.
+    async fn offer_or_hire(&self, id: &str) -> Result<Bytes32, ApiError> {
+        if let Ok(id) = id.parse() {
+            return Ok(id);
+        }
+        // A hire and its offer are shown alike; the beginning given says which is meant.
+        let row = self.shown(id).await?.row;
+        let hire = row.hire.filter(|hire| hire.to_string().starts_with(id));
+        Ok(hire.map_or(row.offer.untyped(), |hire| hire.untyped()))
+    }
+
+    /// The one hire that this id, or an offer's, stands for.
+    async fn hire(&self, id: &str) -> Result<HireId, ApiError> {
+        let shown = self.shown(id).await?;
+        match (shown.row.hire, &shown.hires[..]) {
+            (Some(hire), _) => Ok(hire),
+            (None, [only]) => Ok(*only),
+            (None, []) => Err(ApiError::bad(format!("{id} has no hire yet, so there is nothing to judge"))),
+            (None, _) => {
+                let error = ApiError::bad(format!("{id} is an offer with several hires"));
+                Err(error.hint("name one of them; `gigmesh show` lists them"))
+            }
         }
     }
 
@@ -255,15 +288,7 @@ async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answered<Shown>
 
 async fn stop(State(api): State<Api>, Path(id): Path<String>, body: Given<StopRequest>) -> Answered<Done> {
     let Json(StopRequest { reason }) = body?;
-    let id = match id.parse() {
-        Ok(id) => id,
-        Err(_) => {
-            // A hire and its offer are shown alike; the beginning given says which is meant.
-            let row = api.shown(&id).await?.row;
-            let hire = row.hire.filter(|hire| hire.to_string().starts_with(&id));
-            hire.map_or(row.offer.untyped(), |hire| hire.untyped())
-        }
-    };
+    let id = api.offer_or_hire(&id).await?;
     api.done(Command::Stop { id, reason }).await
 }
 
@@ -279,17 +304,68 @@ async fn judge(State(api): State<Api>, Path(id): Path<String>, body: Given<Judge
         }
         (_, Some(_)) => return Err(ApiError::bad("`within` goes with changes only")),
     };
-    let shown = api.shown(&id).await?;
-    let hire: HireId = match (shown.row.hire, &shown.hires[..]) {
-        (Some(hire), _) => hire,
-        (None, [only]) => *only,
-        (None, []) => return Err(ApiError::bad(format!("{id} has no hire yet, so there is nothing to judge"))),
-        (None, _) => {
-            let error = ApiError::bad(format!("{id} is an offer with several hires"));
-            return Err(error.hint("name one of them; `gigmesh show` lists them"));
-        }
-    };
+    let hire = api.hire(&id).await?;
     api.done(Command::Judge { hire, ruling, note }).await
+}
+
+async fn rate(State(api): State<Api>, Path(id): Path<String>, body: Given<RateRequest>) -> Answered<Done> {
+    let Json(RateRequest { accuracy, quality, speed, communication }) = body?;
+    let score = |name: &str, given: Option<f64>| match given {
+        Some(score) if !(0.0..=1.0).contains(&score) => Err(ApiError::bad(format!("{name}: a score is from 0 to 1"))),
+        given => Ok(given.map(|score| (score * 1000.0).round() as u16)),
+    };
+    let scores = Scores {
+        speed: score("speed", speed)?,
+        quality: score("quality", quality)?,
+        accuracy: score("accuracy", accuracy)?,
+        communication: score("communication", communication)?,
+    };
+    let hire = api.hire(&id).await?;
+    api.done(Command::Rate { hire, scores }).await
+}
+
+async fn approve(State(api): State<Api>, Path(id): Path<String>, body: Given<SettleRequest>) -> Answered<Done> {
+    let Json(SettleRequest { note }) = body?;
+    let id = api.offer_or_hire(&id).await?;
+    api.done(Command::Approve { id, note }).await
+}
+
+async fn refuse(State(api): State<Api>, Path(id): Path<String>, body: Given<SettleRequest>) -> Answered<Done> {
+    let Json(SettleRequest { note }) = body?;
+    let id = api.offer_or_hire(&id).await?;
+    api.done(Command::Refuse { id, reason: note }).await
+}
+
+async fn inbox(State(api): State<Api>) -> Answered<Vec<InboxRow>> {
+    match api.ask(Query::Inbox).await? {
+        Found::Inbox(rows) => Ok(Json(rows)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn passed(State(api): State<Api>) -> Answered<Vec<PassedRow>> {
+    match api.ask(Query::Passed).await? {
+        Found::Passed(rows) => Ok(Json(rows)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn ledger(
+    State(api): State<Api>,
+    params: Result<UrlQuery<LedgerParams>, QueryRejection>,
+) -> Answered<LedgerPage> {
+    let UrlQuery(LedgerParams { skip }) = params?;
+    match api.ask(Query::Ledger { skip }).await? {
+        Found::Ledger { balances, entries, next } => Ok(Json(LedgerPage { balances, entries, next })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn book(State(api): State<Api>, body: Given<PaymentRequest>) -> Answered<Done> {
+    let Json(PaymentRequest { with, amount, direction, note }) = body?;
+    let amount = amount.parse().map_err(|error| ApiError::bad(format!("amount: {error}")))?;
+    let with = api.agent(&with).await?;
+    api.done(Command::Book { with, amount, direction, note }).await
 }
 
 fn now() -> Timestamp {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use gigmesh_net::PeerInfo;
 use gigmesh_protocol::id::{AgentId, Id};
+use gigmesh_protocol::ledger::{Balance, Direction, Entry};
 use gigmesh_protocol::market::Offer;
 use gigmesh_protocol::peer::io::{Status, Task};
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,69 @@ pub struct JudgeRequest {
     /// With [`Judged::Changes`]: how long the worker has from now, like `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<String>,
+}
+
+/// A person rates: each score from 0 to 1, at least one of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateRequest {
+    /// Share of what was asked for that was right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// The whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<f64>,
+    /// In time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<f64>,
+    /// Answered and closed as agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub communication: Option<f64>,
+}
+
+/// What waits for a person is let go on, or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettleRequest {
+    /// For the other side.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// A payment that was made outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentRequest {
+    /// The counterparty: its id or a unique beginning.
+    pub with: String,
+    /// How much, like `5 USD`.
+    pub amount: String,
+    /// Which way: `credit` if I have paid, `debit` if I was paid.
+    pub direction: Direction,
+    /// For people.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Which lines of the ledger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerParams {
+    /// How many of the newest to skip.
+    #[serde(default)]
+    pub skip: usize,
+}
+
+/// A page of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerPage {
+    /// What is not settled, by counterparty and currency.
+    pub balances: Vec<Balance>,
+    /// Lines, newest first.
+    pub entries: Vec<Entry>,
+    /// The `skip` of the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<usize>,
 }
 
 /// What a person says to a delivery.

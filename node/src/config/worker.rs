@@ -16,6 +16,8 @@
 //! [serve]
 //! from = "anyone"                          # "nobody" (the default), or a list of agents
 //! parallel = 2                             # hires worked on at once; 1 unless said
+//! credit = "10 USD"                        # how much one requester may owe; also a list, one a currency
+//! rating = "auto"                          # or "person", who then has five minutes after the receipt
 //!
 //! [[skill]]
 //! path = "table/summarise"
@@ -24,10 +26,20 @@
 //! price = "0.02 USD per task"
 //! expect = "30s"
 //! properties = { retention_days = 0 }
+//! where = "rows <= 1000"                   # what a task must say of itself
 //! [skill.run]
 //! command = ["python", "agent.py"]
 //! timeout = "2m"                           # 10m unless said
 //! restartable = true                       # false unless said
+//!
+//! [buy]                                    # what this node may spend, and on whom; amounts as for `credit`
+//! per_hire = "5 USD"
+//! per_day = "50 USD"
+//! ask_above = "1 USD"                      # what costs more waits for `gigmesh approve`
+//! [[buy.rule]]
+//! skill = "table"                          # and everything below it
+//! allow = ["ed25:..."]                     # nobody else; everybody unless said
+//! block = ["ed25:..."]
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,10 +50,10 @@ use std::time::Duration;
 use gigmesh_protocol::codec::{self, Text};
 use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::limits as bounds;
-use gigmesh_protocol::market::constraint::Properties;
-use gigmesh_protocol::market::price::Price;
+use gigmesh_protocol::market::constraint::{Constraint, Properties};
+use gigmesh_protocol::market::price::{Amount, Price};
 use gigmesh_protocol::market::{Skill, SkillEntry};
-use gigmesh_protocol::peer::io::{self, Serving};
+use gigmesh_protocol::peer::io::{self, Review, Serving};
 use gigmesh_protocol::time::Millis;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -69,6 +81,8 @@ struct File {
     serve: Serve,
     #[serde(default)]
     skill: Vec<Spanned<Offered>>,
+    #[serde(default)]
+    buy: Buy,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,6 +109,78 @@ struct Serve {
     #[serde(default, deserialize_with = "clients")]
     from: io::From,
     parallel: Option<Spanned<usize>>,
+    #[serde(default)]
+    credit: Amounts,
+    #[serde(default)]
+    rating: Review,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Buy {
+    #[serde(default)]
+    per_hire: Amounts,
+    #[serde(default)]
+    per_day: Amounts,
+    #[serde(default)]
+    ask_above: Amounts,
+    #[serde(default)]
+    rule: Vec<Spanned<BuyRule>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BuyRule {
+    skill: Parsed<Skill>,
+    #[serde(default)]
+    allow: Agents,
+    #[serde(default)]
+    block: Agents,
+}
+
+/// One amount, or a list with one for each currency.
+#[derive(Default)]
+struct Amounts(Vec<Amount>);
+
+impl<'de> Deserialize<'de> for Amounts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "an amount like \"5 USD\", or a list of amounts with one for each currency")]
+        enum Given {
+            One(String),
+            Many(Vec<String>),
+        }
+        let given = match Given::deserialize(deserializer)? {
+            Given::One(amount) => vec![amount],
+            Given::Many(amounts) => amounts,
+        };
+        let amounts = given.iter().map(|text| text.parse::<Amount>()).collect::<Result<Vec<_>, _>>();
+        let amounts = amounts.map_err(D::Error::custom)?;
+        let currencies: BTreeSet<_> = amounts.iter().map(Amount::currency).collect();
+        if currencies.len() != amounts.len() || currencies.contains(&None) {
+            return Err(D::Error::custom("one amount for each currency, and none of them free"));
+        }
+        Ok(Self(amounts))
+    }
+}
+
+/// A list of agent ids.
+#[derive(Default)]
+struct Agents(BTreeSet<AgentId>);
+
+impl<'de> Deserialize<'de> for Agents {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        if texts.len() > bounds::RULE_AGENTS {
+            return Err(D::Error::custom(format!("at most {} agents", bounds::RULE_AGENTS)));
+        }
+        texts.iter().map(|text| agent_id(text)).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+fn agent_id<E: serde::de::Error>(text: &str) -> Result<AgentId, E> {
+    let wanted = |error| E::custom(format!("an agent id is wanted, as `gigmesh id` prints it: {error}"));
+    text.parse().map_err(wanted)
 }
 
 #[derive(Deserialize)]
@@ -106,6 +192,7 @@ struct Offered {
     price: Parsed<Price>,
     expect: Parsed<Millis>,
     properties: Option<Spanned<toml::Value>>,
+    r#where: Option<Parsed<Constraint>>,
     run: Run,
 }
 
@@ -141,10 +228,7 @@ fn clients<'de, D: Deserializer<'de>>(deserializer: D) -> Result<io::From, D::Er
         fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<io::From, A::Error> {
             let mut agents = BTreeSet::new();
             while let Some(text) = items.next_element::<String>()? {
-                let agent: AgentId = text.parse().map_err(|error| {
-                    A::Error::custom(format!("an agent id is wanted, as `gigmesh id` prints it: {error}"))
-                })?;
-                agents.insert(agent);
+                agents.insert(agent_id(&text)?);
             }
             Ok(io::From::Allowlist(agents))
         }
@@ -155,7 +239,7 @@ fn clients<'de, D: Deserializer<'de>>(deserializer: D) -> Result<io::From, D::Er
 /// Reads `worker.toml`.
 pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
     let source = Source::read(path)?;
-    let File { mut node, agent, serve, skill } = source.parse()?;
+    let File { mut node, agent, serve, skill, buy } = source.parse()?;
     node.data_dir = node.data_dir.map(|dir| source.resolve(&dir));
     node.api = node.api.map(|api| source.resolve(&api));
     if let (None, Some(first)) = (&agent, skill.first()) {
@@ -171,6 +255,9 @@ pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
     let mut peer = io::Config {
         from: serve.from,
         parallel: serve.parallel.map_or(1, Spanned::into_inner),
+        credit: serve.credit.0,
+        rating_by: serve.rating,
+        buy: buying(&source, buy)?,
         ..io::Config::default()
     };
     if let Some(agent) = agent {
@@ -201,6 +288,22 @@ pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
     Ok(Worker { node, peer, executors })
 }
 
+fn buying(source: &Source, buy: Buy) -> Result<io::Buying, FileError> {
+    if let Some(extra) = buy.rule.get(bounds::RULES) {
+        return Err(source.at(extra.span(), format!("at most {} rules", bounds::RULES)));
+    }
+    let rule = |rule: Spanned<BuyRule>| {
+        let BuyRule { skill, allow, block } = rule.into_inner();
+        io::Rule { skill: skill.0, allow: allow.0, block: block.0 }
+    };
+    Ok(io::Buying {
+        per_hire: buy.per_hire.0,
+        per_day: buy.per_day.0,
+        ask_above: buy.ask_above.0,
+        rules: buy.rule.into_iter().map(rule).collect(),
+    })
+}
+
 fn entry(source: &Source, offered: Offered) -> Result<SkillEntry, FileError> {
     let schema = |path: Option<Spanned<PathBuf>>| {
         let read = |path: Spanned<PathBuf>| {
@@ -221,6 +324,7 @@ fn entry(source: &Source, offered: Offered) -> Result<SkillEntry, FileError> {
         path: offered.path.into_inner().0,
         input: schema(offered.input)?,
         price: offered.price.0,
+        constraint: offered.r#where.map(|parsed| parsed.0),
         expect: offered.expect.0,
         output: schema(offered.output)?,
         properties: offered.properties.map(properties).transpose()?.unwrap_or_default(),

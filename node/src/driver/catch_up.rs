@@ -1,12 +1,14 @@
-//! Asks a room's member for what it holds. In: one page of its records. Out: those that are new and verify, then the word
-//! that the page is done.
+//! Asks a peer for what it holds of a room, or of ratings. In: one page of records. Out: those that are new and verify, and
+//! the word that the page is done.
 
 use std::sync::Arc;
 
 use gigmesh_net::Severity;
-use gigmesh_protocol::codec::Text;
+use gigmesh_protocol::codec::{List, Text};
 use gigmesh_protocol::id::{AgentId, Bytes32};
-use gigmesh_protocol::peer::io::{Input, Origin};
+use gigmesh_protocol::peer::io::{Input, Origin, Wanted};
+use gigmesh_protocol::market::Rating;
+use gigmesh_protocol::record::{Record, Verified};
 use gigmesh_protocol::wire::{Request, Response};
 
 use super::{Body, blocking};
@@ -46,4 +48,45 @@ async fn page(body: &Arc<Body>, from: AgentId, room: &str, after: Option<Bytes32
         body.edge.remember(hash);
     }
     Some(next)
+}
+
+/// Always ends with [`Input::Ratings`], unless the node stops.
+pub(super) async fn ask_ratings(body: Arc<Body>, from: AgentId, hints: Vec<String>, wanted: Wanted) {
+    let request = match &wanted {
+        Wanted::About(about, after) => Request::Ratings { about: *about, after: *after },
+        Wanted::These(ids) => Request::RatingsById(List::fit(ids.iter().map(|id| id.untyped()))),
+    };
+    let (ratings, next) = ratings(&body, from, hints, request).await.unwrap_or_default();
+    body.queue.deliver(Input::Ratings { from, wanted, ratings, next }).await;
+}
+
+/// What came and verifies, and where to go on.
+async fn ratings(
+    body: &Arc<Body>,
+    from: AgentId,
+    hints: Vec<String>,
+    request: Request,
+) -> Option<(Vec<Verified<Rating>>, Option<Bytes32>)> {
+    let answer = body.net.request(from, hints, request.encode()).await.ok()?;
+    let _core = body.rations.crunches.acquire().await.ok()?;
+    let edge = Arc::clone(body);
+    let (ratings, forged, next) = blocking(move || {
+        let Ok(Response::Ratings { next, ratings }) = Response::decode(&answer) else { return None };
+        let (mut admitted, mut forged) = (Vec::new(), 0);
+        for envelope in &*ratings {
+            match edge.edge.admit_bare(envelope) {
+                Ok(Record::Rating(rating)) => admitted.push(rating),
+                Ok(_) => forged += 1,
+                Err(refusal) => forged += usize::from(!refusal.is_innocent()),
+            }
+        }
+        Some((admitted, forged, next))
+    })
+    .await??;
+    if forged > 0 {
+        tracing::warn!(%from, forged, "an answer holds ratings that do not verify");
+        // Not taken means that it gets away with it this once.
+        let _ = body.net.penalize(from, Severity::Mid);
+    }
+    Some((ratings, next))
 }

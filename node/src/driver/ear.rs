@@ -82,6 +82,8 @@ impl Ear {
                 return;
             }
             Ok(Request::Page { room, after }) => Box::pin(serve::page(Arc::clone(body), room.into(), after)),
+            Ok(Request::Ratings { about, after }) => Box::pin(serve::ratings(Arc::clone(body), about, after)),
+            Ok(Request::RatingsById(ids)) => Box::pin(serve::ratings_by_id(Arc::clone(body), ids.to_vec(), None)),
             Ok(Request::Leaves { hire, root }) => Box::pin(serve::leaves(Arc::clone(body), from, hire, root)),
             Ok(Request::Chunk { hire, root, index }) => {
                 Box::pin(serve::chunk(Arc::clone(body), from, hire, root, index))

@@ -30,6 +30,11 @@ impl Edge {
         Record::admit(&item.record, item.beside.as_deref(), &self.network)
     }
 
+    /// Admits a record without a private part that was asked for.
+    pub fn admit_bare(&self, envelope: &[u8]) -> Result<Record, Refusal> {
+        Record::admit(envelope, None, &self.network)
+    }
+
     /// Admits a record that many may bring. `Ok(None)`: it was here a moment ago. Once it is with the brain,
     /// [`Edge::remember`] the hash.
     pub fn admit_once(&self, envelope: &[u8]) -> Result<Option<(Record, Bytes32)>, Refusal> {

@@ -143,6 +143,7 @@ impl World for Hands {
             Output::Announce(record) => self.insist("announce", move |net| net.announce(record.envelope().to_vec())),
             Output::Follow(room) => self.insist("follow", move |net| net.follow(&room)),
             Output::AskPage { to, room, after } => self.body.spawn(catch_up::ask(body, to, room, after)),
+            Output::AskRatings { to, hints, wanted } => self.body.spawn(catch_up::ask_ratings(body, to, hints, wanted)),
             Output::Fetch { hire, from, hints, blobs } => {
                 self.body.spawn(fetch::fetch(body, hire, fetch::Source { from, hints }, blobs));
             }

@@ -1,11 +1,11 @@
-//! Answers peers that ask for what we hold: a room's records, and blobs of a hire to those the brain lets read them.
+//! Answers peers that ask for what we hold: a room's records, ratings, and blobs of a hire to those the brain lets read them.
 
 use std::sync::Arc;
 
 use gigmesh_net::ResponseToken;
 use gigmesh_protocol::codec::{List, Text};
 use gigmesh_protocol::hire::HireId;
-use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::peer::io::{Found, Query};
 use gigmesh_protocol::wire::Response;
 
@@ -37,6 +37,35 @@ pub(super) async fn page(body: Arc<Body>, room: String, after: Option<Bytes32>) 
             Response::Page { next, records: List::fit(records) }
         }
         _ => no("no page of that room"),
+    }
+}
+
+/// Ratings of one subject.
+pub(super) async fn ratings(body: Arc<Body>, about: AgentId, after: Option<Bytes32>) -> Response {
+    let after = after.map(|after| Id::from_bytes(after.0));
+    match body.queue.ask(Query::Ratings { about, after }).await {
+        Some(Found::Ratings { ids, next }) => {
+            let ids = ids.iter().map(Id::untyped).collect();
+            ratings_by_id(body, ids, next.map(|next| next.untyped())).await
+        }
+        _ => no("no ratings"),
+    }
+}
+
+/// These ratings, as far as they are held.
+pub(super) async fn ratings_by_id(body: Arc<Body>, ids: Vec<Bytes32>, next: Option<Bytes32>) -> Response {
+    let store = Arc::clone(&body.ratings);
+    let found = blocking(move || ids.iter().map(|id| store.get(id.0)).collect::<Result<Vec<_>, _>>()).await;
+    match found {
+        Some(Ok(found)) => {
+            let ratings = found.into_iter().flatten().filter_map(|envelope| envelope.try_into().ok());
+            Response::Ratings { next, ratings: List::fit(ratings) }
+        }
+        Some(Err(error)) => {
+            tracing::warn!(%error, "ratings cannot be served");
+            no("no ratings")
+        }
+        None => no("no ratings"),
     }
 }
 

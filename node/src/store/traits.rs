@@ -92,6 +92,27 @@ pub trait Ratings: Send + Sync {
     fn iter(&self) -> Box<dyn Iterator<Item = Result<StoredRating, RatingsError>> + '_>;
 }
 
+impl<R: Ratings + ?Sized> Ratings for std::sync::Arc<R> {
+    fn put(&self, id: [u8; 32], subject: [u8; 32], envelope: &[u8]) -> Result<bool, RatingsError> {
+        (**self).put(id, subject, envelope)
+    }
+    fn flush(&self) -> Result<(), RatingsError> {
+        (**self).flush()
+    }
+    fn get(&self, id: [u8; 32]) -> Result<Option<Vec<u8>>, RatingsError> {
+        (**self).get(id)
+    }
+    fn by_subject(&self, subject: [u8; 32], limit: usize) -> Result<Vec<StoredRating>, RatingsError> {
+        (**self).by_subject(subject, limit)
+    }
+    fn count(&self) -> u64 {
+        (**self).count()
+    }
+    fn iter(&self) -> Box<dyn Iterator<Item = Result<StoredRating, RatingsError>> + '_> {
+        (**self).iter()
+    }
+}
+
 /// A rating as it is held: its id and its envelope's bytes as they came.
 pub type StoredRating = ([u8; 32], Vec<u8>);
 

@@ -202,7 +202,7 @@ impl Peer {
             return Reply::Kept;
         }
         if let Some(reason) = &posting.closed {
-            return ignored(reason);
+            return ignored(posting.lost.get(&worker).unwrap_or(reason));
         }
         if claim.requester != self.agent() || claim.nonce != posting.offer.nonce {
             return ignored("the claim is for another offer");

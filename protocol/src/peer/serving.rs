@@ -61,6 +61,8 @@ pub(super) fn unmet(found: &Match) -> String {
 const BINDING: Millis = Millis::mins(2);
 /// How often a claim is repeated while it is neither awarded nor lost: the requester keeps claims in memory only.
 const REPEAT: Millis = Millis::secs(30);
+/// How long to wait to be told why, when an offer is taken back.
+const TOLD: Millis = Millis::secs(2);
 
 impl Peer {
     /// The skill of mine that does `skill`: of those that cover it, the most specific.
@@ -171,7 +173,7 @@ impl Peer {
     /// Claims a public offer if it suits and there is room.
     pub(super) fn consider(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) {
         if offer.slots == 0 {
-            return self.taken_back(now, offer, out);
+            return self.taken_back(now, offer);
         }
         match self.objection(now, offer) {
             // Of no interest to whoever asks why there is no work.
@@ -232,7 +234,7 @@ impl Peer {
             return ignored("an offer comes from its issuer");
         }
         if offer.slots == 0 {
-            self.taken_back(now, offer, out);
+            self.taken_back(now, offer);
             return Reply::Kept;
         }
         match self.objection(now, offer) {
@@ -303,11 +305,12 @@ impl Peer {
         self.hungry = true;
     }
 
-    fn taken_back(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) {
+    fn taken_back(&mut self, now: Timestamp, offer: &Verified<Offer>) {
         let mine = |bid: &Bid| bid.claim.requester == offer.issuer() && bid.claim.nonce == offer.nonce;
         let lost: Vec<_> = self.bids.iter().filter(|(_, bid)| mine(bid)).map(|(id, _)| *id).collect();
+        // The requester says so itself, with the reason; if that is lost on the way, the repeated claim asks for it.
         for id in lost {
-            self.end_bid(now, id, "the offer was filled or taken back", out);
+            self.wake(Wake::Bid(id), Some(now + TOLD));
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod forge;
 mod fuzz_corpus;
+mod market;
 mod records;
 mod samples;
 mod stories;

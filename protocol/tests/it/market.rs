@@ -1,0 +1,403 @@
+//! The market as stories: who is chosen and why, what may be spent, what is owed, what third parties learn.
+
+use std::collections::BTreeSet;
+
+use gigmesh_protocol::hire::selection::{Lane, Prefer, Why};
+use gigmesh_protocol::id::Bytes32;
+use gigmesh_protocol::ledger::{Direction, Subject};
+use gigmesh_protocol::market::constraint::Properties;
+use gigmesh_protocol::market::price::Amount;
+use gigmesh_protocol::market::{Outcome, Rating, Scores};
+use gigmesh_protocol::record::Verified;
+use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::time::Millis;
+
+use crate::world::{World, worker};
+
+const TWENTY: Millis = Millis::mins(20);
+
+fn amounts(text: &str) -> Vec<Amount> {
+    vec![text.parse().unwrap()]
+}
+
+fn properties(json: serde_json::Value) -> Properties {
+    Properties::from_json(json.as_object().unwrap()).unwrap()
+}
+
+/// Changes what peer `n`'s operator wrote.
+fn configure(world: &mut World, n: usize, change: impl FnOnce(&mut Config)) {
+    change(&mut world.nodes[n].config);
+    world.restart(n);
+}
+
+/// Hires worker `n` directly, `times`.
+fn befriend(world: &mut World, n: usize, times: usize) {
+    for _ in 0..times {
+        let task = world.task();
+        world.hire(task, Some(n));
+        world.drive(Millis::mins(1));
+    }
+}
+
+fn winner(world: &World) -> Option<usize> {
+    let with = world.rows(0)[0].with?;
+    (0..world.nodes.len()).find(|n| world.id(*n) == with)
+}
+
+fn why(world: &World) -> Why {
+    world.shown(0, world.rows(0)[0].hire.unwrap()).why.unwrap()
+}
+
+fn asked<T>(world: &World, n: usize, query: Query, pick: fn(Found) -> Option<T>) -> T {
+    pick(world.nodes[n].peer.as_ref().unwrap().query(world.now, &query)).expect("the answer to the question")
+}
+
+fn inbox(world: &World, n: usize) -> Vec<InboxRow> {
+    asked(world, n, Query::Inbox, |found| if let Found::Inbox(rows) = found { Some(rows) } else { None })
+}
+
+fn passed(world: &World, n: usize) -> Vec<PassedRow> {
+    asked(world, n, Query::Passed, |found| if let Found::Passed(rows) = found { Some(rows) } else { None })
+}
+
+/// What peer `n` is owed by all (negative: owes), in millionths of a dollar.
+fn balance(world: &World, n: usize) -> i64 {
+    let ledger = |found| if let Found::Ledger { balances, .. } = found { Some(balances) } else { None };
+    asked(world, n, Query::Ledger { skip: 0 }, ledger).iter().map(|balance| balance.micros).sum()
+}
+
+fn ratings_of(world: &World, viewer: usize, subject: usize) -> usize {
+    let view = |found| if let Found::Reputation(view) = found { Some(view) } else { None };
+    asked(world, viewer, Query::Reputation(world.id(subject).to_string()), view).ratings.len()
+}
+
+#[test]
+fn the_proven_have_first_call_however_cheap_the_others_are() {
+    let mut world = World::new(0);
+    world.add(worker("proven", "0.04 USD per task", 1));
+    world.add(worker("cheap", "0.01 USD per task", 1));
+    befriend(&mut world, 1, 4);
+    let mut task = world.task();
+    task.choosing.prefer = vec![Prefer::Price];
+    world.hire(task.clone(), None);
+    world.drive(Millis::mins(1));
+    assert_eq!(winner(&world), Some(2), "without a bar the price decides");
+    task.choosing.bar = Some(500);
+    world.hire(task.clone(), None);
+    world.drive(Millis::mins(1));
+    assert_eq!(winner(&world), Some(1));
+    let why = why(&world);
+    assert_eq!(why.claims, 2);
+    assert!(why.reason.contains("the bar of 0.50"), "{why:?}");
+    assert!(why.considered[1].outcome.contains("below the bar of 0.50"), "{why:?}");
+    // Nobody above it claims: then whoever does is looked at.
+    configure(&mut world, 1, |config| config.skills.clear());
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(winner(&world), Some(2));
+}
+
+#[test]
+fn newcomers_get_their_share_and_no_more_and_cost_no_more() {
+    let mut world = World::new(0);
+    world.add(worker("proven", "0.02 USD per task", 1));
+    world.add(worker("new", "0.02 USD per task", 1));
+    befriend(&mut world, 1, 3);
+    let mut task = world.task();
+    task.choosing.prefer = vec![Prefer::ReputationLow];
+    task.choosing.newcomers = Lane { share: 250, up_to: Some("0.02 USD".parse().unwrap()) };
+    let mut winners = Vec::new();
+    for _ in 0..5 {
+        world.hire(task.clone(), None);
+        world.drive(Millis::mins(1));
+        winners.push((winner(&world), why(&world).lane));
+    }
+    let (proven, new) = ((Some(1), false), (Some(2), true));
+    assert_eq!(winners, [new, proven, proven, proven, new], "one in four, the three before counted");
+    assert!(why(&world).considered[1].outcome.contains("newcomer's turn"), "{:?}", why(&world));
+    // Dearer work, and dearer newcomers, are not the lane's.
+    for price in ["0.01 USD", "0.05 USD"] {
+        task.choosing.newcomers.up_to = Some(price.parse().unwrap());
+        if price == "0.05 USD" {
+            configure(&mut world, 2, |config| config.skills[0].entry.price = "0.03 USD".parse().unwrap());
+        }
+        for _ in 0..4 {
+            world.hire(task.clone(), None);
+            world.drive(Millis::mins(1));
+            assert_eq!(winner(&world), Some(1), "{price}");
+        }
+    }
+}
+
+#[test]
+fn whoever_does_just_this_goes_before_whoever_does_anything_of_the_kind() {
+    let mut world = World::new(0);
+    world.add(worker("generalist", "0.02 USD per task", 1));
+    let mut specialist = worker("specialist", "0.02 USD per task", 1);
+    specialist.skills[0].entry.path = "text/count".parse().unwrap();
+    world.add(specialist);
+    for order in [vec![Prefer::Fit], vec![Prefer::Price, Prefer::Fit]] {
+        let mut task = world.task();
+        task.choosing.prefer = order;
+        world.hire(task, None);
+        world.drive(Millis::mins(1));
+        assert_eq!(winner(&world), Some(2));
+        assert!(why(&world).reason.contains("more specific"), "{:?}", why(&world));
+    }
+}
+
+#[test]
+fn the_losers_are_told_why_and_can_say_so() {
+    let mut world = World::new(0);
+    world.add(worker("cheap", "0.01 USD per task", 1));
+    world.add(worker("dear", "0.04 USD per task", 1));
+    let mut task = world.task();
+    task.choosing.prefer = vec![Prefer::Price];
+    let offer = world.hire(task, None);
+    world.drive(Millis(2_000));
+    let so_far = world.shown(0, gigmesh_protocol::id::Id::from_bytes(offer.untyped().0));
+    assert_eq!((so_far.claims, so_far.why.unwrap().considered.len()), (2, 2), "the claims so far, while they come in");
+    world.drive(Millis::mins(1));
+    assert_eq!(winner(&world), Some(1));
+    let [row] = &passed(&world, 2)[..] else { panic!("{:?}", passed(&world, 2)) };
+    assert_eq!(row.reason, "dearer: 0.04 USD per task, and 0.01 USD per task was chosen");
+    assert_eq!((row.offer, row.claimed.as_ref().map(ToString::to_string)), (offer, Some("0.04 USD per task".into())));
+    assert_eq!(passed(&world, 1), []);
+}
+
+#[test]
+fn rules_say_whom_a_peer_hires_for_a_skill() {
+    let mut world = World::new(3);
+    let rule = |skill: &str, allow: &[usize], block: &[usize], world: &World| {
+        let ids = |of: &[usize]| of.iter().map(|n| world.id(*n)).collect::<BTreeSet<_>>();
+        Rule { skill: skill.parse().unwrap(), allow: ids(allow), block: ids(block) }
+    };
+    let rules = [
+        (vec![rule("text", &[], &[1, 2], &world)], 3),
+        (vec![rule("text", &[2, 3], &[], &world), rule("text/count", &[1], &[], &world)], 1),
+        (vec![rule("text", &[2], &[], &world), rule("table", &[3], &[], &world)], 2),
+    ];
+    for (rules, expected) in rules {
+        configure(&mut world, 0, |config| config.buy.rules = rules.clone());
+        let task = world.task();
+        world.hire(task, None);
+        world.drive(Millis::mins(1));
+        assert_eq!(winner(&world), Some(expected), "{rules:?}");
+    }
+    configure(&mut world, 0, |config| config.buy.rules[0].skill = "text/count".parse().unwrap());
+    let (task, to) = (world.task(), Some(1));
+    world.hire(task, to);
+    world.drive(Millis::mins(1));
+    let shunned = passed(&world, 1).into_iter().next().unwrap();
+    assert!(shunned.reason.contains("hires others only"), "a direct hire keeps the rules too: {shunned:?}");
+}
+
+#[test]
+fn a_worker_asks_of_tasks_what_it_needs_to_know() {
+    let mut world = World::new(1);
+    configure(&mut world, 1, |config| config.skills[0].entry.constraint = Some("rows = 820".parse().unwrap()));
+    for (stated, taken, told) in [
+        (serde_json::json!({}), false, "nothing is said of rows"),
+        (serde_json::json!({"rows": 821}), false, "rows is 821"),
+        (serde_json::json!({"rows": 820}), true, ""),
+    ] {
+        let mut task = world.task();
+        task.properties = properties(stated.clone());
+        world.hire(task, None);
+        world.drive(Millis::mins(1));
+        assert_eq!(winner(&world).is_some(), taken, "{stated}");
+        if !taken {
+            assert!(passed(&world, 1)[0].reason.contains(told), "{:?}", passed(&world, 1)[0]);
+        }
+        world.drive(TWENTY);
+    }
+    let found = |found| if let Found::Agents(rows) = found { Some(rows) } else { None };
+    let agents = asked(&world, 0, Query::Find(Find { limit: 9, ..Find::default() }), found);
+    assert_eq!(agents[0].demands.as_ref().map(ToString::to_string).as_deref(), Some("rows = 820"));
+}
+
+#[test]
+fn no_award_goes_over_a_budget() {
+    let mut world = World::new(1);
+    // Each hire costs 0.02 USD.
+    for (change, hired, told) in [
+        ((|buy: &mut Buying| buy.per_hire = amounts("0.019999 USD")) as fn(&mut Buying), false, "budget of 0.019999 USD"),
+        (|buy| buy.per_hire = amounts("5 EUR"), false, "no `per_hire` budget in that currency"),
+        (|buy| buy.per_hire = amounts("0.02 USD"), true, ""),
+        (|buy| (buy.per_hire.clear(), buy.per_day = amounts("0.039999 USD")).1, false, "of which 0.02 USD are spent"),
+        (|buy| buy.per_day = amounts("0.04 USD"), true, ""),
+    ] {
+        configure(&mut world, 0, |config| change(&mut config.buy));
+        let task = world.task();
+        world.hire(task, None);
+        world.drive(Millis::mins(1));
+        assert_eq!(winner(&world).is_some(), hired, "{told}");
+        if !hired {
+            let held = world.nodes[0].notices.iter().rev().find_map(|notice| match notice {
+                Notice::Held { reason, .. } => Some(reason.clone()),
+                _ => None,
+            });
+            assert!(held.as_ref().is_some_and(|held| held.contains(told)), "{held:?}");
+            world.drive(TWENTY);
+            assert!(world.rows(0)[0].reason.as_ref().is_some_and(|reason| reason.contains(told)), "{:?}", world.rows(0));
+        }
+    }
+    world.drive(Millis::days(1));
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert!(winner(&world).is_some(), "another day, another budget");
+}
+
+#[test]
+fn what_costs_more_than_a_person_lets_go_waits_for_it_through_a_restart() {
+    let mut world = World::new(1);
+    configure(&mut world, 0, |config| config.buy.ask_above = amounts("0.01 USD"));
+    let task = world.task();
+    let offer = world.hire(task.clone(), None);
+    world.drive(Millis::mins(1));
+    assert_eq!(winner(&world), None);
+    world.restart(0);
+    world.drive(Millis::mins(1));
+    let [row] = &inbox(&world, 0)[..] else { panic!("{:?}", inbox(&world, 0)) };
+    assert_eq!((row.waits_for, row.id, row.with), (WaitsFor::Approval, offer.untyped(), world.id(1)));
+    assert_eq!(row.price.to_string(), "0.02 USD per task");
+    world.command(0, Command::Approve { id: row.id, note: String::new() }).unwrap();
+    world.drive(Millis::mins(5));
+    assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
+    assert_eq!(inbox(&world, 0), []);
+    assert!(world.command(0, Command::Approve { id: offer.untyped(), note: String::new() }).is_err(), "once is enough");
+
+    // Refused by a person, and by nobody.
+    let second = world.hire(task.clone(), None);
+    world.drive(Millis::mins(1));
+    world.command(0, Command::Refuse { id: second.untyped(), reason: "too dear".into() }).unwrap();
+    world.drive(Millis::mins(1));
+    assert_eq!(world.rows(0)[0].reason.as_deref(), Some("too dear"));
+    world.hire(task, None);
+    world.drive(TWENTY);
+    assert!(world.rows(0)[0].reason.as_ref().is_some_and(|reason| reason.contains("nobody approved")));
+    assert_eq!(inbox(&world, 0), []);
+}
+
+#[test]
+fn receipts_move_both_ledgers_alike_and_payments_settle_them() {
+    let mut world = World::new(1);
+    befriend(&mut world, 1, 3);
+    assert_eq!((balance(&world, 0), balance(&world, 1)), (-60_000, 60_000));
+    for n in [0, 1] {
+        world.restart(n);
+        let with = world.id(1 - n);
+        let direction = [Direction::Credit, Direction::Debit][n];
+        let amount: Amount = "0.06 USD".parse().unwrap();
+        let note = String::from("bank transfer");
+        world.command(n, Command::Book { with, amount, direction, note }).unwrap();
+        assert_eq!(balance(&world, n), 0);
+        let entries = |found| if let Found::Ledger { entries, .. } = found { Some(entries) } else { None };
+        let entries = asked(&world, n, Query::Ledger { skip: 0 }, entries);
+        assert_eq!(entries.len(), 4, "a restart books nothing twice");
+        assert_eq!(entries[0].subject, Subject::Payment("bank transfer".into()));
+    }
+}
+
+#[test]
+fn work_that_is_refused_moves_no_ledger() {
+    let mut world = World::new(1);
+    world.nodes[1].agent = |_, _| Ok(br#"{"bytes": 12}"#.to_vec());
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(world.ends(), [Some((Outcome::Refused, true)); 2]);
+    assert_eq!((balance(&world, 0), balance(&world, 1)), (0, 0));
+}
+
+#[test]
+fn nobody_works_on_beyond_the_credit_it_gives() {
+    let mut world = World::new(1);
+    configure(&mut world, 1, |config| config.credit = amounts("0.05 USD"));
+    befriend(&mut world, 1, 3);
+    assert_eq!(balance(&world, 1), 40_000, "the third would make it 0.06");
+    let refused = passed(&world, 1).into_iter().next().unwrap();
+    assert!(refused.reason.contains("its credit with me is 0.05 USD"), "{refused:?}");
+    let (with, amount) = (world.id(0), "0.04 USD".parse().unwrap());
+    world.command(1, Command::Book { with, amount, direction: Direction::Debit, note: String::new() }).unwrap();
+    befriend(&mut world, 1, 1);
+    assert_eq!(balance(&world, 1), 20_000, "paid, and trusted again");
+}
+
+#[test]
+fn a_person_rates_in_place_of_the_derived_scores() {
+    let mut world = World::new(1);
+    configure(&mut world, 1, |config| config.rating_by = Review::Person);
+    let mut task = world.task();
+    task.rating_by = Review::Person;
+    world.hire(task.clone(), None);
+    world.drive(Millis::secs(30));
+    let hire = world.hire_of(0).hire.unwrap();
+    assert_eq!(inbox(&world, 0)[0].waits_for, WaitsFor::Rating);
+    let low = Scores { quality: Some(120), ..Scores::default() };
+    assert!(world.command(0, Command::Rate { hire, scores: Scores::default() }).is_err(), "a rating says something");
+    world.command(0, Command::Rate { hire, scores: low }).unwrap();
+    world.drive(Millis::secs(30));
+    assert!(world.command(0, Command::Rate { hire, scores: low }).is_err(), "sealed is final");
+    assert_eq!(inbox(&world, 1)[0].waits_for, WaitsFor::Rating);
+    // The worker's person stays away: half of the time for the close later it is derived.
+    world.drive(Millis::mins(10));
+    assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
+    let scores = |by: usize| {
+        let of = |rating: &&Verified<Rating>| rating.issuer() == world.id(by);
+        world.nodes[0].ratings.iter().find(of).unwrap().judgement.scores
+    };
+    assert_eq!(scores(0), low);
+    assert!(scores(1).quality == Some(1000), "{:?}", scores(1));
+}
+
+#[test]
+fn a_third_peer_that_knows_the_subject_has_the_rating_within_five_seconds() {
+    let mut world = World::new(0);
+    let third = world.add(Config { name: "third".into(), version: "1".into(), ..Config::default() });
+    let hired = world.add(worker("hired", "0.02 USD per task", 1));
+    let task = world.task();
+    world.hire(task, Some(hired));
+    while world.nodes[0].ratings.is_empty() {
+        assert!(world.step(world.now + Millis::mins(1)), "a hire goes on");
+    }
+    assert_eq!(ratings_of(&world, third, hired), 0);
+    world.drive(Millis::secs(5));
+    assert_eq!(ratings_of(&world, third, hired), 1, "of the worker");
+    assert_eq!(ratings_of(&world, third, 0), 0, "the requester is not in the directory: nobody asked");
+    // Whoever comes later asks when it hears of the subject.
+    let late = world.add(Config { name: "late".into(), version: "1".into(), ..Config::default() });
+    world.drive(Millis::mins(31));
+    assert_eq!(ratings_of(&world, late, hired), 1);
+}
+
+#[test]
+fn ratings_nobody_asked_for_are_not_kept() {
+    let mut world = World::new(0);
+    let third = world.add(Config { name: "third".into(), version: "1".into(), ..Config::default() });
+    let hired = world.add(worker("hired", "0.02 USD per task", 1));
+    let task = world.task();
+    world.hire(task, Some(hired));
+    world.drive(Millis::secs(20));
+    let rating = world.nodes[0].ratings.iter().find(|rating| rating.issuer() == world.id(0)).unwrap().clone();
+    let fourth = world.add(Config { name: "fourth".into(), version: "1".into(), ..Config::default() });
+    let wanted = Wanted::These(vec![rating.id()]);
+    world.input(fourth, Input::Ratings { from: world.id(third), wanted, ratings: vec![rating], next: Some(Bytes32([9; 32])) });
+    world.drive(Millis::secs(1));
+    assert!(world.nodes[fourth].ratings.is_empty());
+}
+
+#[test]
+fn a_person_lets_a_delivery_pass_by_approving_it() {
+    let mut world = World::new(1);
+    let mut task = world.task();
+    task.review_by = Review::Person;
+    world.hire(task, None);
+    world.drive(Millis::secs(30));
+    let row = inbox(&world, 0).remove(0);
+    assert_eq!(row.waits_for, WaitsFor::Judgement);
+    world.command(0, Command::Approve { id: row.id, note: "good".into() }).unwrap();
+    world.drive(Millis::mins(1));
+    assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
+}
