@@ -17,6 +17,7 @@ pub mod demo_files;
 pub mod driver;
 pub mod identity;
 pub mod limits;
+pub(crate) mod metrics;
 pub mod node;
 pub mod store;
 pub mod task;

@@ -59,7 +59,7 @@ pub(super) enum Command {
     /// Print this agent's id
     Id(Door),
     /// Print numbers about the node
-    Status(Door),
+    Status(StatusArgs),
     /// Look at files without running anything
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -99,6 +99,15 @@ impl Door {
         let socket = self.api.clone().or_else(located);
         socket.map(Client::new).ok_or_else(|| Failure::new(Exit::User, ConfigError::NoDataDir))
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Everything it counts, as Prometheus reads it
+    #[arg(long, conflicts_with = "json")]
+    pub metrics: bool,
+    #[command(flatten)]
+    pub door: Door,
 }
 
 #[derive(Debug, Args)]
@@ -260,7 +269,8 @@ impl Command {
             Self::Judge(args) => args.door.json,
             Self::Stop(args) => args.door.json,
             Self::Reputation(args) => args.door.json,
-            Self::Peers(door) | Self::Id(door) | Self::Status(door) => door.json,
+            Self::Peers(door) | Self::Id(door) => door.json,
+            Self::Status(args) => args.door.json,
             Self::Config(ConfigCommand::Check { json, .. }) => *json,
             Self::Bootstrap(args) => args.json,
             Self::Demo(args) => args.json,

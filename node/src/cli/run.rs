@@ -60,7 +60,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Reputation(args) => find::reputation(args).await,
         Command::Peers(door) => find::peers(door).await,
         Command::Id(door) => find::id(door).await,
-        Command::Status(door) => find::status(door).await,
+        Command::Status(args) => find::status(args).await,
         Command::Config(ConfigCommand::Check { file, json }) => check::check(&file, json),
         Command::Bootstrap(_) | Command::Demo(_) | Command::DemoAgent { .. } => Ok(Exit::Done),
     }
