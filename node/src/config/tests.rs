@@ -27,7 +27,7 @@ path = "table/summarise"
 input = "in.schema.json"
 price = "0.02 USD per task"
 expect = "30s"
-properties = { retention_days = 0, region = "eu", since = 2026-01-01 }
+properties = { retention_days = 0, region = "eu", since = 2026-01-01, runtime = "v1.4.0" }
 
 [skill.run]
 command = ["python", "agent.py"]
@@ -63,7 +63,8 @@ fn every_key_of_a_worker_file_is_understood() {
     assert_eq!(serving.entry.price.to_string(), "0.02 USD per task");
     assert_eq!(serving.entry.expect, Millis::secs(30));
     assert_eq!(serving.entry.input.as_deref(), Some(r#"{"type":"object"}"#));
-    assert_eq!(serving.entry.properties.get(&"since".parse().unwrap()).unwrap().to_string(), "\"2026-01-01\"");
+    let property = |key: &str| serving.entry.properties.get(&key.parse().unwrap()).unwrap().to_string();
+    assert_eq!(["retention_days", "region", "since", "runtime"].map(property), ["0", "\"eu\"", "2026-01-01", "v1.4.0"]);
     let run = &node.executors[&serving.entry.path];
     assert_eq!(
         (run.command.as_slice(), run.timeout.as_secs()),
@@ -138,6 +139,12 @@ fn every_mistake_is_told_with_its_place_and_what_to_do() {
         ("\"2m\"", "\"0s\"", "24:11: more than nothing and at most 30d"),
         ("{ retention_days = 0,", "{ retention = [[1]],", "20:14: a list has at most 16 values and holds no lists"),
         ("\"eu\"", "nan", "20:14: NaN is no number in JSON"),
+        (
+            "since = 2026-01-01",
+            "since = [2026-01-01T10:00:00]", // Where?
+            "20:14: 2026-01-01T10:00:00 is not a time; write 2026-11-21 or 2026-11-21T10:00:00Z, to the millisecond, from \
+             1970 to 9999",
+        ),
         ("name = \"table-desk\"", "name = \"table-desk", "8:19: "),
         ("[agent]", "[agent", "7:7: "),
     ];

@@ -23,7 +23,7 @@
 //! output = "out.schema.json"               # optional
 //! price = "0.02 USD per task"
 //! expect = "30s"
-//! properties = { retention_days = 0 }
+//! properties = { retention_days = 0, runtime = "v1.4.0", audited = 2026-03-01 }    # "v1.4.0" is a version, not a text
 //! [skill.run]
 //! command = ["python", "agent.py"]
 //! timeout = "2m"                           # 10m unless said
@@ -38,7 +38,7 @@ use std::time::Duration;
 use gigmesh_protocol::codec::{self, Text};
 use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::limits as bounds;
-use gigmesh_protocol::market::constraint::Properties;
+use gigmesh_protocol::market::constraint::{Invalid, Properties, Value};
 use gigmesh_protocol::market::price::Price;
 use gigmesh_protocol::market::{Skill, SkillEntry};
 use gigmesh_protocol::peer::io::{self, Serving};
@@ -211,7 +211,7 @@ fn entry(source: &Source, offered: Offered) -> Result<SkillEntry, FileError> {
     };
     let properties = |value: Spanned<toml::Value>| {
         let span = value.span();
-        let read = || match to_json(value.into_inner())? {
+        let read = || match moments(value.get_ref()).and_then(|()| to_json(value.into_inner()))? {
             serde_json::Value::Object(object) => Properties::from_json(&object).map_err(|error| error.to_string()),
             _ => Err("properties are a table, like { retention_days = 0 }".to_owned()),
         };
@@ -225,6 +225,19 @@ fn entry(source: &Source, offered: Offered) -> Result<SkillEntry, FileError> {
         output: schema(offered.output)?,
         properties: offered.properties.map(properties).transpose()?.unwrap_or_default(),
     })
+}
+
+/// Refuses a date that is no moment: as JSON it would be a text.
+fn moments(value: &toml::Value) -> Result<(), String> {
+    match value {
+        toml::Value::Datetime(date) => match Value::from_json(&date.to_string().into()) {
+            Ok(Value::Time(_)) => Ok(()),
+            _ => Err(Invalid::Time(date.to_string()).to_string()),
+        },
+        toml::Value::Array(items) => items.iter().try_for_each(moments),
+        toml::Value::Table(table) => table.values().try_for_each(moments),
+        _ => Ok(()),
+    }
 }
 
 fn command(source: &Source, run: &Run) -> Result<CommandSpec, FileError> {
