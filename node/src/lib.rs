@@ -21,4 +21,5 @@ pub(crate) mod metrics;
 pub mod node;
 pub mod store;
 pub mod task;
+pub mod trial;
 pub mod work;

@@ -36,6 +36,8 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Try an agent on a task: both sides on this machine, no network
+    Try(TryArgs),
     /// Run a node beside an agent, until it is stopped
     Up(UpArgs),
     /// Run a door into the network
@@ -108,6 +110,23 @@ pub(super) struct StatusArgs {
     pub metrics: bool,
     #[command(flatten)]
     pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TryArgs {
+    /// What the agent can do (worker.toml)
+    pub worker: PathBuf,
+    /// The task (task.toml)
+    pub task: PathBuf,
+    /// Write the result here
+    #[arg(long, short, value_name = "FILE")]
+    pub result: Option<PathBuf>,
+    /// Keep the agent's directory, what it printed, inputs and results in this new or empty directory
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Tell all of it, and complain, in JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -261,6 +280,7 @@ impl Command {
     /// Whether answers and complaints are for programs.
     pub fn json(&self) -> bool {
         match self {
+            Self::Try(args) => args.json,
             Self::Up(args) => args.json,
             Self::Find(args) => args.door.json,
             Self::Hire(args) => args.door.json,

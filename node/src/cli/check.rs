@@ -18,7 +18,7 @@ pub(super) fn check(file: &Path, as_json: bool) -> Result<Exit, Failure> {
     let understood = if is_task {
         of_task(&task::read(file)?)?
     } else {
-        of_worker(&config::load(Some(file), Overrides::default())?)?
+        of_worker(&config::load(Some(file), Overrides::default())?.runnable()?)?
     };
     if as_json {
         emit_json(&understood)?;
@@ -59,7 +59,7 @@ fn of_task(file: &TaskFile) -> Result<Value, Failure> {
 }
 
 fn of_worker(config: &Config) -> Result<Value, Failure> {
-    let Config { node, api } = config;
+    let Config { node, api, .. } = config;
     let peer = &node.peer;
     let from = match &peer.from {
         ServeFrom::Nobody => json!("nobody"),
@@ -98,6 +98,7 @@ fn of_worker(config: &Config) -> Result<Value, Failure> {
             "network": node.network,
             "listen": node.listen,
             "bootstrap": node.bootstrap,
+            "mdns": node.mdns,
             "api": api,
         },
         "agent": { "name": peer.name, "version": peer.version, "model": peer.model },

@@ -50,6 +50,7 @@ use toml::Spanned;
 use super::source::{FileError, Parsed, Source, to_json};
 use crate::limits::{MANIFEST_SKILLS, MAX_PARALLEL};
 use crate::node::CommandSpec;
+use crate::work::job::Job;
 
 /// What the file says, understood.
 #[derive(Debug, Default)]
@@ -57,6 +58,8 @@ pub(super) struct Worker {
     pub node: NodeSection,
     pub peer: io::Config,
     pub executors: BTreeMap<Skill, CommandSpec>,
+    /// The first program that is not there.
+    pub unrunnable: Option<FileError>,
 }
 
 #[derive(Deserialize)]
@@ -178,12 +181,15 @@ pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
         peer.model = agent.model.map(String::from);
     }
     let mut executors = BTreeMap::new();
+    let mut unrunnable = None;
     let mut bytes = 0;
     for offered in skill {
         let span = offered.span();
         let offered = offered.into_inner();
         let (path, path_span) = (offered.path.get_ref().0.clone(), offered.path.span());
         let command = command(&source, &offered.run)?;
+        let fault = Job::unrunnable(&command.command, &command.dir);
+        unrunnable = unrunnable.or_else(|| fault.map(|fault| source.at(offered.run.command.span(), fault)));
         source.ensure(
             executors.insert(path.clone(), command).is_none(),
             path_span,
@@ -198,7 +204,7 @@ pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
         source.ensure(bytes <= MANIFEST_SKILLS, span, message)?;
         peer.skills.push(Serving { entry, restartable });
     }
-    Ok(Worker { node, peer, executors })
+    Ok(Worker { node, peer, executors, unrunnable })
 }
 
 fn entry(source: &Source, offered: Offered) -> Result<SkillEntry, FileError> {
