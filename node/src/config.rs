@@ -54,6 +54,9 @@ pub struct Config {
     pub node: NodeConfig,
     /// The local API's socket, if it is not to be in the data directory.
     pub api: Option<PathBuf>,
+    /// The first program of a skill that is not there to be started, and where it is named. A node could say what is
+    /// served all the same, but every hire of it would fail.
+    pub unrunnable: Option<FileError>,
 }
 
 /// Reads the file, if there is one, and puts flags and environment on top.
@@ -61,7 +64,7 @@ pub struct Config {
 /// # Errors
 /// The first thing the operator has to put right.
 pub fn load(file: Option<&Path>, over: Overrides) -> Result<Config, ConfigError> {
-    let worker::Worker { node, peer, executors } = file.map(worker::read).transpose()?.unwrap_or_default();
+    let worker::Worker { node, peer, executors, unrunnable } = file.map(worker::read).transpose()?.unwrap_or_default();
     let list = |over: Vec<String>, file: Option<Vec<String>>, default: &[&str]| match (over, file) {
         (over, _) if !over.is_empty() => over,
         (_, Some(file)) => file,
@@ -77,10 +80,19 @@ pub fn load(file: Option<&Path>, over: Overrides) -> Result<Config, ConfigError>
             executors,
         },
         api: over.api.or(node.api),
+        unrunnable,
     })
 }
 
 impl Config {
+    /// The same, if the program of every skill is there to be started.
+    ///
+    /// # Errors
+    /// One is not, with its place in the file.
+    pub fn runnable(self) -> Result<Self, FileError> {
+        self.unrunnable.clone().map_or(Ok(self), Err)
+    }
+
     /// What is allowed and probably not meant.
     pub fn doubt(&self) -> Option<&'static str> {
         match (self.node.peer.skills.is_empty(), &self.node.peer.from) {

@@ -42,11 +42,12 @@ use gigmesh_protocol::time::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-pub(crate) use brain::Driver;
+pub(crate) use brain::{Driver, Ledger, World};
 pub(crate) use ear::Ear;
 pub(crate) use edge::Edge;
-pub(crate) use hands::Hands;
+pub(crate) use hands::{Hands, Never};
 pub(crate) use queue::{Queue, Task, Why};
+pub(crate) use work::{Held, RunError, plan, run_checks};
 
 use crate::limits::{CRUNCHES, FETCHES, SENDS, SERVES};
 use crate::node::CommandSpec;
@@ -138,7 +139,7 @@ impl Body {
 }
 
 /// Runs what blocks or takes long off the async threads. `None` if it panicked or the runtime ends.
-async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(crate) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let done = tokio::task::spawn_blocking(run).await;
     done.inspect_err(|error| tracing::error!(%error, "a task did not end by itself")).ok()
 }

@@ -133,3 +133,12 @@ pub const SEARCH_AGAIN: Duration = Duration::from_millis(100);
 pub const SWEEP_EVERY: Millis = Millis::hours(1);
 /// How long a blob lies untouched before it may be removed: an input is stored before its task is posted.
 pub const SWEEP_AGE: Duration = Duration::from_secs(3_600);
+
+// ---- a trial ----
+
+/// How often a trial looks how far it is when nothing is heard: a notice comes before what it tells has been sent.
+pub const TRIAL_PAUSE: Duration = Duration::from_millis(50);
+/// How long it waits, once both sides have closed, for what they still have to say.
+pub const TRIAL_REST: Duration = Duration::from_secs(2);
+/// Lines of a result that it shows; `--result` writes all of it.
+pub const TRIAL_LINES: usize = 40;

@@ -35,6 +35,7 @@ pub use crate::driver::CallError;
 use crate::driver::{Body, Driver, Ear, Edge, Hands, Queue, Task, Why, wall_clock};
 use crate::identity::{self, IdentityError};
 use crate::limits::{BLOB_QUOTA, NOTICES, STOP_WAIT};
+use crate::metrics::Metrics;
 use crate::store::blobs::{BlobError, BlobStore};
 use crate::store::disk::DiskError;
 use crate::store::journal::Journal;
@@ -173,7 +174,8 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
     let (queue, tasks) = Queue::new();
     let (alive, dead) = mpsc::channel(1);
     let (blobs, ratings) = (Arc::new(blobs), Arc::new(ratings));
-    let body = Body::new(net.clone(), queue.clone(), edge, (Arc::clone(&blobs), ratings.clone()), executors, work_dir, alive);
+    let body =
+        Body::new(net.clone(), queue.clone(), edge, (Arc::clone(&blobs), ratings.clone()), executors, work_dir, alive);
     let body = Arc::new(body);
     let (notices, _) = broadcast::channel(NOTICES);
     let hands = Hands::new(Arc::clone(&body), notices.clone());
@@ -344,6 +346,11 @@ impl NodeHandle {
     /// The network's counters and gauges.
     pub async fn network_stats(&self) -> Stats {
         self.0.net.stats().await
+    }
+
+    /// What it has counted since it started.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        self.0.queue.metrics()
     }
 
     /// Where peers can reach this node as far as it knows, widest scope first.

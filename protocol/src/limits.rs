@@ -102,6 +102,8 @@ pub const PROPERTIES: usize = 32;
 pub const CONSTRAINT: usize = 1024;
 /// Enough to demand half of [`PROPERTIES`] at once.
 pub const CONSTRAINT_TERMS: usize = 16;
+/// `not` and parentheses within each other: people lose count at four. Reading and evaluation recurse.
+pub const CONSTRAINT_DEPTH: usize = 8;
 
 // ---- checks ----
 

@@ -82,6 +82,12 @@ impl Client {
         json(self.send(Method::GET, path, None, Body::empty()).await?).await
     }
 
+    /// A `GET` of something that is no JSON.
+    pub async fn text(&self, path: &str) -> Result<String, ClientError> {
+        let answer = self.send(Method::GET, path, None, Body::empty()).await?;
+        Ok(String::from_utf8_lossy(&whole(answer.into_body()).await?).into_owned())
+    }
+
     /// A `GET` with parameters.
     pub async fn get_with<T: DeserializeOwned>(&self, path: &str, params: &impl Serialize) -> Result<T, ClientError> {
         let query = serde_urlencoded::to_string(params).map_err(|error| ClientError::Malformed(error.to_string()))?;

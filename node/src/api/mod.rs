@@ -16,6 +16,7 @@
 //! | `POST /v1/blobs` | takes bytes, answers with root and size |
 //! | `GET /v1/blobs/{root}` | the bytes |
 //! | `GET /v1/events` | server-sent events: what happens from now on, each a JSON document |
+//! | `GET /metrics` | counters and gauges, as Prometheus reads them |
 //! | `GET /livez`, `GET /readyz` | 200 if the process answers; if it can take part in the market, else 503 with reasons |
 //!
 //! An `{id}` or `{agent}` may be the beginning of one, if no other begins so. What goes wrong is
@@ -25,6 +26,7 @@
 
 pub mod client;
 mod error;
+mod metrics;
 pub mod server;
 pub mod socket;
 #[cfg(test)]

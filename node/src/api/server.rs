@@ -86,6 +86,7 @@ fn routes(api: Api) -> Router {
         .route("/v1/blobs", blobs)
         .route("/v1/blobs/{root}", get(get_blob))
         .route("/v1/events", get(events))
+        .route("/metrics", get(|State(api): State<Api>| super::metrics::metrics(api.node)))
         .route("/livez", get(|| async { Json(Readiness { ready: true, reasons: Vec::new() }) }))
         .route("/readyz", get(readyz))
         .fallback(|| async { ApiError::missing("there is no such thing in this API") })
@@ -176,7 +177,7 @@ impl Api {
 }
 
 /// The brain answered another question: a fault of this program.
-fn unexpected(found: &impl std::fmt::Debug) -> ApiError {
+pub(super) fn unexpected(found: &impl std::fmt::Debug) -> ApiError {
     let text: String = format!("{found:?}").chars().take(80).collect();
     ApiError::ours(format!("the node gave an answer that does not fit: {text}"))
 }

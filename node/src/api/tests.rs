@@ -135,6 +135,9 @@ async fn a_task_is_posted_with_its_inputs_watched_and_stopped() {
     let Posted { offer } = client.post("/v1/hires", &HireRequest { task, to: None }).await.unwrap();
     let event = timeout(Duration::from_secs(10), events.next()).await.expect("it is told").unwrap().unwrap();
     assert_eq!((&event["event"], &event["offer"]), (&json!("posted"), &json!(offer)));
+    let metrics = client.text("/metrics").await.unwrap();
+    assert!(metrics.contains("\ngigmesh_journal_commits_total 1\n"), "one command, one commit: {metrics}");
+    assert!(metrics.contains("\ngigmesh_postings_open 1\n"), "{metrics}");
     let short = &offer.to_string()[..8];
     let shown: Value = client.get(&format!("/v1/hires/{short}")).await.unwrap();
     assert_eq!(shown["row"]["offer"], json!(offer));

@@ -36,6 +36,8 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Try an agent on a task: both sides on this machine, no network
+    Try(TryArgs),
     /// Run a node beside an agent, until it is stopped
     Up(UpArgs),
     /// Run a door into the network
@@ -59,7 +61,7 @@ pub(super) enum Command {
     /// Print this agent's id
     Id(Door),
     /// Print numbers about the node
-    Status(Door),
+    Status(StatusArgs),
     /// Look at files without running anything
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -99,6 +101,32 @@ impl Door {
         let socket = self.api.clone().or_else(located);
         socket.map(Client::new).ok_or_else(|| Failure::new(Exit::User, ConfigError::NoDataDir))
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Everything it counts, as Prometheus reads it
+    #[arg(long, conflicts_with = "json")]
+    pub metrics: bool,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TryArgs {
+    /// What the agent can do (worker.toml)
+    pub worker: PathBuf,
+    /// The task (task.toml)
+    pub task: PathBuf,
+    /// Write the result here
+    #[arg(long, short, value_name = "FILE")]
+    pub result: Option<PathBuf>,
+    /// Keep the agent's directory, what it printed, inputs and results in this new or empty directory
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Tell all of it, and complain, in JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -252,6 +280,7 @@ impl Command {
     /// Whether answers and complaints are for programs.
     pub fn json(&self) -> bool {
         match self {
+            Self::Try(args) => args.json,
             Self::Up(args) => args.json,
             Self::Find(args) => args.door.json,
             Self::Hire(args) => args.door.json,
@@ -260,7 +289,8 @@ impl Command {
             Self::Judge(args) => args.door.json,
             Self::Stop(args) => args.door.json,
             Self::Reputation(args) => args.door.json,
-            Self::Peers(door) | Self::Id(door) | Self::Status(door) => door.json,
+            Self::Peers(door) | Self::Id(door) => door.json,
+            Self::Status(args) => args.door.json,
             Self::Config(ConfigCommand::Check { json, .. }) => *json,
             Self::Bootstrap(args) => args.json,
             Self::Demo(args) => args.json,

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use gigmesh_protocol::peer::io::From as ServeFrom;
+use gigmesh_protocol::market::constraint::Properties;
+use gigmesh_protocol::market::price::Amount;
+use gigmesh_protocol::peer::io::{From as ServeFrom, Rule};
 use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};
@@ -18,7 +20,7 @@ pub(super) fn check(file: &Path, as_json: bool) -> Result<Exit, Failure> {
     let understood = if is_task {
         of_task(&task::read(file)?)?
     } else {
-        of_worker(&config::load(Some(file), Overrides::default())?)?
+        of_worker(&config::load(Some(file), Overrides::default())?.runnable()?)?
     };
     if as_json {
         emit_json(&understood)?;
@@ -46,7 +48,8 @@ fn of_task(file: &TaskFile) -> Result<Value, Failure> {
         "summary": task.summary,
         "slots": task.slots,
         "brief": { "inputs": inputs, "params": params },
-        "accept": { "schema": schema, "checks": task.checks.asserts, "sealed": task.sealed, "review": task.review_by },
+        "accept": { "schema": schema, "checks": task.checks.asserts, "sealed": task.sealed, "review": task.review_by,
+            "rating": task.rating_by },
         "price": { "max": task.max.as_ref().map(ToString::to_string) },
         "time": {
             "bids": task.bids.to_string(),
@@ -54,12 +57,21 @@ fn of_task(file: &TaskFile) -> Result<Value, Failure> {
             "review": task.review.to_string(),
             "expires": task.expires.to_string(),
         },
-        "choose": { "where": task.constraint, "prefer": task.prefer },
+        "properties": properties(&task.properties),
+        "choose": {
+            "where": task.constraint,
+            "prefer": task.choosing.prefer,
+            "bar": task.choosing.bar.map(|bar| f64::from(bar) / 1000.0),
+            "newcomers": {
+                "share": f64::from(task.choosing.newcomers.share) / 1000.0,
+                "up_to": task.choosing.newcomers.up_to.as_ref().map(ToString::to_string),
+            },
+        },
     }))
 }
 
 fn of_worker(config: &Config) -> Result<Value, Failure> {
-    let Config { node, api } = config;
+    let Config { node, api, .. } = config;
     let peer = &node.peer;
     let from = match &peer.from {
         ServeFrom::Nobody => json!("nobody"),
@@ -72,15 +84,14 @@ fn of_worker(config: &Config) -> Result<Value, Failure> {
         .map(|serving| {
             let entry = &serving.entry;
             let run = node.executors.get(&entry.path);
-            let properties: serde_json::Map<String, Value> =
-                entry.properties.iter().map(|(key, value)| (key.to_string(), json!(value.to_string()))).collect();
             json!({
                 "path": entry.path,
                 "price": entry.price.to_string(),
                 "expect": entry.expect.to_string(),
                 "input": entry.input.is_some(),
                 "output": entry.output.is_some(),
-                "properties": properties,
+                "properties": properties(&entry.properties),
+                "where": entry.constraint,
                 "run": {
                     "command": run.map(|run| &run.command),
                     "dir": run.map(|run| &run.dir),
@@ -90,6 +101,8 @@ fn of_worker(config: &Config) -> Result<Value, Failure> {
             })
         })
         .collect();
+    let rule = |rule: &Rule| json!({ "skill": rule.skill, "allow": rule.allow, "block": rule.block });
+    let rules: Vec<Value> = peer.buy.rules.iter().map(rule).collect();
     Ok(json!({
         "kind": "worker",
         "doubt": config.doubt(),
@@ -101,9 +114,23 @@ fn of_worker(config: &Config) -> Result<Value, Failure> {
             "api": api,
         },
         "agent": { "name": peer.name, "version": peer.version, "model": peer.model },
-        "serve": { "from": from, "parallel": peer.parallel },
+        "serve": { "from": from, "parallel": peer.parallel, "credit": amounts(&peer.credit), "rating": peer.rating_by },
+        "buy": {
+            "per_hire": amounts(&peer.buy.per_hire),
+            "per_day": amounts(&peer.buy.per_day),
+            "ask_above": amounts(&peer.buy.ask_above),
+            "rule": rules,
+        },
         "skill": skills,
     }))
+}
+
+fn properties(properties: &Properties) -> Value {
+    properties.iter().map(|(key, value)| (key.to_string(), json!(value.to_string()))).collect()
+}
+
+fn amounts(amounts: &[Amount]) -> Vec<String> {
+    amounts.iter().map(ToString::to_string).collect()
 }
 
 /// A row for each value, under the path of its keys.

@@ -10,7 +10,7 @@
 mod board;
 mod cast;
 mod limits;
-mod place;
+pub(super) mod place;
 mod processes;
 mod report;
 mod show;

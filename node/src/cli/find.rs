@@ -7,7 +7,7 @@ use gigmesh_protocol::time::{Millis, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::args::{Door, FindArgs, ReputationArgs};
+use super::args::{Door, FindArgs, ReputationArgs, StatusArgs};
 use super::failure::{Exit, Failure};
 use super::terminal::{Screen, Table, Tone, emit, emit_json, field, rough, short, theirs};
 use crate::api::types::{FindParams, Identity, Peer};
@@ -208,8 +208,13 @@ pub(super) async fn id(door: Door) -> Result<Exit, Failure> {
 }
 
 /// `gigmesh status`.
-pub(super) async fn status(door: Door) -> Result<Exit, Failure> {
-    let status: Value = door.client()?.get("/v1/status").await?;
+pub(super) async fn status(StatusArgs { metrics, door }: StatusArgs) -> Result<Exit, Failure> {
+    let client = door.client()?;
+    if metrics {
+        emit(&client.text("/metrics").await?)?;
+        return Ok(Exit::Done);
+    }
+    let status: Value = client.get("/v1/status").await?;
     if door.json {
         emit_json(&status)?;
         return Ok(Exit::Done);

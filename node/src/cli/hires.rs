@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gigmesh_protocol::hire::selection::Why;
 use gigmesh_protocol::hire::{Attempt, Closed, HireId, Side};
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::market::checks::Report;
@@ -150,7 +151,8 @@ fn shown_text(shown: &Value, screen: &Screen, now: Timestamp) -> Result<String, 
     if let Some(deadline) = field::<Option<Timestamp>>(shown, "deadline")? {
         lines.push(format!("silence ends it at {deadline} ({})", when(deadline, now)));
     }
-    if let Some(reason) = field::<Option<String>>(shown, "reason")? {
+    let chosen = field::<Option<Why>>(shown, "why")?.map(|why| why.reason);
+    if let Some(reason) = field::<Option<String>>(&head, "reason")?.or(chosen) {
         lines.push(format!("why: {reason}"));
     }
     let hires: Vec<HireId> = field(shown, "hires")?;
@@ -276,7 +278,8 @@ pub(super) mod tests {
                 "hire": "ab".repeat(32), "offer": "cd".repeat(32), "side": "requester", "with": "ef".repeat(32),
                 "skill": "a/b", "stage": "working", "closed": closed, "price": "free".parse::<Price>().unwrap(), "at": 1_000,
             },
-            "deadline": 400_000, "hires": ["ab".repeat(32)], "claims": 2, "reason": "best of 2 by price",
+            "deadline": 400_000, "hires": ["ab".repeat(32)], "claims": 2,
+            "why": { "reason": "best of 2 by price", "lane": false, "claims": 2, "considered": [] },
             "records": [
                 { "kind": "begin/1", "id": "12".repeat(32), "by": "ef".repeat(32), "at": 2_000,
                   "says": { "hire": "ab".repeat(32), "note": "I\u{1b}[2Jbegin" }, "private": null },

@@ -13,6 +13,7 @@ mod hire;
 mod hires;
 mod run;
 mod terminal;
+mod trial;
 mod up;
 
 pub use run::main;

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Cli, Command, ConfigCommand};
 use super::failure::{Exit, Failure};
-use super::{check, demo, find, hire, hires, up};
+use super::{check, demo, find, hire, hires, trial, up};
 use crate::demo_agent::{self, Reading};
 
 /// The program.
@@ -51,6 +51,7 @@ pub fn main() -> ExitCode {
 async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Up(args) => up::up(args).await,
+        Command::Try(args) => trial::trial(args).await,
         Command::Find(args) => find::find(args).await,
         Command::Hire(args) => hire::hire(args).await,
         Command::Hires(args) => hires::list(args).await,
@@ -60,7 +61,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Reputation(args) => find::reputation(args).await,
         Command::Peers(door) => find::peers(door).await,
         Command::Id(door) => find::id(door).await,
-        Command::Status(door) => find::status(door).await,
+        Command::Status(args) => find::status(args).await,
         Command::Config(ConfigCommand::Check { file, json }) => check::check(&file, json),
         Command::Bootstrap(_) | Command::Demo(_) | Command::DemoAgent { .. } => Ok(Exit::Done),
     }

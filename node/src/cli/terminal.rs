@@ -43,6 +43,11 @@ impl Screen {
         Self { width: None, colour: wants_colour(io::stderr().is_terminal()) }
     }
 
+    /// The same without a width: nothing is cut.
+    pub fn uncut(self) -> Self {
+        Self { width: None, ..self }
+    }
+
     /// The text in its tone.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         let code = match tone {
@@ -198,7 +203,7 @@ fn shrink(widths: &mut [usize], available: usize) {
     }
 }
 
-fn fit(text: &str, width: usize) -> String {
+pub(super) fn fit(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }

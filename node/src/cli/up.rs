@@ -14,12 +14,12 @@ use crate::node;
 /// Runs the node. Ends well on SIGINT and SIGTERM; a second one does not wait for what is under way.
 pub(super) async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let (file, json) = (args.config.clone(), args.json);
-    let config = config::load(file.as_deref(), args.overrides())?;
+    let config = config::load(file.as_deref(), args.overrides())?.runnable()?;
     if let Some(doubt) = config.doubt() {
         tracing::warn!("{doubt}");
     }
     let mut stop = Stop::listen()?;
-    let Config { node: config, api } = config;
+    let Config { node: config, api, .. } = config;
     let (data_dir, network, invited) = (config.data_dir.clone(), config.network.clone(), !config.bootstrap.is_empty());
     let node = tokio::select! {
         started = node::start(config) => started.map_err(|error| {
@@ -79,15 +79,15 @@ pub(super) async fn up(args: UpArgs) -> Result<Exit, Failure> {
 }
 
 /// The signals that end a program.
-struct Stop(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+pub(super) struct Stop(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
 
 impl Stop {
-    fn listen() -> Result<Self, Failure> {
+    pub fn listen() -> Result<Self, Failure> {
         let failed = |error| Failure::new(Exit::Ours, format!("cannot listen for signals: {error}"));
         Ok(Self(signal(SignalKind::interrupt()).map_err(failed)?, signal(SignalKind::terminate()).map_err(failed)?))
     }
 
-    async fn wanted(&mut self) {
+    pub async fn wanted(&mut self) {
         tokio::select! {
             _ = self.0.recv() => {}
             _ = self.1.recv() => {}

@@ -1,6 +1,7 @@
 //! Each mistake an operator can make in a file is told once, with its place and what to do.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use gigmesh_protocol::peer::io::From;
@@ -27,7 +28,7 @@ path = "table/summarise"
 input = "in.schema.json"
 price = "0.02 USD per task"
 expect = "30s"
-properties = { retention_days = 0, region = "eu", since = 2026-01-01 }
+properties = { retention_days = 0, region = "eu", since = 2026-01-01, runtime = "v1.4.0" }
 
 [skill.run]
 command = ["python", "agent.py"]
@@ -51,7 +52,7 @@ fn load_in(dir: &Path, text: &str, over: Overrides) -> Result<Config, String> {
 #[test]
 fn every_key_of_a_worker_file_is_understood() {
     let dir = tempfile::tempdir().unwrap();
-    let Config { node, api } = load_in(dir.path(), GOOD, Overrides::default()).unwrap();
+    let Config { node, api, .. } = load_in(dir.path(), GOOD, Overrides::default()).unwrap();
     assert_eq!(node.data_dir, dir.path().join("data"));
     assert_eq!((node.network.as_str(), api), ("lab", None));
     assert_eq!(node.listen, DEFAULT_LISTEN);
@@ -63,7 +64,8 @@ fn every_key_of_a_worker_file_is_understood() {
     assert_eq!(serving.entry.price.to_string(), "0.02 USD per task");
     assert_eq!(serving.entry.expect, Millis::secs(30));
     assert_eq!(serving.entry.input.as_deref(), Some(r#"{"type":"object"}"#));
-    assert_eq!(serving.entry.properties.get(&"since".parse().unwrap()).unwrap().to_string(), "\"2026-01-01\"");
+    let property = |key: &str| serving.entry.properties.get(&key.parse().unwrap()).unwrap().to_string();
+    assert_eq!(["retention_days", "region", "since", "runtime"].map(property), ["0", "\"eu\"", "2026-01-01", "v1.4.0"]);
     let run = &node.executors[&serving.entry.path];
     assert_eq!(
         (run.command.as_slice(), run.timeout.as_secs()),
@@ -81,7 +83,7 @@ fn a_flag_beats_the_file_and_the_file_beats_the_default() {
         api: Some("api.sock".into()),
         ..Overrides::default()
     };
-    let Config { node, api } = load_text(GOOD, over.clone()).unwrap();
+    let Config { node, api, .. } = load_text(GOOD, over.clone()).unwrap();
     assert_eq!((node.data_dir.to_str(), node.network.as_str()), (Some("elsewhere"), "other"));
     assert_eq!((node.listen.len(), node.bootstrap.len(), api), (1, 1, Some("api.sock".into())));
     let bare = load(None, Overrides { network: None, ..over }).unwrap().node;
@@ -138,6 +140,12 @@ fn every_mistake_is_told_with_its_place_and_what_to_do() {
         ("\"2m\"", "\"0s\"", "24:11: more than nothing and at most 30d"),
         ("{ retention_days = 0,", "{ retention = [[1]],", "20:14: a list has at most 16 values and holds no lists"),
         ("\"eu\"", "nan", "20:14: NaN is no number in JSON"),
+        (
+            "since = 2026-01-01",
+            "since = [2026-01-01T10:00:00]", // Where?
+            "20:14: 2026-01-01T10:00:00 is not a time; write 2026-11-21 or 2026-11-21T10:00:00Z, to the millisecond, from \
+             1970 to 9999",
+        ),
         ("name = \"table-desk\"", "name = \"table-desk", "8:19: "),
         ("[agent]", "[agent", "7:7: "),
     ];
@@ -172,6 +180,34 @@ fn a_file_that_is_none_is_told_by_name() {
     fs::write(dir.path().join("binary.toml"), [0xff, 0xfe]).unwrap();
     let binary = load(Some(&dir.path().join("binary.toml")), Overrides::default()).unwrap_err().to_string();
     assert!(binary.ends_with("binary.toml: is not UTF-8 text"), "{binary}");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_told_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let fault = |command: &str| {
+        let text = GOOD.replace("[\"python\", \"agent.py\"]", command);
+        let error = load_in(dir.path(), &text, Overrides::default()).unwrap().runnable().err()?;
+        Some(error.to_string().replace(&format!("{}/", dir.path().display()), ""))
+    };
+    assert_eq!(fault("[\"sh\", \"agent.sh\"]"), None);
+    assert_eq!(fault("[\"/bin/sh\"]"), None);
+    let told = fault("[\"no-such-program\"]").unwrap();
+    assert!(
+        told.starts_with("worker.toml:23:11: the program \"no-such-program\" is not on PATH; install it"),
+        "{told}"
+    );
+
+    fs::write(dir.path().join("agent.sh"), "#!/bin/sh\n").unwrap();
+    let told = fault("[\"agent.sh\"]").unwrap();
+    assert!(told.ends_with("is not on PATH; write \"./agent.sh\""), "{told}");
+    let told = fault("[\"./agent.sh\"]").unwrap();
+    assert!(told.contains("is not executable; `chmod +x "), "{told}");
+    fs::set_permissions(dir.path().join("agent.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(fault("[\"./agent.sh\"]"), None);
+    let told = fault("[\"./gone.sh\"]").unwrap();
+    assert!(told.contains("./gone.sh cannot be started: No such file"), "{told}");
+    assert!(fault("[\"./\"]").unwrap().ends_with("is not a file"));
 }
 
 #[test]

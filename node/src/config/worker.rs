@@ -25,7 +25,7 @@
 //! output = "out.schema.json"               # optional
 //! price = "0.02 USD per task"
 //! expect = "30s"
-//! properties = { retention_days = 0 }
+//! properties = { retention_days = 0, runtime = "v1.4.0", audited = 2026-03-01 }    # "v1.4.0" is a version, not a text
 //! where = "rows <= 1000"                   # what a task must say of itself
 //! [skill.run]
 //! command = ["python", "agent.py"]
@@ -50,7 +50,7 @@ use std::time::Duration;
 use gigmesh_protocol::codec::{self, Text};
 use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::limits as bounds;
-use gigmesh_protocol::market::constraint::{Constraint, Properties};
+use gigmesh_protocol::market::constraint::{Constraint, Invalid, Properties, Value};
 use gigmesh_protocol::market::price::{Amount, Price};
 use gigmesh_protocol::market::{Skill, SkillEntry};
 use gigmesh_protocol::peer::io::{self, Review, Serving};
@@ -62,6 +62,7 @@ use toml::Spanned;
 use super::source::{FileError, Parsed, Source, to_json};
 use crate::limits::{MANIFEST_SKILLS, MAX_PARALLEL};
 use crate::node::CommandSpec;
+use crate::work::job::Job;
 
 /// What the file says, understood.
 #[derive(Debug, Default)]
@@ -69,6 +70,8 @@ pub(super) struct Worker {
     pub node: NodeSection,
     pub peer: io::Config,
     pub executors: BTreeMap<Skill, CommandSpec>,
+    /// The first program that is not there.
+    pub unrunnable: Option<FileError>,
 }
 
 #[derive(Deserialize)]
@@ -265,12 +268,15 @@ pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
         peer.model = agent.model.map(String::from);
     }
     let mut executors = BTreeMap::new();
+    let mut unrunnable = None;
     let mut bytes = 0;
     for offered in skill {
         let span = offered.span();
         let offered = offered.into_inner();
         let (path, path_span) = (offered.path.get_ref().0.clone(), offered.path.span());
         let command = command(&source, &offered.run)?;
+        let fault = Job::unrunnable(&command.command, &command.dir);
+        unrunnable = unrunnable.or_else(|| fault.map(|fault| source.at(offered.run.command.span(), fault)));
         source.ensure(
             executors.insert(path.clone(), command).is_none(),
             path_span,
@@ -285,7 +291,7 @@ pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
         source.ensure(bytes <= MANIFEST_SKILLS, span, message)?;
         peer.skills.push(Serving { entry, restartable });
     }
-    Ok(Worker { node, peer, executors })
+    Ok(Worker { node, peer, executors, unrunnable })
 }
 
 fn buying(source: &Source, buy: Buy) -> Result<io::Buying, FileError> {
@@ -314,7 +320,7 @@ fn entry(source: &Source, offered: Offered) -> Result<SkillEntry, FileError> {
     };
     let properties = |value: Spanned<toml::Value>| {
         let span = value.span();
-        let read = || match to_json(value.into_inner())? {
+        let read = || match moments(value.get_ref()).and_then(|()| to_json(value.into_inner()))? {
             serde_json::Value::Object(object) => Properties::from_json(&object).map_err(|error| error.to_string()),
             _ => Err("properties are a table, like { retention_days = 0 }".to_owned()),
         };
@@ -329,6 +335,19 @@ fn entry(source: &Source, offered: Offered) -> Result<SkillEntry, FileError> {
         output: schema(offered.output)?,
         properties: offered.properties.map(properties).transpose()?.unwrap_or_default(),
     })
+}
+
+/// Refuses a date that is no moment: as JSON it would be a text.
+fn moments(value: &toml::Value) -> Result<(), String> {
+    match value {
+        toml::Value::Datetime(date) => match Value::from_json(&date.to_string().into()) {
+            Ok(Value::Time(_)) => Ok(()),
+            _ => Err(Invalid::Time(date.to_string()).to_string()),
+        },
+        toml::Value::Array(items) => items.iter().try_for_each(moments),
+        toml::Value::Table(table) => table.values().try_for_each(moments),
+        _ => Ok(()),
+    }
 }
 
 fn command(source: &Source, run: &Run) -> Result<CommandSpec, FileError> {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::Bytes32;
@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use super::queue::{Queue, Task};
 use super::{Waiting, wall_clock};
 use crate::limits::{BATCH, COMPACT_SEGMENTS, IDLE, SHORTEST_WAIT, SWEEP_EVERY};
+use crate::metrics::{Count, Metrics};
 use crate::store::journal::{Compacted, Journal, Keep};
 use crate::store::traits::{Log, LogError, Ratings, RatingsError};
 
@@ -199,6 +200,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
             }
             Task::Wake => return,
         };
+        self.queue.metrics().count(Count::Inputs);
         self.brain.handle(now, input, &mut self.outbox);
     }
 
@@ -209,9 +211,16 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
             _ => None,
         });
         if let Some(first) = events.next() {
-            self.log.append(first)?;
-            events.try_for_each(|event| self.log.append(event).map(drop))?;
+            let metrics = self.queue.metrics();
+            for event in [first].into_iter().chain(events) {
+                self.log.append(event)?;
+                metrics.count(Count::Events);
+                metrics.add(Count::EventBytes, event.len() as u64);
+            }
+            let begun = Instant::now();
             self.log.commit()?;
+            metrics.count(Count::Commits);
+            metrics.took(Count::CommitMicros, begun.elapsed());
         }
         // Evidence may be had again, from the journal if it is ours: worth a loud word, not the end.
         if let Err(error) = self.keep_ratings() {
@@ -219,6 +228,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         }
         for output in self.outbox.drain(..) {
             if !matches!(output, Output::Persist(_) | Output::Keep(_)) {
+                count(self.queue.metrics(), &output);
                 self.world.carry_out(output);
             }
         }
@@ -235,6 +245,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
             let Output::Keep(record) = output else { continue };
             let Record::Rating(rating) = &**record else { continue };
             kept |= self.ratings.put(*rating.id().as_bytes(), rating.judgement.subject.0, rating.envelope())?;
+            self.queue.metrics().count(Count::RatingsKept);
         }
         if kept { self.ratings.flush() } else { Ok(()) }
     }
@@ -248,12 +259,23 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         match self.log.compact(&mut |event| self.brain.retains(event, &past)) {
             Ok(done) => {
                 self.brain.forget(&past);
+                self.queue.metrics().count(Count::Compactions);
                 tracing::info!(live = done.live, archived = done.archived, "compacted the journal");
             }
             // Either nothing has happened, or the journal takes no more and the next commit says so.
             Err(error) => tracing::error!(%error, "cannot compact the journal"),
         }
         self.compacted = self.log.closed_segments();
+    }
+}
+
+/// What the brain made of what others sent.
+fn count(metrics: &Metrics, output: &Output) {
+    match output {
+        Output::Verdict(_, verdict) => metrics.verdict(*verdict),
+        Output::Respond(_, replies) => metrics.replies(replies),
+        Output::Blame(..) => metrics.count(Count::BlamedParcel),
+        _ => {}
     }
 }
 

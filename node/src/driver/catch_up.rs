@@ -6,12 +6,13 @@ use std::sync::Arc;
 use gigmesh_net::Severity;
 use gigmesh_protocol::codec::{List, Text};
 use gigmesh_protocol::id::{AgentId, Bytes32};
-use gigmesh_protocol::peer::io::{Input, Origin, Wanted};
 use gigmesh_protocol::market::Rating;
+use gigmesh_protocol::peer::io::{Input, Origin, Wanted};
 use gigmesh_protocol::record::{Record, Verified};
 use gigmesh_protocol::wire::{Request, Response};
 
 use super::{Body, blocking};
+use crate::metrics::{Count, Way};
 
 /// Always ends with [`Input::Page`], unless the node stops.
 pub(super) async fn ask(body: Arc<Body>, from: AgentId, room: String, after: Option<Bytes32>) {
@@ -27,12 +28,19 @@ async fn page(body: &Arc<Body>, from: AgentId, room: &str, after: Option<Bytes32
     let edge = Arc::clone(body);
     let (records, forged, next) = blocking(move || {
         let Ok(Response::Page { next, records }) = Response::decode(&answer) else { return None };
+        let metrics = edge.queue.metrics();
         let (mut admitted, mut forged) = (Vec::new(), 0);
         for envelope in &*records {
             match edge.edge.admit_once(envelope) {
-                Ok(Some(new)) => admitted.push(new),
-                Ok(None) => {}
-                Err(refusal) => forged += usize::from(!refusal.is_innocent()),
+                Ok(Some(new)) => {
+                    metrics.record(Way::Page, Ok(&new.0));
+                    admitted.push(new);
+                }
+                Ok(None) => metrics.known(Way::Page),
+                Err(refusal) => {
+                    metrics.record(Way::Page, Err(&refusal));
+                    forged += usize::from(!refusal.is_innocent());
+                }
             }
         }
         Some((admitted, forged, next))
@@ -40,6 +48,7 @@ async fn page(body: &Arc<Body>, from: AgentId, room: &str, after: Option<Bytes32
     .await??;
     if forged > 0 {
         tracing::warn!(%from, forged, "a page holds records that do not verify");
+        body.queue.metrics().count(Count::BlamedPage);
         // Not taken means that it gets away with it this once.
         let _ = body.net.penalize(from, Severity::Mid);
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use gigmesh_net::{Event, GossipToken, ResponseToken, Verdict};
+use gigmesh_net::{Event, GossipToken, ResponseToken};
 use gigmesh_protocol::codec::Text;
 use gigmesh_protocol::gossip;
 use gigmesh_protocol::id::AgentId;
@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use super::hands::net_verdict;
 use super::{Body, Task, Why, serve};
 use crate::limits::{GOSSIP_QUEUE, REQUESTS_PER_PEER};
+use crate::metrics::{Count, Way};
 
 /// See the module.
 pub(crate) struct Ear {
@@ -59,7 +60,9 @@ impl Ear {
                 Event::Request { token, from, bytes } => self.on_request(token, from, &bytes),
                 Event::Gossip { token, from, bytes, .. } => {
                     // Too much to verify: dropped without a verdict it is not passed on.
-                    let _ = self.gossip.try_send(Heard { token, from, bytes });
+                    if self.gossip.try_send(Heard { token, from, bytes }).is_err() {
+                        queue.metrics().count(Count::DroppedUnverified);
+                    }
                 }
                 Event::LinkUp { agent, .. } => queue.insist(Input::LinkUp(agent)),
                 Event::RoomMember { room, agent } => queue.insist(Input::RoomMember { room, agent }),
@@ -73,12 +76,23 @@ impl Ear {
     /// A request that is dropped here gets no answer, which its sender takes for not received: it asks again.
     fn on_request(&self, token: ResponseToken, from: AgentId, bytes: &[u8]) {
         let body = &self.body;
-        let Some(share) = body.shares.take(from, REQUESTS_PER_PEER) else { return };
-        let answer: Pin<Box<dyn Future<Output = Response> + Send>> = match Request::decode(bytes) {
+        let metrics = body.queue.metrics();
+        let Some(share) = body.shares.take(from, REQUESTS_PER_PEER) else {
+            return metrics.count(Count::DroppedOverShare);
+        };
+        let request = Request::decode(bytes);
+        if let Ok(request) = &request {
+            metrics.request(request);
+        }
+        let answer: Pin<Box<dyn Future<Output = Response> + Send>> = match request {
             Ok(Request::Parcel(items)) => {
-                let items = items.iter().map(|item| body.edge.admit(item)).collect();
+                let admit = |item| body.edge.admit(item);
+                let items =
+                    items.iter().map(admit).inspect(|item| metrics.record(Way::Parcel, item.as_ref())).collect();
                 // Without room for it, too, the sender gets no answer.
-                body.queue.offer(Task::Parcel { from, items, token, share });
+                if !body.queue.offer(Task::Parcel { from, items, token, share }) {
+                    metrics.count(Count::DroppedParcel);
+                }
                 return;
             }
             Ok(Request::Page { room, after }) => Box::pin(serve::page(Arc::clone(body), room.into(), after)),
@@ -90,6 +104,7 @@ impl Ear {
             }
             Err(error) => {
                 // It may be a request of a later release.
+                metrics.count(Count::AskedNonsense);
                 tracing::debug!(%from, %error, "a request is not understood");
                 let no = Response::No(Text::fit("this node does not understand the request"));
                 let _ = body.net.respond(token, no.encode());
@@ -101,22 +116,31 @@ impl Ear {
 }
 
 fn judge_gossip(body: &Body, heard: &Receiver<Heard>) {
+    let metrics = body.queue.metrics();
     while let Ok(Heard { token, from, bytes }) = heard.recv() {
         let verdict = match body.edge.admit_once(&bytes) {
             Ok(Some((record, hash))) => {
+                metrics.record(Way::Gossip, Ok(&record));
                 if body.queue.offer(Task::Gossip { from, record, token }) {
                     body.edge.remember(hash);
+                } else {
+                    metrics.count(Count::DroppedVerified);
                 }
                 continue;
             }
-            Ok(None) => Verdict::Ignore,
+            Ok(None) => {
+                metrics.known(Way::Gossip);
+                gossip::Verdict::Ignore
+            }
             Err(refusal) => {
                 tracing::debug!(%from, %refusal, "gossip is not admitted");
-                net_verdict(gossip::Verdict::of(&refusal))
+                metrics.record(Way::Gossip, Err(&refusal));
+                gossip::Verdict::of(&refusal)
             }
         };
+        metrics.verdict(verdict);
         // Not taken means not passed on.
-        let _ = body.net.verdict(token, verdict);
+        let _ = body.net.verdict(token, net_verdict(verdict));
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Body, blocking};
 use crate::limits::{FETCH_AHEAD, FETCH_PAUSE, FETCH_TIME, FETCH_TRIES};
+use crate::metrics::Count;
 use crate::store::blobs::{self, BlobError};
 
 /// Whom to ask, and where it may be.
@@ -61,6 +62,7 @@ pub(super) async fn fetch(body: Arc<Body>, hire: HireId, source: Source, blobs: 
     if let Err(error) = &result {
         tracing::info!(%hire, from = %source.from, %error, "blobs could not be fetched");
         if error.blames() {
+            body.queue.metrics().count(Count::BlamedBlob);
             let _ = body.net.penalize(source.from, Severity::High);
         }
     }

@@ -34,7 +34,7 @@ pub(crate) struct Hands {
 }
 
 /// Nothing is ever sent: the sender's end is the message.
-pub(super) enum Never {}
+pub(crate) enum Never {}
 
 impl Hands {
     pub fn new(body: Arc<Body>, notices: broadcast::Sender<Notice>) -> Self {

@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use super::CallError;
 use super::shares::Share;
 use crate::limits::QUEUE;
+use crate::metrics::Metrics;
 
 /// Something for the brain.
 #[derive(Debug)]
@@ -45,12 +46,18 @@ pub(crate) enum Why {
 pub(crate) struct Queue {
     tasks: SyncSender<Task>,
     stop: Arc<watch::Sender<Option<Why>>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Queue {
     pub fn new() -> (Self, Receiver<Task>) {
         let (tasks, receiver) = sync_channel(QUEUE);
-        (Self { tasks, stop: Arc::new(watch::Sender::new(None)) }, receiver)
+        (Self { tasks, stop: Arc::new(watch::Sender::new(None)), metrics: Arc::default() }, receiver)
+    }
+
+    /// The node's counters: whoever works for the brain holds its queue.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Puts it in if there is room, and says whether. Otherwise it is dropped, and whoever waits for its answer learns

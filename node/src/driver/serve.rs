@@ -11,6 +11,7 @@ use gigmesh_protocol::wire::Response;
 
 use super::shares::Share;
 use super::{Body, blocking};
+use crate::metrics::Count;
 use crate::store::blobs::{BlobError, BlobStore};
 
 /// Works out an answer and sends it, if not too many are being worked out already.
@@ -20,7 +21,9 @@ pub(super) fn answer(
     token: ResponseToken,
     share: Share,
 ) {
-    let Ok(permit) = Arc::clone(&body.rations.serves).try_acquire_owned() else { return };
+    let Ok(permit) = Arc::clone(&body.rations.serves).try_acquire_owned() else {
+        return body.queue.metrics().count(Count::DroppedServe);
+    };
     let net = body.net.clone();
     body.spawn(async move {
         // An error means that the asker has gone.

@@ -18,6 +18,7 @@ use tokio::sync::broadcast;
 use super::brain::World;
 use super::*;
 use crate::node::contact_filter;
+use crate::store::memory::MemoryRatings;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -43,10 +44,11 @@ async fn side(secret: u8) -> Side {
         ["sh", "-c", "cat inputs/* >&2; sleep $(sed 's/.*\"params\":\\([0-9]*\\).*/\\1/'); echo '{\"done\": true}'"];
     let spec = CommandSpec { command: command.map(str::to_owned).into(), dir: dir.path().to_owned(), timeout: SOON };
     let executors = BTreeMap::from([("text/count".parse().unwrap(), spec)]);
+    let ratings = Arc::new(MemoryRatings::default());
     let network = Network::new(name);
     let (alive, _) = mpsc::channel(1);
     let work_dir = dir.path().join("work");
-    let body = Arc::new(Body::new(net, queue, Edge::new(network), blobs, executors, work_dir, alive));
+    let body = Arc::new(Body::new(net, queue, Edge::new(network), (blobs, ratings), executors, work_dir, alive));
     Ear::start(&body, events).unwrap();
     let (notices, _) = broadcast::channel(8);
     let hands = Hands::new(Arc::clone(&body), notices);

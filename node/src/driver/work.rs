@@ -12,7 +12,7 @@ use gigmesh_protocol::hire::Checked;
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::limits::RESULT;
 use gigmesh_protocol::market::checks::{Checks, Inputs, Outcome, Report};
-use gigmesh_protocol::market::{BlobRef, Input as BriefInput};
+use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Skill};
 use gigmesh_protocol::merkle::CHUNK_BYTES;
 use gigmesh_protocol::peer::io::{CheckJob, Input, WorkJob};
 use serde_json::Value;
@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use super::hands::Never;
 use super::{Body, blocking, wall_clock};
 use crate::limits::MAX_RESULT;
+use crate::node::CommandSpec;
 use crate::store::blobs::{BlobError, BlobStore};
 use crate::store::disk::At;
 use crate::work::command;
@@ -29,7 +30,7 @@ use crate::work::job::{self, Job, WorkError};
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
-enum RunError {
+pub(crate) enum RunError {
     #[error("no program is configured for {0}")]
     NoExecutor(String),
     #[error("the input {0:?} is not here")]
@@ -58,17 +59,30 @@ pub(super) async fn run(body: Arc<Body>, job: WorkJob, stop: oneshot::Receiver<N
 }
 
 async fn produce(body: &Body, job: WorkJob, stop: oneshot::Receiver<Never>) -> Result<BlobRef, RunError> {
-    let spec = body.executors.get(&job.serving).ok_or_else(|| RunError::NoExecutor(job.serving.to_string()))?;
+    let run = plan(&body.blobs, &body.executors, job)?;
+    let output = command::run(&body.work_dir, run, async {
+        // Nothing is ever sent; this completes when the sender is dropped.
+        let _ = stop.await;
+    })
+    .await?;
+    let blobs = Arc::clone(&body.blobs);
+    let kept = blocking(move || blobs.put_reader(&output.bytes[..])).await.ok_or(RunError::Stopping)??;
+    Ok(BlobRef { root: kept.root, size: kept.size })
+}
+
+/// The run that a job of the brain asks for: which program, with what, for how long.
+pub(crate) fn plan(blobs: &BlobStore, executors: &BTreeMap<Skill, CommandSpec>, job: WorkJob) -> Result<Job, RunError> {
+    let spec = executors.get(&job.serving).ok_or_else(|| RunError::NoExecutor(job.serving.to_string()))?;
     let left = Duration::from_millis(job.due.since(wall_clock()).0);
     if left.is_zero() {
         return Err(RunError::Late);
     }
     let mut inputs = BTreeMap::new();
     for input in &job.inputs {
-        let path = body.blobs.path_of(input.blob.root).ok_or_else(|| RunError::NoInput(input.name.to_string()))?;
+        let path = blobs.path_of(input.blob.root).ok_or_else(|| RunError::NoInput(input.name.to_string()))?;
         inputs.insert(input.name.to_string(), job::Input { path, media: Some(input.media.to_string()) });
     }
-    let run = Job {
+    Ok(Job {
         command: spec.command.clone(),
         config_dir: spec.dir.clone(),
         hire: job.hire.to_string(),
@@ -80,15 +94,7 @@ async fn produce(body: &Body, job: WorkJob, stop: oneshot::Receiver<Never>) -> R
         timeout: spec.timeout.min(left),
         result_cap: MAX_RESULT.min(usize::try_from(RESULT).unwrap_or(usize::MAX)),
         keep_dir: false,
-    };
-    let output = command::run(&body.work_dir, run, async {
-        // Nothing is ever sent; this completes when the sender is dropped.
-        let _ = stop.await;
     })
-    .await?;
-    let blobs = Arc::clone(&body.blobs);
-    let kept = blocking(move || blobs.put_reader(&output.bytes[..])).await.ok_or(RunError::Stopping)??;
-    Ok(BlobRef { root: kept.root, size: kept.size })
 }
 
 /// Runs checks and reports them. If this node cannot read what it should check, nobody else is to be blamed: it says so
@@ -103,8 +109,9 @@ pub(super) async fn check(body: Arc<Body>, job: CheckJob) {
     }
 }
 
-fn run_checks(blobs: &BlobStore, job: &CheckJob) -> Result<Checked, BlobError> {
-    let inputs = Held { blobs, inputs: &job.inputs, hashes: RefCell::default() };
+/// Runs the checks of a job over its blob.
+pub(crate) fn run_checks(blobs: &BlobStore, job: &CheckJob) -> Result<Checked, BlobError> {
+    let inputs = Held::new(blobs, &job.inputs);
     let result = if job.blob.size <= RESULT {
         let mut bytes = Vec::new();
         blobs.open(job.blob.root)?.take(RESULT).read_to_end(&mut bytes).at(Path::new("a delivered result"))?;
@@ -128,13 +135,17 @@ fn failed(check: &str, detail: String) -> Report {
 }
 
 /// The inputs of a hire as checks see them: hashed when a check asks for it, a block in memory at a time, and once.
-struct Held<'a> {
+pub(crate) struct Held<'a> {
     blobs: &'a BlobStore,
     inputs: &'a [BriefInput],
     hashes: RefCell<BTreeMap<String, Option<Bytes32>>>,
 }
 
-impl Held<'_> {
+impl<'a> Held<'a> {
+    pub fn new(blobs: &'a BlobStore, inputs: &'a [BriefInput]) -> Self {
+        Self { blobs, inputs, hashes: RefCell::default() }
+    }
+
     fn input(&self, name: &str) -> Option<&BriefInput> {
         self.inputs.iter().find(|input| &*input.name == name)
     }

@@ -104,6 +104,7 @@ fn worker(data_dir: &Path) -> NodeConfig {
         path: path.clone(),
         input: None,
         price: "0.02 USD per task".parse().unwrap(),
+        constraint: None,
         expect: Millis::secs(1),
         output: None,
         properties: Properties::default(),
@@ -118,6 +119,7 @@ fn worker(data_dir: &Path) -> NodeConfig {
             from: From::Anyone,
             parallel: 1,
             skills: vec![Serving { entry, restartable: true }],
+            ..PeerConfig::default()
         },
         executors: BTreeMap::from([(path, spec)]),
         ..config(data_dir, FREE)
@@ -130,14 +132,16 @@ fn assignment() -> Assignment {
         summary: "Count the words".to_owned(),
         slots: 1,
         constraint: None,
+        properties: Properties::default(),
         checks: gigmesh_protocol::market::checks::Checks {
             schema: None,
             asserts: vec!["result.words == 3".parse().unwrap()],
         },
         sealed: vec![],
         review_by: Review::Auto,
+        rating_by: Review::Auto,
         max: None,
-        prefer: vec![],
+        choosing: Default::default(),
         bids: Millis::secs(1),
         done: Millis::mins(1),
         review: Millis::mins(1),

@@ -4,6 +4,7 @@
 //! work/<hire>-<attempt>-<random>/pid            for `leftovers`, should this node be killed
 //! work/<hire>-<attempt>-<random>/agent/         the program's working directory, HOME and TMPDIR, fresh and its own
 //! work/<hire>-<attempt>-<random>/agent/inputs/  read-only copies of the task's files
+//! work/kept-.../{stdout,stderr}                 what it printed, where the job asks to keep the directory
 //! ```
 //!
 //! The program gets the request as JSON on its standard input and these environment variables, no others: PATH, HOME,
@@ -64,6 +65,14 @@ pub async fn run(work_dir: &Path, job: Job, cancel: impl Future<Output = ()>) ->
         why = &mut stop => Err(why),
     };
     let dir = running.end(keep).await;
+    if let Some(dir) = dir.clone() {
+        let (stdout, stderr) = (said.stdout.clone(), said.stderr.clone());
+        blocking(move || {
+            let left = [("stdout", stdout), ("stderr", stderr)];
+            left.into_iter().try_for_each(|(name, bytes)| fs::write(dir.join(name), bytes).at(&dir.join(name)))
+        })
+        .await??;
+    }
 
     let status = ended?;
     if !status.success() {

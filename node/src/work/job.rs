@@ -1,6 +1,8 @@
-//! What an agent is asked to do, and what can come of it. No IO.
+//! What an agent is asked to do, and what can come of it. No IO but looking for files.
 
 use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -107,6 +109,10 @@ pub enum WorkError {
     Watch(#[source] std::io::Error),
 }
 
+fn is_executable(file: &Metadata) -> bool {
+    file.permissions().mode() & 0o111 != 0
+}
+
 /// Text that was escaped already.
 struct Shown<'a>(&'a str);
 
@@ -140,6 +146,31 @@ impl Job {
             resolved.push(if is_file { beside(argument)? } else { argument.clone() });
         }
         Ok(resolved)
+    }
+
+    /// Why the program of a command cannot be started, in words for whoever wrote it; nothing if it is there. Reads the
+    /// command as [`Job::resolved`] does.
+    pub fn unrunnable(command: &[String], config_dir: &Path) -> Option<String> {
+        let program = command.first()?;
+        let beside = config_dir.join(program);
+        if program.contains('/') {
+            return match fs::metadata(&beside) {
+                Err(error) => Some(format!("the program {} cannot be started: {error}", beside.display())),
+                Ok(found) if !found.is_file() => Some(format!("the program {} is not a file", beside.display())),
+                Ok(found) if !is_executable(&found) => {
+                    Some(format!("the program {0} is not executable; `chmod +x {0}`", beside.display()))
+                }
+                Ok(_) => None,
+            };
+        }
+        // Without the variable the system looks in these two.
+        let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+        let in_path = |dir: PathBuf| fs::metadata(dir.join(program)).is_ok_and(|f| f.is_file() && is_executable(&f));
+        if std::env::split_paths(&path).any(in_path) {
+            return None;
+        }
+        let instead = if beside.is_file() { "write \"./" } else { "install it, or write its path, like \"/opt/bin/" };
+        Some(format!("the program {program:?} is not on PATH; {instead}{program}\""))
     }
 
     /// Refuses what would not be a file in the agent's directory, or more than it may be.

@@ -4,4 +4,4 @@
 pub mod command;
 pub mod job;
 pub mod leftovers;
-mod quote;
+pub(crate) mod quote;

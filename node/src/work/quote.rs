@@ -8,7 +8,7 @@ pub(super) fn head(bytes: &[u8], limit: usize) -> String {
 }
 
 /// At most `limit` characters from the end of `bytes`, where programs say what went wrong.
-pub(super) fn tail(bytes: &[u8], limit: usize) -> String {
+pub(crate) fn tail(bytes: &[u8], limit: usize) -> String {
     let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(limit.saturating_mul(4))..]);
     let text = text.trim();
     let skipped = text.chars().count().saturating_sub(limit);

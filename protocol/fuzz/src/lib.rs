@@ -8,7 +8,7 @@ use gigmesh_protocol::codec;
 use gigmesh_protocol::id::{Bytes32, sha256};
 use gigmesh_protocol::market::Skill;
 use gigmesh_protocol::market::checks::{Assert, Checks, Inputs, Report, Schema};
-use gigmesh_protocol::market::constraint::{Constraint, Properties};
+use gigmesh_protocol::market::constraint::{Constraint, Match, Properties};
 use gigmesh_protocol::market::price::Price;
 use gigmesh_protocol::peer::event::Logged;
 use gigmesh_protocol::record::{Network, Record};
@@ -113,7 +113,12 @@ pub fn market(data: &[u8]) {
     assert_eq!(constraint.to_string().parse(), Ok(constraint.clone()));
     let Ok(json) = serde_json::from_str(rest) else { return };
     let Ok(properties) = Properties::from_json(&json) else { return };
-    let _ = constraint.evaluate(&properties);
+    let answer = match constraint.evaluate(&properties) {
+        Match::Yes => Some(true),
+        Match::No(_) => Some(false),
+        Match::Unknown(_) => None,
+    };
+    assert_eq!(constraint.holds(&properties), answer);
     let bytes = codec::encode(&properties);
     assert_eq!(codec::decode::<Properties>(&bytes, bytes.len()), Ok(properties));
 }

@@ -89,6 +89,11 @@ fn the_corpus_of_market_is_replayed() {
     let seeds = [
         ("constraint", "region = \"eu\" and langs = \"de\"\n{\"region\":\"eu\",\"langs\":[\"de\",\"en\"]}"),
         ("numbers", "retention_days = 0 and load = 0.5\n{\"retention_days\":0,\"load\":0.5}"),
+        (
+            "operators",
+            "not (a < 1.5 or b in [1, \"x\"]) and c has true and d prefix \"e\" and exists f\n{\"a\":2,\"c\":[true],\"d\":\"ef\"}",
+        ),
+        ("kinds", "a >= v1.4.0 and b < 2026-11-21T10:00:00Z\n{\"a\":\"v1.4.1\",\"b\":\"2026-11-21\"}"),
         ("skill", "document/verify/passport"),
         ("price", "1.5 USD per 1000 rows"),
         ("free", "free"),

@@ -8,8 +8,8 @@ use gigmesh_protocol::ledger::{Direction, Subject};
 use gigmesh_protocol::market::constraint::Properties;
 use gigmesh_protocol::market::price::Amount;
 use gigmesh_protocol::market::{Outcome, Rating, Scores};
-use gigmesh_protocol::record::Verified;
 use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::record::Verified;
 use gigmesh_protocol::time::Millis;
 
 use crate::world::{World, worker};
@@ -221,7 +221,11 @@ fn no_award_goes_over_a_budget() {
     let mut world = World::new(1);
     // Each hire costs 0.02 USD.
     for (change, hired, told) in [
-        ((|buy: &mut Buying| buy.per_hire = amounts("0.019999 USD")) as fn(&mut Buying), false, "budget of 0.019999 USD"),
+        (
+            (|buy: &mut Buying| buy.per_hire = amounts("0.019999 USD")) as fn(&mut Buying),
+            false,
+            "budget of 0.019999 USD",
+        ),
         (|buy| buy.per_hire = amounts("5 EUR"), false, "no `per_hire` budget in that currency"),
         (|buy| buy.per_hire = amounts("0.02 USD"), true, ""),
         (|buy| (buy.per_hire.clear(), buy.per_day = amounts("0.039999 USD")).1, false, "of which 0.02 USD are spent"),
@@ -239,7 +243,11 @@ fn no_award_goes_over_a_budget() {
             });
             assert!(held.as_ref().is_some_and(|held| held.contains(told)), "{held:?}");
             world.drive(TWENTY);
-            assert!(world.rows(0)[0].reason.as_ref().is_some_and(|reason| reason.contains(told)), "{:?}", world.rows(0));
+            assert!(
+                world.rows(0)[0].reason.as_ref().is_some_and(|reason| reason.contains(told)),
+                "{:?}",
+                world.rows(0)
+            );
         }
     }
     world.drive(Millis::days(1));
@@ -383,7 +391,10 @@ fn ratings_nobody_asked_for_are_not_kept() {
     let rating = world.nodes[0].ratings.iter().find(|rating| rating.issuer() == world.id(0)).unwrap().clone();
     let fourth = world.add(Config { name: "fourth".into(), version: "1".into(), ..Config::default() });
     let wanted = Wanted::These(vec![rating.id()]);
-    world.input(fourth, Input::Ratings { from: world.id(third), wanted, ratings: vec![rating], next: Some(Bytes32([9; 32])) });
+    world.input(
+        fourth,
+        Input::Ratings { from: world.id(third), wanted, ratings: vec![rating], next: Some(Bytes32([9; 32])) },
+    );
     world.drive(Millis::secs(1));
     assert!(world.nodes[fourth].ratings.is_empty());
 }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use gigmesh_protocol::hire::selection::Why;
 use gigmesh_protocol::hire::{Closed, HireId};
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::market::{Offer, Outcome, Skill};
@@ -161,7 +162,7 @@ impl Board {
             (Some(_), _) if rated == (true, true) => state.push_str(", rated by both"),
             _ => {}
         }
-        let reason: Option<String> = field(&shown, "reason")?;
+        let reason = field::<Option<Why>>(&shown, "why")?.map(|why| why.reason);
         let task = &mut self.tasks[index];
         (task.hire, task.worker, task.worker_name) = (hires.last().copied(), worker, worker_name);
         (task.closed, task.rated, task.reason) = (row.closed, rated, reason);

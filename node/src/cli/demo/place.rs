@@ -53,7 +53,7 @@ impl Place {
 }
 
 /// A directory that is new or empty: nothing of the user's may be mixed up with what the demo writes.
-fn named(dir: &Path) -> Result<PathBuf, Failure> {
+pub(in crate::cli) fn named(dir: &Path) -> Result<PathBuf, Failure> {
     let failed = |error| Failure::new(Exit::User, format!("cannot use {}: {error}", dir.display()));
     fs::create_dir_all(dir).map_err(failed)?;
     if fs::read_dir(dir).map_err(failed)?.next().is_some() {

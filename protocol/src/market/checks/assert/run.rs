@@ -8,6 +8,7 @@ use crate::limits::{MATCH_WORK, VISITED};
 use crate::market::checks::Inputs;
 use crate::market::checks::decimal::{Decimal, SUM_DIGITS};
 use crate::market::checks::pattern::Pattern;
+use crate::market::checks::report::line;
 
 /// Where a path leaves the result, counted in steps, and what is wrong there.
 struct Gap {
@@ -143,6 +144,12 @@ impl Operand {
 }
 
 impl Assert {
+    /// What its sides come to for this result, whether it passes or not: one bounded line for people, empty if there is
+    /// nothing but literals in it. It quotes the result.
+    pub fn found(&self, result: &Value, inputs: &dyn Inputs) -> String {
+        line(&self.expr.found(result, inputs).unwrap_or_else(|why| why))
+    }
+
     /// Ok if the result satisfies it, otherwise why not. `pattern` is [`Assert::pattern`], compiled.
     pub(in crate::market::checks) fn run(
         &self,
@@ -155,6 +162,16 @@ impl Assert {
 }
 
 impl Expr {
+    fn found(&self, result: &Value, inputs: &dyn Inputs) -> Result<String, String> {
+        match self {
+            Self::Compare { left, right, .. } => {
+                Ok(told(left, &left.evaluate(result, inputs)?, right, &right.evaluate(result, inputs)?))
+            }
+            Self::Within { value, .. } => Ok(format!("{value} is {}", value.evaluate(result, inputs)?)),
+            Self::Matches { path, .. } => Ok(format!("{path} is {}", path.scalar(result)?)),
+        }
+    }
+
     fn run(&self, pattern: Option<&Regex>, result: &Value, inputs: &dyn Inputs) -> Result<(), String> {
         match self {
             Self::Compare { left, op: op @ (Op::Equal | Op::NotEqual), right } => {

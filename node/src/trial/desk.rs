@@ -1,0 +1,273 @@
+//! The hands of one side of a trial. In: what its brain wants. Out: the same bytes that a node would send, given to the
+//! other side's queue; the agent, run and checked as in a node. What it runs is noted for the report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use gigmesh_protocol::codec::List;
+use gigmesh_protocol::hire::{HireId, Side};
+use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::limits::PARCEL_ITEMS;
+use gigmesh_protocol::market::{BlobRef, Skill};
+use gigmesh_protocol::peer::io::{Found, Input, Notice, Origin, Output, Query, WorkJob};
+use gigmesh_protocol::record::{Network, Record};
+use gigmesh_protocol::wire::{Item, Reply, Request, Response};
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::driver::{
+    CallError, Edge, Ledger, Never, Queue, RunError, Task, Waiting, World, blocking, plan, run_checks,
+};
+use crate::limits::{NOTICES, STDERR_QUOTE};
+use crate::node::CommandSpec;
+use crate::store::blobs::BlobStore;
+use crate::store::journal::{Compacted, Keep};
+use crate::store::memory::MemoryLog;
+use crate::store::traits::LogError;
+use crate::work::command;
+use crate::work::quote;
+
+/// A network of its own: nothing signed here is worth anything elsewhere.
+pub(super) const NETWORK: &str = "trial";
+
+/// One run of the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// The program and its arguments, as they were started.
+    pub command: Vec<String>,
+    /// How long it took.
+    pub took_ms: u64,
+    /// Why there is no result. Quotes what the agent printed, escaped and bounded.
+    pub failed: Option<String>,
+    /// The end of what it printed on standard error, escaped and bounded, if it made a result.
+    pub stderr: String,
+}
+
+/// What both sides share.
+pub(super) struct Bench {
+    pub blobs: Arc<BlobStore>,
+    executors: BTreeMap<Skill, CommandSpec>,
+    work_dir: PathBuf,
+    keep: bool,
+    edge: Edge,
+    noted: Mutex<Noted>,
+    notices: mpsc::Sender<(Side, Notice)>,
+    runtime: Handle,
+    /// Closed when the last task that holds this is gone.
+    _alive: mpsc::Sender<Infallible>,
+}
+
+#[derive(Default)]
+struct Noted {
+    /// Parcels on their way, by token: what is in them.
+    parcels: BTreeMap<u64, Vec<Bytes32>>,
+    sent: u64,
+    runs: Vec<Run>,
+}
+
+impl Bench {
+    pub fn new(
+        blobs: Arc<BlobStore>,
+        executors: BTreeMap<Skill, CommandSpec>,
+        work_dir: PathBuf,
+        keep: bool,
+        alive: mpsc::Sender<Infallible>,
+    ) -> (Self, mpsc::Receiver<(Side, Notice)>) {
+        let (notices, heard) = mpsc::channel(NOTICES);
+        let (edge, runtime) = (Edge::new(Network::new(NETWORK)), Handle::current());
+        let noted = Mutex::default();
+        (Self { blobs, executors, work_dir, keep, edge, noted, notices, runtime, _alive: alive }, heard)
+    }
+
+    // Each change is a whole one, so a panic elsewhere leaves nothing half done.
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn runs(&self) -> Vec<Run> {
+        self.noted().runs.clone()
+    }
+}
+
+/// See the module.
+pub(super) struct Desk {
+    bench: Arc<Bench>,
+    side: Side,
+    me: AgentId,
+    mine: Queue,
+    other: AgentId,
+    theirs: Queue,
+    waiting: BTreeMap<u64, Waiting>,
+    next: u64,
+    /// Agents at work: dropping the sender stops one.
+    agents: BTreeMap<HireId, oneshot::Sender<Never>>,
+}
+
+impl Desk {
+    pub fn new(
+        bench: &Arc<Bench>,
+        side: Side,
+        (me, mine): (AgentId, &Queue),
+        (other, theirs): (AgentId, &Queue),
+    ) -> Self {
+        let (bench, mine, theirs) = (Arc::clone(bench), mine.clone(), theirs.clone());
+        Self { bench, side, me, mine, other, theirs, waiting: BTreeMap::new(), next: 0, agents: BTreeMap::new() }
+    }
+
+    /// Runs a task until it is done or the trial stops; then it is dropped where it waits, and its agent is killed.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let (bench, mine) = (Arc::clone(&self.bench), self.mine.clone());
+        self.bench.runtime.spawn(async move {
+            tokio::select! {
+                () = mine.stopped() => {}
+                () = task => {}
+            }
+            drop(bench);
+        });
+    }
+
+    /// Two queues between two sides that wait for each other's answers never fill.
+    fn tell(queue: &Queue, input: Input) {
+        if !queue.offer(Task::Input(input)) {
+            tracing::debug!("a side of the trial has ended");
+        }
+    }
+
+    fn send(&self, records: &[Record]) {
+        let records = &records[..records.len().min(PARCEL_ITEMS)];
+        let bytes = Request::Parcel(List::fit(records.iter().map(Item::of))).encode();
+        let Ok(Request::Parcel(items)) = Request::decode(&bytes) else {
+            return tracing::error!("a parcel cannot be read by who would get it");
+        };
+        let items = items.iter().map(|item| self.bench.edge.admit(item)).collect();
+        let token = {
+            let mut noted = self.bench.noted();
+            noted.sent += 1;
+            let token = noted.sent;
+            noted.parcels.insert(token, records.iter().map(Record::id).collect());
+            token
+        };
+        Self::tell(&self.theirs, Input::Parcel { from: self.me, token, items });
+    }
+
+    fn respond(&self, token: u64, replies: Vec<Reply>) {
+        let Some(ids) = self.bench.noted().parcels.remove(&token) else { return };
+        let replies = match Response::decode(&Response::Replies(List::fit(replies)).encode()) {
+            Ok(Response::Replies(replies)) => Some(replies.into_iter().collect()),
+            _ => None,
+        };
+        Self::tell(&self.theirs, Input::Sent { to: self.me, ids, replies });
+    }
+
+    fn fetch(&self, hire: HireId, blobs: Vec<BlobRef>) {
+        let (who, mine, theirs) = (self.me, self.mine.clone(), self.theirs.clone());
+        self.spawn(async move {
+            let mut roots = Vec::new();
+            for BlobRef { root, .. } in &blobs {
+                // The bytes are in the one store; whether they may be read is the other brain's to say.
+                if let Some(Found::MayRead(Some(_))) = theirs.ask(Query::MayRead { hire, who, root: *root }).await {
+                    roots.push(*root);
+                }
+            }
+            let all = roots.len() == blobs.len();
+            let result = if all { Ok(roots) } else { Err("the other side does not show it".to_owned()) };
+            mine.deliver(Input::Fetched { hire, result }).await;
+        });
+    }
+
+    fn work(&mut self, job: WorkJob) {
+        let (stop, stopped) = oneshot::channel();
+        self.agents.insert(job.hire, stop);
+        let (bench, mine) = (Arc::clone(&self.bench), self.mine.clone());
+        self.spawn(async move {
+            let (hire, attempt) = (job.hire, job.attempt);
+            let result = produce(&bench, job, stopped).await.map_err(|error| error.to_string());
+            mine.deliver(Input::Worked { hire, attempt, result }).await;
+        });
+    }
+}
+
+/// Runs the agent as a node does, and notes how that went.
+async fn produce(bench: &Bench, job: WorkJob, stop: oneshot::Receiver<Never>) -> Result<BlobRef, RunError> {
+    let mut job = plan(&bench.blobs, &bench.executors, job)?;
+    job.keep_dir = bench.keep;
+    let (command, began) = (job.resolved().unwrap_or_else(|_| job.command.clone()), Instant::now());
+    let ended = command::run(&bench.work_dir, job, async {
+        // Nothing is ever sent; this completes when the sender is dropped.
+        let _ = stop.await;
+    })
+    .await;
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let failed = ended.as_ref().err().map(ToString::to_string);
+    let stderr = ended.as_ref().map_or_else(|_| String::new(), |output| quote::tail(&output.stderr, STDERR_QUOTE));
+    bench.noted().runs.push(Run { command, took_ms, failed, stderr });
+    let (blobs, bytes) = (Arc::clone(&bench.blobs), ended?.bytes);
+    let kept = blocking(move || blobs.put_reader(&bytes[..])).await.ok_or(RunError::Stopping)??;
+    Ok(BlobRef { root: kept.root, size: kept.size })
+}
+
+impl World for Desk {
+    fn wait(&mut self, who: Waiting) -> u64 {
+        self.next += 1;
+        self.waiting.insert(self.next, who);
+        self.next
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Send { records, .. } => self.send(&records),
+            Output::Respond(token, replies) => self.respond(token, replies),
+            Output::Answer(caller, answer) => {
+                if let Some(Waiting::Caller(caller)) = self.waiting.remove(&caller) {
+                    let _ = caller.send(answer.map_err(CallError::Refused));
+                }
+            }
+            Output::Publish { record, .. } => match self.bench.edge.admit_once(record.envelope()) {
+                Ok(Some((record, _))) => {
+                    Self::tell(&self.theirs, Input::Record { from: self.me, origin: Origin::Page, record });
+                }
+                Ok(None) => {}
+                Err(refusal) => tracing::error!(%refusal, "a record of ours would not be admitted"),
+            },
+            Output::Fetch { hire, blobs, .. } => self.fetch(hire, blobs),
+            Output::Work(job) => self.work(*job),
+            Output::StopWork(hire) => drop(self.agents.remove(&hire)),
+            Output::Check(job) => {
+                let (blobs, mine) = (Arc::clone(&self.bench.blobs), self.mine.clone());
+                self.spawn(async move {
+                    let (hire, root) = (job.hire, job.blob.root);
+                    match blocking(move || run_checks(&blobs, &job)).await {
+                        Some(Ok(checked)) => mine.deliver(Input::Checked { hire, root, checked }).await,
+                        Some(Err(error)) => tracing::error!(%error, "a delivery cannot be checked"),
+                        None => {}
+                    }
+                });
+            }
+            // Whoever does not listen that fast asks.
+            Output::Notice(notice) => drop(self.bench.notices.try_send((self.side, notice))),
+            Output::Blame(who, what) => {
+                tracing::error!(%who, other = %self.other, ?what, "a side of the trial misbehaved");
+            }
+            // The driver has kept them, or there is nobody else in the room.
+            _ => {}
+        }
+    }
+
+    fn sweep(&mut self, _: BTreeSet<Bytes32>) {}
+
+    fn fail(&mut self, _: &LogError) {}
+}
+
+/// A trial is over long before its log would be shortened.
+impl Ledger for MemoryLog {
+    fn closed_segments(&self) -> usize {
+        0
+    }
+    fn compact(&mut self, _: &mut dyn FnMut(&[u8]) -> Keep) -> Result<Compacted, LogError> {
+        Ok(Compacted::default())
+    }
+}
