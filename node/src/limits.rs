@@ -90,6 +90,36 @@ pub const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 /// Gossip waiting to be verified: 15 ms of one core's work, far below the five seconds a verdict may take.
 pub const GOSSIP_QUEUE: usize = 256;
 /// Envelopes remembered by hash, so that what neighbours and pages bring again is not verified again: 1.5 MB.
+// ---- the door for language models ----
+
+/// A message of a client: sixteen inputs of [`MAX_INLINE`] in base64, and the rest of a task. What is longer is dropped
+/// unread, and never answered, so nothing that is allowed may be.
+pub const MCP_LINE: usize = 32 << 20;
+/// Calls under way for one client: each may hold its inputs, and a wait a connection.
+pub const MCP_CALLS: usize = 32;
+/// The longest wait of one call. Clients give up after 60 s or more.
+pub const MCP_WAIT: Duration = Duration::from_secs(45);
+/// How long a call waits for a node that is being started: replaying a large journal takes seconds.
+pub const MCP_START: Duration = Duration::from_secs(30);
+/// The pause before a node that did not start, or whose directory another process holds, is tried again.
+pub const MCP_START_PAUSE: Duration = Duration::from_secs(1);
+/// Offers and hires that one call waits for.
+pub const MCP_IDS: usize = 16;
+/// Of so many it is remembered what the client was told last.
+pub const MCP_TOLD: usize = 1024;
+/// Agents in one answer. Whoever reads it pays by the word.
+pub const MCP_FOUND: usize = 50;
+/// Offers and hires in one list.
+pub const MCP_ROWS: usize = 30;
+/// Ratings shown of one agent.
+pub const MCP_RATINGS: usize = 10;
+/// Words of the other side shown of one hire: notes, reasons, statements.
+pub const MCP_SAID: usize = 20;
+/// How long one of them may be, in characters: all that a record carries.
+pub const MCP_WORDS: usize = gigmesh_protocol::limits::NOTE;
+/// How much of a result is shown at once: some ten thousand tokens. The rest comes in slices.
+pub const MCP_RESULT: usize = 32 << 10;
+
 pub const SEEN: usize = 16 << 10;
 /// How long. Short, so that what the brain had no room for gets another chance.
 pub const SEEN_FOR: Duration = Duration::from_secs(120);

@@ -293,7 +293,8 @@ async fn judge(State(api): State<Api>, Path(id): Path<String>, body: Given<Judge
     api.done(Command::Judge { hire, ruling, note }).await
 }
 
-fn now() -> Timestamp {
+/// The wall clock.
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
