@@ -23,6 +23,23 @@ pub const MAX_BLOB: u64 = 64 << 20;
 /// All blobs on this disk, those being fetched included, unless the operator says otherwise.
 pub const BLOB_QUOTA: u64 = 4 << 30;
 
+// ---- the store without its node ----
+
+/// The head of an exported store: an agent, a date, a network's name.
+pub const BUNDLE_HEAD: usize = 1 << 10;
+/// Read and written at once while a store is moved.
+pub const EXPORT_BUFFER: usize = 1 << 20;
+/// Faults that a check lists; the rest are counted. One damaged file may make thousands.
+pub const FAULTS_LISTED: usize = 40;
+/// A hire's transcript: its result and its records, in hexadecimal digits.
+pub const MAX_TRANSCRIPT_FILE: u64 = 96 << 20;
+/// A key's backup is a few lines.
+pub const MAX_BACKUP_FILE: u64 = 4 << 10;
+/// A shorter passphrase is found by trying, whatever the key derivation costs.
+pub const PASSPHRASE_MIN: usize = 8;
+/// A longer one is a mistake: a wrong file was named.
+pub const PASSPHRASE_MAX: usize = 1 << 10;
+
 /// What an agent may print as its result; it is held in memory and parsed as one JSON document.
 pub const MAX_RESULT: usize = 16 << 20;
 /// How much of an agent's standard error is kept, counted from its end.
@@ -72,6 +89,36 @@ pub const SHORT_ID: usize = 4;
 pub const CELL_MIN: usize = 8;
 /// `hire --wait` asks again after this, should an event have been missed.
 pub const WATCH_PAUSE: Duration = Duration::from_secs(2);
+
+// ---- the door for language models ----
+
+/// A message of a client: sixteen inputs of [`MAX_INLINE`] in base64, and the rest of a task. What is longer is dropped
+/// unread, and never answered, so nothing that is allowed may be.
+pub const MCP_LINE: usize = 32 << 20;
+/// Calls under way for one client: each may hold its inputs, and a wait a connection.
+pub const MCP_CALLS: usize = 32;
+/// The longest wait of one call. Clients give up after 60 s or more.
+pub const MCP_WAIT: Duration = Duration::from_secs(45);
+/// How long a call waits for a node that is being started: replaying a large journal takes seconds.
+pub const MCP_START: Duration = Duration::from_secs(30);
+/// The pause before a node that did not start, or whose directory another process holds, is tried again.
+pub const MCP_START_PAUSE: Duration = Duration::from_secs(1);
+/// Offers and hires that one call waits for.
+pub const MCP_IDS: usize = 16;
+/// Of so many it is remembered what the client was told last.
+pub const MCP_TOLD: usize = 1024;
+/// Agents in one answer. Whoever reads it pays by the word.
+pub const MCP_FOUND: usize = 50;
+/// Offers and hires in one list.
+pub const MCP_ROWS: usize = 30;
+/// Ratings shown of one agent.
+pub const MCP_RATINGS: usize = 10;
+/// Words of the other side shown of one hire: notes, reasons, statements.
+pub const MCP_SAID: usize = 20;
+/// How long one of them may be, in characters: all that a record carries.
+pub const MCP_WORDS: usize = gigmesh_protocol::limits::NOTE;
+/// How much of a result is shown at once: some ten thousand tokens. The rest comes in slices.
+pub const MCP_RESULT: usize = 32 << 10;
 
 // ---- the driver ----
 

@@ -26,6 +26,7 @@
 
 pub mod client;
 mod error;
+pub mod mcp;
 mod metrics;
 pub mod server;
 pub mod socket;

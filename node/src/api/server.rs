@@ -369,7 +369,8 @@ async fn book(State(api): State<Api>, body: Given<PaymentRequest>) -> Answered<D
     api.done(Command::Book { with, amount, direction, note }).await
 }
 
-fn now() -> Timestamp {
+/// The wall clock.
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -9,6 +9,20 @@ use gigmesh_protocol::market::Offer;
 use gigmesh_protocol::peer::io::{Status, Task};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::SHORT_ID;
+
+/// An id or its beginning, as part of a path: nothing else may be in it.
+///
+/// # Errors
+/// What an id looks like.
+pub fn id_prefix(text: &str) -> Result<String, String> {
+    if (SHORT_ID..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(format!("an id is 64 hexadecimal digits, or at least its first {SHORT_ID}"))
+    }
+}
+
 /// Who this node is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {

@@ -8,9 +8,8 @@ use super::demo::DemoArgs;
 use super::failure::{Exit, Failure};
 use crate::api::client::Client;
 use crate::api::socket;
-use crate::api::types::Judged;
+use crate::api::types::{Judged, id_prefix};
 use crate::config::{self, ConfigError, Overrides};
-use crate::limits::SHORT_ID;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -40,6 +39,8 @@ pub(super) enum Command {
     Try(TryArgs),
     /// Run a node beside an agent, until it is stopped
     Up(UpArgs),
+    /// Be a door for an agent that speaks MCP: tools on stdin and stdout
+    Mcp(McpArgs),
     /// Run a door into the network
     Bootstrap(gigmesh_bootstrap::Args),
     /// List agents that can do something
@@ -163,6 +164,18 @@ impl UpArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct McpArgs {
+    /// Start a node if none runs, with the options of `up`; it stops when stdin closes
+    #[arg(long)]
+    pub up: bool,
+    /// A directory whose files may be sent to workers, if the agent says so; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub allow_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    pub node: UpArgs,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct FindArgs {
     /// Agents whose skills lie at, below or above this one; all without it
     pub skill: Option<String>,
@@ -267,21 +280,13 @@ pub(super) enum ConfigCommand {
     },
 }
 
-/// It becomes part of a URL, so nothing else may be in it.
-fn id_prefix(text: &str) -> Result<String, String> {
-    if (SHORT_ID..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        Err(format!("an id is 64 hexadecimal digits, or at least its first {SHORT_ID}"))
-    }
-}
-
 impl Command {
     /// Whether answers and complaints are for programs.
     pub fn json(&self) -> bool {
         match self {
             Self::Try(args) => args.json,
             Self::Up(args) => args.json,
+            Self::Mcp(args) => args.node.json,
             Self::Find(args) => args.door.json,
             Self::Hire(args) => args.door.json,
             Self::Hires(args) => args.door.json,
@@ -301,7 +306,7 @@ impl Command {
     /// What is logged unless the user says: those who wait for an answer want little, those who watch a node more, but
     /// of it and not of its libraries. gossipsub warns of publishing what is published already, which is normal.
     pub fn log(&self) -> &'static str {
-        let watched = matches!(self, Self::Up(_) | Self::Bootstrap(_));
+        let watched = matches!(self, Self::Up(_) | Self::Mcp(_) | Self::Bootstrap(_));
         if watched { "warn,gigmesh=info,libp2p_gossipsub=error" } else { "error" }
     }
 }

@@ -11,6 +11,7 @@ mod failure;
 mod find;
 mod hire;
 mod hires;
+mod mcp;
 mod run;
 mod terminal;
 mod trial;

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Cli, Command, ConfigCommand};
 use super::failure::{Exit, Failure};
-use super::{check, demo, find, hire, hires, trial, up};
+use super::{check, demo, find, hire, hires, mcp, trial, up};
 use crate::demo_agent::{self, Reading};
 
 /// The program.
@@ -39,18 +39,25 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return end(Failure::new(Exit::Ours, format!("cannot start threads: {error}")), json).into(),
     };
-    runtime.block_on(async {
+    let reads_stdin = matches!(cli.command, Command::Mcp(_));
+    let code = runtime.block_on(async {
         match cli.command {
             Command::Bootstrap(args) => gigmesh_bootstrap::run_cli(args, gigmesh_bootstrap::contact_filter).await,
             Command::Demo(args) => demo::run(args).await,
             command => run(command).await.unwrap_or_else(|failure| end(failure, json)).into(),
         }
-    })
+    });
+    if reads_stdin {
+        // Its thread may be in a read that nobody will answer, and the runtime's end would wait for that.
+        runtime.shutdown_background();
+    }
+    code
 }
 
 async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Up(args) => up::up(args).await,
+        Command::Mcp(args) => mcp::mcp(args).await,
         Command::Try(args) => trial::trial(args).await,
         Command::Find(args) => find::find(args).await,
         Command::Hire(args) => hire::hire(args).await,

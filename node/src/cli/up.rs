@@ -1,6 +1,7 @@
 //! `gigmesh up`: a node and its local door, until somebody stops it.
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use super::args::UpArgs;
 use super::failure::{Exit, Failure};
@@ -9,7 +10,7 @@ use crate::api::server;
 use crate::api::socket;
 use crate::api::types::Identity;
 use crate::config::{self, Config};
-use crate::node;
+use crate::node::{self, NodeHandle};
 
 /// Runs the node. Ends well on SIGINT and SIGTERM; a second one does not wait for what is under way.
 pub(super) async fn up(args: UpArgs) -> Result<Exit, Failure> {
@@ -19,62 +20,79 @@ pub(super) async fn up(args: UpArgs) -> Result<Exit, Failure> {
         tracing::warn!("{doubt}");
     }
     let mut stop = Stop::listen()?;
-    let Config { node: config, api, .. } = config;
-    let (data_dir, network, invited) = (config.data_dir.clone(), config.network.clone(), !config.bootstrap.is_empty());
-    let node = tokio::select! {
-        started = node::start(config) => started.map_err(|error| {
-            Failure::new(if error.is_users() { Exit::User } else { Exit::Ours }, error)
-        })?,
+    let running = tokio::select! {
+        started = Running::start(config) => started?,
         () = stop.wanted() => return Ok(Exit::Done),
     };
-    // The node holds the data directory now, so a socket in it is ours to replace.
-    let (listener, door) = match socket::open(&data_dir, api.as_deref()) {
-        Ok(opened) => opened,
-        Err(error) => {
-            node.shutdown();
-            node.stopped().await;
-            return Err(Failure::new(Exit::User, error));
-        }
-    };
-    let identity = Identity {
-        agent: node.agent(),
-        network,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        listen: node.listen_addrs(),
-        data_dir,
-    };
-    tracing::info!(socket = %door.path().display(), "the local API answers");
-    let ready = serde_json::json!({ "ready": true, "agent": identity.agent, "listen": identity.listen });
-    let line = format!("ready: agent {}, listening on {}\n", identity.agent, identity.listen.join(", "));
-    let served = tokio::spawn(server::serve(listener, node.clone(), identity, invited));
+    let (agent, listen) = (running.node.agent(), running.node.listen_addrs());
     if json {
-        emit_json(&ready)?
+        emit_json(&serde_json::json!({ "ready": true, "agent": agent, "listen": listen }))?
     } else {
-        emit(&line)?
+        emit(&format!("ready: agent {agent}, listening on {}\n", listen.join(", ")))?
     }
 
     tokio::select! {
         () = stop.wanted() => {}
-        () = node.stopped() => {}
+        () = running.node.stopped() => {}
     }
-    tracing::info!("stopping");
-    node.shutdown();
-    let finished = async {
-        node.stopped().await;
-        served.await
-    };
     tokio::select! {
-        served = finished => {
-            if let Ok(Err(error)) = served {
-                tracing::warn!("the local API ended early: {error}");
-            }
-        }
-        () = stop.wanted() => return Err(Failure::new(Exit::Ours, "stopped at once; what was under way goes on at the next start")),
+        ended = running.stop() => ended.map(|()| Exit::Done),
+        () = stop.wanted() => Err(Failure::new(Exit::Ours, "stopped at once; what was under way goes on at the next start")),
     }
-    drop(door);
-    match node.ended() {
-        Some(Err(error)) => Err(Failure::new(Exit::Ours, error)),
-        _ => Ok(Exit::Done),
+}
+
+/// A node with its local door open.
+pub(super) struct Running {
+    pub node: NodeHandle,
+    served: JoinHandle<std::io::Result<()>>,
+    door: socket::Door,
+}
+
+impl Running {
+    /// Starts a node, then opens its door.
+    pub async fn start(config: Config) -> Result<Self, Failure> {
+        let Config { node: config, api, .. } = config;
+        let (data_dir, network) = (config.data_dir.clone(), config.network.clone());
+        let invited = !config.bootstrap.is_empty();
+        let node = node::start(config)
+            .await
+            .map_err(|error| Failure::new(if error.is_users() { Exit::User } else { Exit::Ours }, error))?;
+        // The node holds the data directory now, so a socket in it is ours to replace.
+        let (listener, door) = match socket::open(&data_dir, api.as_deref()) {
+            Ok(opened) => opened,
+            Err(error) => {
+                node.shutdown();
+                node.stopped().await;
+                return Err(Failure::new(Exit::User, error));
+            }
+        };
+        let identity = Identity {
+            agent: node.agent(),
+            network,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            listen: node.listen_addrs(),
+            data_dir,
+        };
+        tracing::info!(socket = %door.path().display(), "the local API answers");
+        let served = tokio::spawn(server::serve(listener, node.clone(), identity, invited));
+        Ok(Self { node, served, door })
+    }
+
+    /// Stops it, unless it has stopped by itself; returns when all is finished, with why it stopped if that was not asked
+    /// for.
+    pub async fn stop(self) -> Result<(), Failure> {
+        tracing::info!("stopping");
+        let Self { node, served, door } = self;
+        node.shutdown();
+        node.stopped().await;
+        if let Ok(Err(error)) = served.await {
+            tracing::warn!("the local API ended early: {error}");
+        }
+        drop(door);
+        match node.ended() {
+            Some(Err(error)) => Err(Failure::new(Exit::Ours, error)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,0 +1,598 @@
+//! What each tool does: its arguments, the requests to the node that they become, and its answer as a document whose every
+//! word is ours, or marked as another agent's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gigmesh_protocol::hire::{Closed, HireId, Side};
+use gigmesh_protocol::id::{AgentId, Id};
+use gigmesh_protocol::market::checks::Report;
+use gigmesh_protocol::market::price::Price;
+use gigmesh_protocol::market::{BlobRef, Offer, Outcome, Skill};
+use gigmesh_protocol::time::{Millis, Timestamp};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant, timeout, timeout_at};
+
+use super::server::{Done, Door, Home, Trouble};
+use super::theirs;
+use crate::api::client::{ClientError, Events};
+use crate::api::server::now;
+use crate::api::types::{
+    self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, StopRequest, id_prefix,
+};
+use crate::limits::{
+    MCP_FOUND, MCP_IDS, MCP_RATINGS, MCP_RESULT, MCP_ROWS, MCP_SAID, MCP_START, MCP_TOLD, MCP_WAIT, MCP_WORDS, QUOTE,
+    WATCH_PAUSE,
+};
+use crate::task::inline::{self, JsonError};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FindAgents {
+    skill: Option<String>,
+    r#where: Option<String>,
+    max: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AgentDetails {
+    agent: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wait {
+    ids: Vec<String>,
+    timeout_s: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Show {
+    id: Option<String>,
+    #[serde(default)]
+    offset: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Judge {
+    id: String,
+    ruling: Judged,
+    #[serde(default)]
+    note: String,
+    within: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stop {
+    id: String,
+    reason: Option<String>,
+}
+
+// ---- what is read of the node's answers ----
+
+#[derive(Deserialize)]
+struct AgentRow {
+    agent: AgentId,
+    name: String,
+    version: String,
+    skill: Skill,
+    price: Price,
+    expect: Millis,
+    missing: Vec<String>,
+    reputation: Value,
+}
+
+#[derive(Deserialize)]
+struct ReputationView {
+    agent: AgentId,
+    name: Option<String>,
+    overall: Value,
+    skills: Value,
+    ratings: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct HirePage {
+    rows: Vec<Row>,
+    next: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    hire: Option<HireId>,
+    offer: Id<Offer>,
+    side: Side,
+    with: Option<AgentId>,
+    skill: Skill,
+    stage: String,
+    closed: Option<Closed>,
+    price: Option<Price>,
+    at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    row: Row,
+    deadline: Option<Timestamp>,
+    hires: Vec<HireId>,
+    claims: usize,
+    reason: Option<String>,
+    records: Vec<Record>,
+    checks: BTreeMap<String, Checked>,
+    result: Option<BlobRef>,
+    held: bool,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    kind: String,
+    by: AgentId,
+    at: Option<Timestamp>,
+    says: Value,
+}
+
+#[derive(Deserialize)]
+struct Checked {
+    public: Report,
+    sealed: Option<Report>,
+}
+
+/// Where an offer or hire stands.
+struct Standing {
+    /// For the client.
+    document: Value,
+    /// What of it makes a wait end when it changes.
+    mark: Value,
+    over: bool,
+    needs_you: bool,
+    /// Every id it is about.
+    about: BTreeSet<String>,
+}
+
+impl Door {
+    pub(super) async fn call(&self, tool: &str, arguments: Value) -> Result<Done, Trouble> {
+        self.ready().await?;
+        match tool {
+            "find_agents" => self.find_agents(read(arguments)?).await,
+            "agent_details" => self.agent_details(read(arguments)?).await,
+            "hire" => self.hire(arguments).await,
+            "wait" => self.wait(read(arguments)?).await,
+            "show" => self.show(read(arguments)?).await,
+            "judge" => self.judge(read(arguments)?).await,
+            "stop" => self.stop(read(arguments)?).await,
+            other => Err(Trouble::new(
+                format!("{other} is listed and not there"),
+                "tell the operator: it is a fault of gigmesh",
+            )),
+        }
+    }
+
+    /// Waits a little for a node that is being started.
+    async fn ready(&self) -> Result<(), Trouble> {
+        let mut home = self.home.clone();
+        let later = "nothing was done. Call again in some seconds; if it stays so, tell the operator";
+        let home = timeout(MCP_START, home.wait_for(|home| *home != Home::Starting)).await;
+        match home {
+            Ok(Ok(home)) => match &*home {
+                Home::Failed(why) => Err(Trouble::new(format!("the node does not start: {why}"), later)),
+                Home::Foreign | Home::Here | Home::Starting => Ok(()),
+            },
+            // Whoever starts it has ended: so will this process.
+            Ok(Err(_)) => Ok(()),
+            Err(_) => Err(Trouble::new("the node is still being started", later)),
+        }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
+        self.client().get(path).await.map_err(|error| self.trouble(error))
+    }
+
+    async fn find_agents(&self, find: FindAgents) -> Result<Done, Trouble> {
+        let FindAgents { skill, r#where, max, limit } = find;
+        let limit = within("/limit", limit.unwrap_or(10), 1, MCP_FOUND)?;
+        let params = FindParams { skill, r#where, max, limit: Some(limit) };
+        let rows: Vec<AgentRow> =
+            self.client().get_with("/v1/agents", &params).await.map_err(|error| self.trouble(error))?;
+        let next = match rows.len() {
+            0 => {
+                "nobody is known who fits. Ask with a shorter skill or without `where` and `max`; a node that has just \
+                  started hears of agents within some seconds"
+            }
+            _ => "agent_details for more about one, or hire",
+        };
+        let text = format!("{} found; {next}", count(rows.len(), "agent"));
+        let agents: Vec<Value> = rows.iter().map(agent).collect();
+        Ok(Done { text, document: json!({ "agents": agents, "next": next }) })
+    }
+
+    async fn agent_details(&self, asked: AgentDetails) -> Result<Done, Trouble> {
+        let id = prefix("/agent", &asked.agent)?;
+        let view: ReputationView = self.get(&format!("/v1/reputation/{id}")).await?;
+        let from = json!(view.agent);
+        let rows: Vec<AgentRow> = self.get("/v1/agents").await?;
+        let offers: Vec<Value> = rows.iter().filter(|row| row.agent == view.agent).map(agent).collect();
+        let next = if offers.is_empty() {
+            "it offers nothing here now: find_agents with the skill you want shows who does"
+        } else {
+            "hire, with `to` for this agent alone, or without it for the market"
+        };
+        let text = format!("agent {}: {}; {next}", view.agent, count(offers.len(), "offered skill"));
+        let name = view.name.map(|name| theirs::text(&from, &name, QUOTE));
+        let document = json!({
+            "agent": view.agent, "name": name, "offers": offers, "reputation": rounded(view.overall),
+            "by_skill": rounded(view.skills),
+            "ratings": view.ratings.iter().take(MCP_RATINGS).collect::<Vec<_>>(), "ratings_held": view.ratings.len(),
+            "next": next,
+        });
+        Ok(Done { text, document })
+    }
+
+    async fn hire(&self, mut task: Value) -> Result<Done, Trouble> {
+        let to = task.as_object_mut().and_then(|task| task.remove("to"));
+        let to = match to {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(prefix("/to", &text)?),
+            Some(_) => return Err(wrong("/to", "an agent's id is a text")),
+        };
+        let task = inline::read(task, &self.allowed).map_err(asked_wrongly)?;
+        let task = self.client().put_inputs(task).await.map_err(|error| self.trouble(error))?;
+        let (skill, done) = (task.skill.to_string(), task.done);
+        let posted = self.client().post("/v1/hires", &HireRequest { task, to }).await;
+        let Posted { offer } = posted.map_err(|error| self.trouble(error))?;
+        let next = format!("wait with ids [\"{offer}\"]; do not hire again for this");
+        let text = format!("posted as offer {offer}. Next: {next}");
+        Ok(Done {
+            text,
+            document: json!({ "offer": offer, "skill": skill, "done_within": done.to_string(), "next": next }),
+        })
+    }
+
+    async fn wait(&self, wait: Wait) -> Result<Done, Trouble> {
+        let ids: Vec<String> = wait.ids.iter().map(|id| prefix("/ids", id)).collect::<Result<_, _>>()?;
+        within("/ids", ids.len(), 1, MCP_IDS)?;
+        let longest = MCP_WAIT.as_secs();
+        let length = wait.timeout_s.unwrap_or(30);
+        if length > longest {
+            return Err(wrong("/timeout_s", format!("at most {longest}: call again for longer")));
+        }
+        let until = Instant::now() + Duration::from_secs(length);
+        // Listened to before anything is looked at, so that nothing is missed.
+        let mut events = self.client().events().await.map_err(|error| self.trouble(error))?;
+        loop {
+            let mut standings = Vec::new();
+            for id in &ids {
+                standings.push(self.standing(id).await?);
+            }
+            let changed = self.changed(&ids, &standings);
+            let settled = standings.iter().all(|standing| standing.over || standing.needs_you);
+            if !changed.is_empty() || settled || Instant::now() >= until {
+                return Ok(self.waited(&ids, standings, changed));
+            }
+            let about = standings.into_iter().flat_map(|standing| standing.about).collect();
+            // Looked at again after a while even if nothing is heard: events may be missed, and time passes.
+            let pause = until.min(Instant::now() + WATCH_PAUSE);
+            if let Ok(heard) = timeout_at(pause, heard(&mut events, &about)).await {
+                heard.map_err(|error| self.trouble(error))?;
+            }
+        }
+    }
+
+    /// The ids that stand elsewhere than the client was told last; of one that it was told nothing of, whether it has to
+    /// know at once. The others stand from now on where they are.
+    fn changed(&self, ids: &[String], standings: &[Standing]) -> Vec<String> {
+        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut changed = Vec::new();
+        for (id, standing) in ids.iter().zip(standings) {
+            let differs = match told.get(id) {
+                Some(mark) => *mark != standing.mark,
+                None => standing.over || standing.needs_you,
+            };
+            if differs {
+                changed.push(id.clone());
+            }
+            told.insert(id.clone(), standing.mark.clone());
+        }
+        while told.len() > MCP_TOLD {
+            told.pop_first();
+        }
+        changed
+    }
+
+    fn waited(&self, ids: &[String], standings: Vec<Standing>, changed: Vec<String>) -> Done {
+        let named = |wanted: fn(&Standing) -> bool| -> Vec<&str> {
+            let all = ids.iter().zip(&standings).filter(|(_, standing)| wanted(standing));
+            all.map(|(id, _)| id.as_str()).collect()
+        };
+        let (needing, over) = (named(|standing| standing.needs_you), named(|standing| standing.over));
+        let next = match (needing.first(), over.first(), over.len() < ids.len()) {
+            (Some(id), ..) => format!("show {id}, then judge it"),
+            (None, Some(id), false) => format!("all is over: show {id} tells how, and has the result if there is one"),
+            (None, Some(id), true) => format!("{id} is over: show has its result; wait again for the others"),
+            (None, None, _) => "wait again".to_owned(),
+        };
+        let text = format!("{} changed, {} over of {}. Next: {next}", changed.len(), over.len(), ids.len());
+        let standings: Vec<Value> = ids
+            .iter()
+            .zip(standings)
+            .map(|(id, standing)| {
+                let mut document = standing.document;
+                document["id"] = json!(id);
+                document
+            })
+            .collect();
+        Done { text, document: json!({ "changed": changed, "standings": standings, "next": next }) }
+    }
+
+    async fn shown(&self, id: &str) -> Result<Shown, Trouble> {
+        self.get(&format!("/v1/hires/{id}")).await
+    }
+
+    async fn standing(&self, id: &str) -> Result<Standing, Trouble> {
+        let shown = self.shown(id).await?;
+        self.standing_of(id, &shown).await
+    }
+
+    async fn standing_of(&self, id: &str, shown: &Shown) -> Result<Standing, Trouble> {
+        let named = shown.row.hire.filter(|hire| hire.to_string().starts_with(id));
+        let (mut hires, mut mark, mut about) = (Vec::new(), Vec::new(), BTreeSet::from([shown.row.offer.to_string()]));
+        let (mut open, mut begun, mut needs_you) = (false, 0, false);
+        let all = named.map_or_else(|| shown.hires.clone(), |hire| vec![hire]);
+        for hire in &all {
+            let fetched;
+            let one = if shown.row.hire == Some(*hire) {
+                shown
+            } else {
+                fetched = self.shown(&hire.to_string()).await?;
+                &fetched
+            };
+            open |= one.row.closed.is_none();
+            begun += usize::from(one.records.iter().any(|record| record.kind.starts_with("begin/")));
+            needs_you |= one.needs_you();
+            about.insert(hire.to_string());
+            mark.push(json!([hire, one.row.stage, one.row.closed]));
+            hires.push(hired(one));
+        }
+        let unfilled = all.is_empty().then(|| shown.reason.clone()).flatten();
+        // An offer is over when nothing more can come of it: as many as were wanted have begun, or nobody is looked for.
+        let offered = shown.records.iter().find(|record| record.kind.starts_with("offer/")).map(|record| &record.says);
+        let slots = offered.and_then(|offer| offer["slots"].as_u64()).unwrap_or(1);
+        let expires = offered.and_then(|offer| offer["expires"].as_u64()).unwrap_or(u64::MAX);
+        let filled = begun as u64 >= slots || now().0 >= expires;
+        let over = unfilled.is_some() || (!all.is_empty() && !open && (named.is_some() || filled));
+        let mut document = json!({
+            "offer": shown.row.offer, "skill": shown.row.skill, "over": over, "needs_you": needs_you.then_some("judge"),
+            "hires": hires,
+        });
+        if all.is_empty() {
+            document["stage"] = json!(theirs::visible(&shown.row.stage, QUOTE));
+            document["claims"] = json!(shown.claims);
+            document["until"] = json!(shown.deadline.map(|at| at.to_string()));
+        }
+        if let Some(reason) = &unfilled {
+            document["unfilled"] = json!(theirs::visible(reason, QUOTE));
+        }
+        Ok(Standing { document, mark: json!([mark, over]), over, needs_you, about })
+    }
+
+    async fn show(&self, show: Show) -> Result<Done, Trouble> {
+        let Some(id) = show.id else { return self.list().await };
+        let id = prefix("/id", &id)?;
+        let shown = self.shown(&id).await?;
+        let Standing { mut document, over, needs_you, .. } = self.standing_of(&id, &shown).await?;
+        let me: Identity = self.get("/v1/id").await?;
+        let from = match shown.row.side {
+            Side::Requester => json!(shown.row.with),
+            Side::Worker => json!(me.agent),
+        };
+        document["side"] = json!(shown.row.side);
+        document["since"] = json!(shown.row.at.to_string());
+        document["why_chosen"] = json!(shown.reason.as_deref().map(|reason| theirs::visible(reason, MCP_WORDS)));
+        document["said"] = said(&shown.records, me.agent);
+        if shown.row.hire.is_some() {
+            document["checks"] = checks(&shown.checks, &from);
+        }
+        let mut next = match (needs_you, over) {
+            (true, _) => "judge this delivery: accept, changes or refuse".to_owned(),
+            (false, true) => "nothing more will come of it".to_owned(),
+            (false, false) => "wait with this id".to_owned(),
+        };
+        match shown.result {
+            Some(result) if shown.held => {
+                let bytes = self.client().blob(result.root).await.map_err(|error| self.trouble(error))?;
+                document["result"] = slice(&from, &bytes, show.offset);
+                if let Some(offset) = document["result"]["next_offset"].as_u64() {
+                    next = format!("{next}; show with offset {offset} has the rest of the result");
+                }
+            }
+            Some(result) => document["result"] = json!({ "size": result.size, "here": false }),
+            None => {}
+        }
+        if shown.hires.len() > 1 && shown.row.hire.is_none() {
+            next = format!("{next}; show each of its hires for its result");
+        }
+        document["next"] = json!(next);
+        let state = shown
+            .row
+            .closed
+            .map_or_else(|| theirs::visible(&shown.row.stage, QUOTE), |closed| closed.outcome.to_string());
+        let text = format!("{id}: {state}. Next: {next}");
+        Ok(Done { text, document })
+    }
+
+    async fn list(&self) -> Result<Done, Trouble> {
+        let page: HirePage = self.get("/v1/hires").await?;
+        let more = page.next.is_some() || page.rows.len() > MCP_ROWS;
+        let rows: Vec<Value> = page
+            .rows
+            .iter()
+            .take(MCP_ROWS)
+            .map(|row| {
+                json!({
+                    "id": row.hire.map_or(row.offer.untyped(), |hire| hire.untyped()), "side": row.side, "skill": row.skill,
+                    "with": row.with, "stage": theirs::visible(&row.stage, QUOTE), "closed": closed(row.closed),
+                    "price": row.price.as_ref().map(ToString::to_string), "since": row.at.to_string(),
+                })
+            })
+            .collect();
+        let text = format!("{} of offers and hires, newest first", count(rows.len(), "row"));
+        Ok(Done { text, document: json!({ "rows": rows, "more": more, "next": "show with one of these ids" }) })
+    }
+
+    async fn judge(&self, judge: Judge) -> Result<Done, Trouble> {
+        let Judge { id, ruling, note, within } = judge;
+        let id = prefix("/id", &id)?;
+        let within = within.or_else(|| (ruling == Judged::Changes).then(|| "10m".to_owned()));
+        let request = JudgeRequest { ruling, note, within };
+        self.done(&format!("/v1/hires/{id}/judge"), &request).await?;
+        let next = format!("wait with ids [\"{id}\"]: the close follows, or with changes the next delivery");
+        Ok(Done {
+            text: format!("judged; the worker is told. Next: {next}"),
+            document: json!({ "judged": true, "next": next }),
+        })
+    }
+
+    async fn stop(&self, stop: Stop) -> Result<Done, Trouble> {
+        let id = prefix("/id", &stop.id)?;
+        let reason = stop.reason.unwrap_or_else(|| "no longer wanted".to_owned());
+        self.done(&format!("/v1/hires/{id}/stop"), &StopRequest { reason }).await?;
+        let next = format!("show {id} tells how it ended");
+        Ok(Done {
+            text: format!("stopped; the other side is told. Next: {next}"),
+            document: json!({ "stopped": true, "next": next }),
+        })
+    }
+
+    async fn done(&self, path: &str, request: &impl serde::Serialize) -> Result<(), Trouble> {
+        let types::Done { .. } = self.client().post(path, request).await.map_err(|error| self.trouble(error))?;
+        Ok(())
+    }
+}
+
+impl Shown {
+    fn needs_you(&self) -> bool {
+        self.row.stage == "waits for your judgement"
+    }
+}
+
+/// The arguments of a call.
+fn read<T: DeserializeOwned>(arguments: Value) -> Result<T, Trouble> {
+    inline::parse(arguments).map_err(asked_wrongly)
+}
+
+fn asked_wrongly(error: JsonError) -> Trouble {
+    Trouble::new(error, "nothing was done. Put the argument right that the error names, and call again")
+}
+
+fn wrong(at: &str, message: impl std::fmt::Display) -> Trouble {
+    Trouble::new(format!("{at}: {message}"), "nothing was done. Put that argument right, and call again")
+}
+
+fn within(at: &str, number: usize, least: usize, most: usize) -> Result<usize, Trouble> {
+    let rule = (least..=most).contains(&number);
+    if rule { Ok(number) } else { Err(wrong(at, format!("from {least} to {most}"))) }
+}
+
+/// It becomes part of a URL, so nothing else may be in it.
+fn prefix(at: &str, id: &str) -> Result<String, Trouble> {
+    id_prefix(id).map_err(|error| wrong(at, error))
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+fn agent(row: &AgentRow) -> Value {
+    let from = json!(row.agent);
+    let named = format!("{} {}", row.name, row.version);
+    json!({
+        "agent": row.agent, "name": theirs::text(&from, &named, QUOTE), "skill": row.skill, "price": row.price.to_string(),
+        "expects": row.expect.to_string(), "not_stated": row.missing, "reputation": rounded(row.reputation.clone()),
+    })
+}
+
+fn hired(shown: &Shown) -> Value {
+    let row = &shown.row;
+    json!({
+        "hire": row.hire, "with": row.with, "stage": row.stage, "closed": closed(row.closed),
+        "price": row.price.as_ref().map(ToString::to_string), "needs_you": shown.needs_you().then_some("judge"),
+        "until": shown.deadline.map(|at| at.to_string()), "result_here": shown.result.is_some() && shown.held,
+    })
+}
+
+fn closed(closed: Option<Closed>) -> Value {
+    closed.map_or(Value::Null, |Closed { outcome, agreed, .. }| {
+        json!({ "outcome": outcome, "good": outcome == Outcome::Accepted, "signed_by_both": agreed })
+    })
+}
+
+/// The newest words of either side on the way, oldest first.
+fn said(records: &[Record], me: AgentId) -> Value {
+    let words = |record: &Record| {
+        let words = ["reason", "statement", "note", "text"].into_iter().find_map(|key| record.says[key].as_str())?;
+        let by =
+            if record.by == me { json!({ "mine": words }) } else { theirs::text(&json!(record.by), words, MCP_WORDS) };
+        Some(json!({ "kind": record.kind, "at": record.at.map(|at| at.to_string()), "words": by }))
+    };
+    let mut newest: Vec<Value> = records.iter().rev().filter_map(words).take(MCP_SAID).collect();
+    newest.reverse();
+    Value::Array(newest)
+}
+
+/// How many checks passed, and what was found where one failed: that quotes the result.
+fn checks(reports: &BTreeMap<String, Checked>, from: &Value) -> Value {
+    let all = reports.values().flat_map(|checked| [Some(&checked.public), checked.sealed.as_ref()]);
+    let outcomes: Vec<_> = all.flatten().flat_map(|report| &report.outcomes).collect();
+    let failed = outcomes.iter().filter(|outcome| !outcome.passed);
+    let failed: Vec<Value> = failed
+        .map(|outcome| json!({ "check": theirs::visible(&outcome.check, QUOTE), "found": theirs::text(from, &outcome.detail, QUOTE) }))
+        .collect();
+    json!({ "run": outcomes.len(), "failed": failed })
+}
+
+/// A result: whole if it is a short JSON document, else a slice of its text.
+fn slice(from: &Value, bytes: &[u8], offset: usize) -> Value {
+    let whole = || serde_json::from_slice::<Value>(bytes).ok();
+    let mut shown = match (bytes.len() <= MCP_RESULT && offset == 0).then(whole).flatten() {
+        Some(value) => theirs::document(from, &value),
+        None => {
+            let text = String::from_utf8_lossy(bytes);
+            let rest: String = text.chars().skip(offset).collect();
+            let mut shown = theirs::text(from, &rest, MCP_RESULT);
+            if shown["cut"] == true {
+                shown["next_offset"] = json!(offset + MCP_RESULT);
+            }
+            shown
+        }
+    };
+    shown["size"] = json!(bytes.len());
+    shown
+}
+
+/// Scores to three decimals: more is noise, and costs whoever reads it.
+fn rounded(value: Value) -> Value {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            json!((number.as_f64().unwrap_or_default() * 1000.0).round() / 1000.0)
+        }
+        Value::Array(items) => items.into_iter().map(rounded).collect(),
+        Value::Object(object) => object.into_iter().map(|(key, value)| (key, rounded(value))).collect(),
+        other => other,
+    }
+}
+
+/// Waits for an event about one of these ids.
+async fn heard(events: &mut Events, about: &BTreeSet<String>) -> Result<(), ClientError> {
+    while let Some(event) = events.next().await? {
+        let ours = |value: &Value| value.as_str().is_some_and(|text| about.contains(text));
+        if event["event"] == "missed" || event.as_object().is_some_and(|event| event.values().any(ours)) {
+            return Ok(());
+        }
+    }
+    Err(ClientError::Lost("the node stopped; its hires go on when it runs again".to_owned()))
+}
