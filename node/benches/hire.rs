@@ -115,6 +115,7 @@ impl Market {
             network: NETWORK.to_owned(),
             listen: vec![LISTEN.to_owned()],
             bootstrap: vec![],
+            mdns: false,
             peer,
             executors: BTreeMap::new(),
         };

@@ -144,6 +144,9 @@ pub(super) struct UpArgs {
     /// A door into the network, as /ip4/../tcp/../p2p/..; may be repeated
     #[arg(long, value_name = "MULTIADDR", env = "GIGMESH_BOOTSTRAP", value_delimiter = ',')]
     bootstrap: Vec<String>,
+    /// Do not look for peers on the LAN, and do not be seen there; on loopback alone neither is done
+    #[arg(long, env = "GIGMESH_NO_MDNS")]
+    no_mdns: bool,
     /// The network's name [default: main]
     #[arg(long, env = "GIGMESH_NETWORK")]
     network: Option<String>,
@@ -158,8 +161,8 @@ pub(super) struct UpArgs {
 impl UpArgs {
     /// What beats the file.
     pub fn overrides(self) -> Overrides {
-        let Self { data_dir, network, listen, bootstrap, api, .. } = self;
-        Overrides { data_dir, network, listen, bootstrap, api }
+        let Self { data_dir, network, listen, bootstrap, no_mdns, api, .. } = self;
+        Overrides { data_dir, network, listen, bootstrap, no_mdns, api }
     }
 }
 
@@ -304,10 +307,11 @@ impl Command {
     }
 
     /// What is logged unless the user says: those who wait for an answer want little, those who watch a node more, but
-    /// of it and not of its libraries. gossipsub warns of publishing what is published already, which is normal.
+    /// of it and not of its libraries: what they warn of is mostly the other side's doing, and what matters of it the node
+    /// says in its own words.
     pub fn log(&self) -> &'static str {
         let watched = matches!(self, Self::Up(_) | Self::Mcp(_) | Self::Bootstrap(_));
-        if watched { "warn,gigmesh=info,libp2p_gossipsub=error" } else { "error" }
+        if watched { "error,gigmesh=info" } else { "error" }
     }
 }
 
