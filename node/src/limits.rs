@@ -23,6 +23,23 @@ pub const MAX_BLOB: u64 = 64 << 20;
 /// All blobs on this disk, those being fetched included, unless the operator says otherwise.
 pub const BLOB_QUOTA: u64 = 4 << 30;
 
+// ---- the store without its node ----
+
+/// The head of an exported store: an agent, a date, a network's name.
+pub const BUNDLE_HEAD: usize = 1 << 10;
+/// Read and written at once while a store is moved.
+pub const EXPORT_BUFFER: usize = 1 << 20;
+/// Faults that a check lists; the rest are counted. One damaged file may make thousands.
+pub const FAULTS_LISTED: usize = 40;
+/// A hire's transcript: its result and its records, in hexadecimal digits.
+pub const MAX_TRANSCRIPT_FILE: u64 = 96 << 20;
+/// A key's backup is a few lines.
+pub const MAX_BACKUP_FILE: u64 = 4 << 10;
+/// A shorter passphrase is found by trying, whatever the key derivation costs.
+pub const PASSPHRASE_MIN: usize = 8;
+/// A longer one is a mistake: a wrong file was named.
+pub const PASSPHRASE_MAX: usize = 1 << 10;
+
 /// What an agent may print as its result; it is held in memory and parsed as one JSON document.
 pub const MAX_RESULT: usize = 16 << 20;
 /// How much of an agent's standard error is kept, counted from its end.
@@ -73,23 +90,6 @@ pub const CELL_MIN: usize = 8;
 /// `hire --wait` asks again after this, should an event have been missed.
 pub const WATCH_PAUSE: Duration = Duration::from_secs(2);
 
-// ---- the driver ----
-
-/// Inputs waiting for the brain: some tens of milliseconds of its work. When full, gossip is ignored, requests are
-/// dropped and asked again, callers are told, and what the node itself has to report waits.
-pub const QUEUE: usize = 1024;
-/// Inputs of one group commit. More would delay the first one's answer by more than the fdatasync that is saved.
-pub const BATCH: usize = 64;
-/// Callers and askers the brain has not answered yet. It answers at once as a rule; beyond this the oldest, whose
-/// exchange timed out long ago, is told that there will be no answer.
-pub const WAITING: usize = 4 * QUEUE;
-/// The brain's longest sleep: the wall clock may be set meanwhile.
-pub const IDLE: Duration = Duration::from_secs(5);
-/// The brain's shortest sleep, should it call for a time that is past.
-pub const SHORTEST_WAIT: Duration = Duration::from_millis(1);
-/// Gossip waiting to be verified: 15 ms of one core's work, far below the five seconds a verdict may take.
-pub const GOSSIP_QUEUE: usize = 256;
-/// Envelopes remembered by hash, so that what neighbours and pages bring again is not verified again: 1.5 MB.
 // ---- the door for language models ----
 
 /// A message of a client: sixteen inputs of [`MAX_INLINE`] in base64, and the rest of a task. What is longer is dropped
@@ -120,6 +120,23 @@ pub const MCP_WORDS: usize = gigmesh_protocol::limits::NOTE;
 /// How much of a result is shown at once: some ten thousand tokens. The rest comes in slices.
 pub const MCP_RESULT: usize = 32 << 10;
 
+// ---- the driver ----
+
+/// Inputs waiting for the brain: some tens of milliseconds of its work. When full, gossip is ignored, requests are
+/// dropped and asked again, callers are told, and what the node itself has to report waits.
+pub const QUEUE: usize = 1024;
+/// Inputs of one group commit. More would delay the first one's answer by more than the fdatasync that is saved.
+pub const BATCH: usize = 64;
+/// Callers and askers the brain has not answered yet. It answers at once as a rule; beyond this the oldest, whose
+/// exchange timed out long ago, is told that there will be no answer.
+pub const WAITING: usize = 4 * QUEUE;
+/// The brain's longest sleep: the wall clock may be set meanwhile.
+pub const IDLE: Duration = Duration::from_secs(5);
+/// The brain's shortest sleep, should it call for a time that is past.
+pub const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+/// Gossip waiting to be verified: 15 ms of one core's work, far below the five seconds a verdict may take.
+pub const GOSSIP_QUEUE: usize = 256;
+/// Envelopes remembered by hash, so that what neighbours and pages bring again is not verified again: 1.5 MB.
 pub const SEEN: usize = 16 << 10;
 /// How long. Short, so that what the brain had no room for gets another chance.
 pub const SEEN_FOR: Duration = Duration::from_secs(120);

@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand};
 
 use super::demo::DemoArgs;
 use super::failure::{Exit, Failure};
+use super::id::IdArgs;
+use super::store::StoreCommand;
+use super::verify::VerifyArgs;
 use crate::api::client::Client;
 use crate::api::socket;
 use crate::api::types::{Judged, id_prefix};
@@ -13,7 +16,7 @@ use crate::config::{self, ConfigError, Overrides};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; with `hire --wait`: accepted
+  0  done; with `try` and `hire --wait`: accepted
   1  a failure of gigmesh or of the node
   2  something in the arguments, a file or the configuration is to be put right
   3  the hire ended, but not accepted
@@ -59,8 +62,13 @@ pub(super) enum Command {
     Reputation(ReputationArgs),
     /// List connected agents
     Peers(Door),
-    /// Print this agent's id
-    Id(Door),
+    /// Print this agent's id; keep its key, or bring it back
+    Id(IdArgs),
+    /// Look after a node's data while the node is down
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Check the transcript of a hire, offline, whoever's it is
+    Verify(VerifyArgs),
     /// Print numbers about the node
     Status(StatusArgs),
     /// Look at files without running anything
@@ -297,8 +305,11 @@ impl Command {
             Self::Judge(args) => args.door.json,
             Self::Stop(args) => args.door.json,
             Self::Reputation(args) => args.door.json,
-            Self::Peers(door) | Self::Id(door) => door.json,
+            Self::Peers(door) => door.json,
             Self::Status(args) => args.door.json,
+            Self::Id(args) => args.json(),
+            Self::Store(command) => command.json(),
+            Self::Verify(args) => args.json,
             Self::Config(ConfigCommand::Check { json, .. }) => *json,
             Self::Bootstrap(args) => args.json,
             Self::Demo(args) => args.json,
