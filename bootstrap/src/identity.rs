@@ -27,6 +27,9 @@ pub enum IdentityError {
         path = .0.display()
     )]
     Malformed(PathBuf),
+    /// A key is to be put where one is.
+    #[error("{path} is there already, and a key is never overwritten; choose another data directory", path = .0.display())]
+    Present(PathBuf),
     /// Others on this machine can read it.
     #[error("{path} can be read by others (mode {mode:03o}); run: chmod 600 {path}", path = path.display())]
     Exposed {
@@ -71,10 +74,25 @@ pub fn load_or_create(dir: &Path) -> Result<[u8; 32], IdentityError> {
     }
 }
 
+/// Puts a key that was made elsewhere into `dir`, where none may be, and makes `dir` if there is none. Hold the lock of `dir`.
+pub fn install(dir: &Path, secret: &[u8; 32]) -> Result<(), IdentityError> {
+    let path = dir.join(KEY);
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => write(dir, secret),
+        Err(error) => Err(failed("read", &path)(error)),
+        Ok(_) => Err(IdentityError::Present(path)),
+    }
+}
+
 fn create(dir: &Path) -> Result<[u8; 32], IdentityError> {
-    make_dir(dir).map_err(failed("create", dir))?;
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|e| failed("draw randomness for", dir)(e.into()))?;
+    write(dir, &secret)?;
+    Ok(secret)
+}
+
+fn write(dir: &Path, secret: &[u8; 32]) -> Result<(), IdentityError> {
+    make_dir(dir).map_err(failed("create", dir))?;
     let mut text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
     text.push('\n');
 
@@ -91,8 +109,7 @@ fn create(dir: &Path) -> Result<[u8; 32], IdentityError> {
         // The name, too, must survive a power cut, or the next start would make another key.
         File::open(dir)?.sync_all()
     };
-    write().map_err(failed("write", &path))?;
-    Ok(secret)
+    write().map_err(failed("write", &path))
 }
 
 /// Makes a data directory, for its owner's eyes only, with its parents.
@@ -133,6 +150,17 @@ mod tests {
         assert_eq!((mode(&dir), mode(&dir.join(KEY))), (0o700, 0o600));
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
         assert_ne!(load_or_create(&temp.path().join("c")).unwrap(), made);
+    }
+
+    #[test]
+    fn a_key_from_elsewhere_is_put_where_none_is() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("new");
+        install(&dir, &[7; 32]).unwrap();
+        assert_eq!(load_or_create(&dir).unwrap(), [7; 32]);
+        assert!(matches!(install(&dir, &[8; 32]), Err(IdentityError::Present(_))));
+        fs::write(dir.join(KEY), "no key").unwrap();
+        assert!(matches!(install(&dir, &[8; 32]), Err(IdentityError::Present(_))), "not even a broken one is replaced");
     }
 
     #[test]

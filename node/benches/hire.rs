@@ -116,6 +116,7 @@ impl Market {
             network: NETWORK.to_owned(),
             listen: vec![LISTEN.to_owned()],
             bootstrap: vec![],
+            mdns: false,
             peer,
             executors: BTreeMap::new(),
         };

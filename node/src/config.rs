@@ -43,6 +43,8 @@ pub struct Overrides {
     pub listen: Vec<String>,
     /// Doors into the network.
     pub bootstrap: Vec<String>,
+    /// Not to look for peers on the LAN.
+    pub no_mdns: bool,
     /// The local API's socket.
     pub api: Option<PathBuf>,
 }
@@ -76,6 +78,7 @@ pub fn load(file: Option<&Path>, over: Overrides) -> Result<Config, ConfigError>
             network: over.network.or(node.network).unwrap_or_else(|| DEFAULT_NETWORK.to_owned()),
             listen: list(over.listen, node.listen, &DEFAULT_LISTEN),
             bootstrap: list(over.bootstrap, node.bootstrap, &[]),
+            mdns: !over.no_mdns && node.mdns.unwrap_or(true),
             peer,
             executors,
         },

@@ -1,3 +1,5 @@
 //! The key of this node: made once, never silently replaced. The bootstrap's is kept the same way, so the code is there.
 
-pub use gigmesh_bootstrap::identity::{IdentityError, load, load_or_create};
+pub mod backup;
+
+pub use gigmesh_bootstrap::identity::{IdentityError, install, load, load_or_create};

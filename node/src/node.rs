@@ -54,6 +54,8 @@ pub struct NodeConfig {
     pub listen: Vec<String>,
     /// Doors into the network, as multiaddresses that end in `/p2p/` and the peer's id.
     pub bootstrap: Vec<String>,
+    /// Whether to look for peers on the LAN and to be seen there, by mDNS; not done when it listens on loopback alone.
+    pub mdns: bool,
     /// What the operator wrote about the agent.
     pub peer: gigmesh_protocol::peer::io::Config,
     /// The program behind each skill that is served.
@@ -152,6 +154,7 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
     let mut network = gigmesh_net::Config {
         listen: config.listen.clone(),
         bootstrap: config.bootstrap.clone(),
+        mdns: config.mdns,
         // The key does not matter yet.
         ..gigmesh_net::Config::new(Role::Node, config.network.clone(), [0; 32], contact_filter(&config.network))
     };

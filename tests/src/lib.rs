@@ -14,7 +14,7 @@
 //! must never happen: a process that outlives its test, a test that waits without an end.
 //!
 //! The environment: `GIGMESH_BIN` names a binary to test instead of a fresh build; `GIGMESH_REQUIRE=python3,...` makes a
-//! test fail that would be skipped because the tool is missing.
+//! test fail that would be skipped because the tool is missing (`namespaces`: because the system makes none).
 //!
 //! `cargo test` runs as many tests at once as there are cores. A market at rest costs next to nothing, so no test needs
 //! to wait for another.
@@ -22,6 +22,7 @@
 mod agent;
 mod binary;
 mod files;
+mod lan;
 mod market;
 mod node;
 mod process;
@@ -31,6 +32,7 @@ mod wait;
 pub use agent::{Agent, Does, is_running};
 pub use binary::binary;
 pub use files::{Snapshot, snapshot};
+pub use lan::{Host, Lan};
 pub use market::{Market, Transport, free_port, home, temp_dir};
 pub use node::{Bootstrap, Node, Setup};
 pub use process::{Output, Process, Signal, run};

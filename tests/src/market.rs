@@ -54,7 +54,8 @@ impl Market {
         // A port of its own, so that the others find the door again after a restart.
         let bootstrap = Bootstrap::start(&home(dir.path(), "bootstrap"), &transport.address(free_port()), &[]);
         let spawn = |name: &str, agent: Option<Agent>| {
-            let setup = Setup { agent, doors: vec![bootstrap.address.clone()], listen: vec![transport.address(0)] };
+            let (doors, listen) = (vec![bootstrap.address.clone()], vec![transport.address(0)]);
+            let setup = Setup { agent, doors, listen, ..Setup::default() };
             Node::spawn(&home(dir.path(), name), name, &setup)
         };
         let mut requester = spawn("requester", None);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Agent, Output, Process, SOON, Signal, Transport, run, wait_until};
+use crate::{Agent, Host, Output, Process, SOON, Signal, Transport, run, wait_until};
 
 /// How long a process may take to end when asked to.
 const STOP: Duration = Duration::from_secs(5);
@@ -71,6 +71,10 @@ pub struct Setup {
     pub doors: Vec<String>,
     /// Where it listens; loopback TCP if it does not say.
     pub listen: Vec<String>,
+    /// Which network it is part of, if not the default's.
+    pub network: Option<String>,
+    /// Which host it runs on, if not this.
+    pub host: Option<Host>,
 }
 
 /// `gigmesh up`.
@@ -79,6 +83,7 @@ pub struct Node {
     name: String,
     home: PathBuf,
     args: Vec<String>,
+    host: Option<Host>,
     /// Who it is, in hexadecimal digits.
     pub agent: String,
     /// Where it listens now.
@@ -106,8 +111,11 @@ impl Node {
         let listen = if setup.listen.is_empty() { &default[..] } else { &setup.listen[..] };
         listen.iter().for_each(|address| add("--listen", address));
         setup.doors.iter().for_each(|door| add("--bootstrap", door));
-        let process = Some(Process::start(home, name, &args));
-        Self { name: name.to_owned(), home: home.to_owned(), args, agent: String::new(), listen: Vec::new(), process }
+        setup.network.iter().for_each(|network| add("--network", network));
+        let host = setup.host.clone();
+        let process = Some(Process::start_on(host.as_ref(), home, name, &args));
+        let (agent, listen) = (String::new(), Vec::new());
+        Self { name: name.to_owned(), home: home.to_owned(), args, host, agent, listen, process }
     }
 
     /// Waits for its word that it is ready.
@@ -159,7 +167,7 @@ impl Node {
 
     /// Starts it again on the same data, and checks that it is who it was.
     pub fn restart(&mut self) {
-        self.process = Some(Process::start(&self.home, &self.name, &self.args));
+        self.process = Some(Process::start_on(self.host.as_ref(), &self.home, &self.name, &self.args));
         let agent = self.agent.clone();
         self.ready();
         assert_eq!(self.agent, agent, "a restart keeps the identity");

@@ -11,7 +11,7 @@ pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 
-use crate::{SOON, binary, wait_until};
+use crate::{Host, SOON, binary, wait_until};
 
 /// Lines of each process that a failed test shows.
 const TAIL: usize = 40;
@@ -31,12 +31,19 @@ impl Process {
     /// # Panics
     /// If it cannot be started.
     pub fn start<S: AsRef<str>>(dir: &Path, name: &str, args: &[S]) -> Self {
+        Self::start_on(None, dir, name, args)
+    }
+
+    /// The same, on a host of a LAN.
+    pub(crate) fn start_on<S: AsRef<str>>(host: Option<&Host>, dir: &Path, name: &str, args: &[S]) -> Self {
         static STARTS: AtomicU64 = AtomicU64::new(1);
         let number = STARTS.fetch_add(1, Ordering::Relaxed);
         let file = |kind| dir.join(format!("{name}.{number}.{kind}"));
         let create = |path: &PathBuf| File::create(path).expect("the test's own directory can be written to");
         let (stdout, stderr) = (file("stdout"), file("stderr"));
-        let child = Command::new(binary())
+        let program = binary().to_str().expect("cargo's target directory has a name in UTF-8");
+        let mut command = host.map_or_else(|| Command::new(program), |host| host.command(program));
+        let child = command
             .args(args.iter().map(AsRef::as_ref))
             .current_dir(dir)
             // Whatever the caller's environment says to gigmesh, or of a home to write to, is not meant here.

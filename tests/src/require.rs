@@ -1,4 +1,4 @@
-//! Tools that a test can do without only by not running.
+//! What a test can do without only by not running.
 
 use std::env;
 
@@ -9,11 +9,19 @@ use std::env;
 /// If the tool is required and missing.
 pub fn tool(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    if env::split_paths(&path).any(|dir| dir.join(name).is_file()) {
-        return true;
+    let found = env::split_paths(&path).any(|dir| dir.join(name).is_file());
+    if !found {
+        missing(name, &format!("{name} is not on the path"));
     }
+    found
+}
+
+/// Says that a test is skipped for want of `name`.
+///
+/// # Panics
+/// If it is required.
+pub(crate) fn missing(name: &str, why: &str) {
     let required = env::var("GIGMESH_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|tool| tool.trim() == name), "{name} is required and not on the path");
-    eprintln!("skipped: {name} is not on the path");
-    false
+    assert!(!required.split(',').any(|required| required.trim() == name), "{name} is required: {why}");
+    eprintln!("skipped: {why}");
 }

@@ -188,7 +188,11 @@ async fn id(State(api): State<Api>) -> Json<Identity> {
 
 async fn status(State(api): State<Api>) -> Answered<NodeStatus> {
     match api.ask(Query::Status).await? {
-        Found::Status(market) => Ok(Json(NodeStatus { peers: api.node.peers().await.len(), market })),
+        Found::Status(market) => {
+            let net = api.node.network_stats().await;
+            let bootstrap = net.doors.into_iter().map(Into::into).collect();
+            Ok(Json(NodeStatus { peers: api.node.peers().await.len(), bootstrap, mdns: net.mdns, market }))
+        }
         other => Err(unexpected(&other)),
     }
 }

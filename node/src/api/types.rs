@@ -43,9 +43,35 @@ pub struct Identity {
 pub struct NodeStatus {
     /// Connected agents.
     pub peers: usize,
+    /// The bootstrap nodes that this node was told of.
+    pub bootstrap: Vec<Bootstrap>,
+    /// Whether it looks for peers on the LAN, and is seen there.
+    pub mdns: bool,
     /// What the market looks like from here.
     #[serde(flatten)]
     pub market: Status,
+}
+
+/// How a bootstrap node fares. While it does not answer it is dialled again, with pauses of up to a minute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bootstrap {
+    /// Where it should be.
+    pub addresses: Vec<String>,
+    /// Whether there is a link to it.
+    pub connected: bool,
+    /// Whether there has been one since the node was started. A link that carries nothing is let go, which is no failure.
+    pub reached: bool,
+    /// How often in a row it was not reached.
+    pub failures: u32,
+    /// Why, the last time.
+    pub error: Option<String>,
+}
+
+impl From<gigmesh_net::Door> for Bootstrap {
+    fn from(door: gigmesh_net::Door) -> Self {
+        let gigmesh_net::Door { addresses, open, reached, failures, error } = door;
+        Self { addresses, connected: open, reached, failures, error }
+    }
 }
 
 /// Whether the node can take part in the market.

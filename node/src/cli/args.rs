@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand};
 
 use super::demo::DemoArgs;
 use super::failure::{Exit, Failure};
+use super::id::IdArgs;
+use super::store::StoreCommand;
+use super::verify::VerifyArgs;
 use crate::api::client::Client;
 use crate::api::socket;
 use crate::api::types::{Judged, id_prefix};
@@ -13,7 +16,7 @@ use crate::config::{self, ConfigError, Overrides};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; with `hire --wait`: accepted
+  0  done; with `try` and `hire --wait`: accepted
   1  a failure of gigmesh or of the node
   2  something in the arguments, a file or the configuration is to be put right
   3  the hire ended, but not accepted
@@ -59,8 +62,13 @@ pub(super) enum Command {
     Reputation(ReputationArgs),
     /// List connected agents
     Peers(Door),
-    /// Print this agent's id
-    Id(Door),
+    /// Print this agent's id; keep its key, or bring it back
+    Id(IdArgs),
+    /// Look after a node's data while the node is down
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Check the transcript of a hire, offline, whoever's it is
+    Verify(VerifyArgs),
     /// Print numbers about the node
     Status(StatusArgs),
     /// Look at files without running anything
@@ -144,6 +152,9 @@ pub(super) struct UpArgs {
     /// A door into the network, as /ip4/../tcp/../p2p/..; may be repeated
     #[arg(long, value_name = "MULTIADDR", env = "GIGMESH_BOOTSTRAP", value_delimiter = ',')]
     bootstrap: Vec<String>,
+    /// Do not look for peers on the LAN, and do not be seen there; on loopback alone neither is done
+    #[arg(long, env = "GIGMESH_NO_MDNS")]
+    no_mdns: bool,
     /// The network's name [default: main]
     #[arg(long, env = "GIGMESH_NETWORK")]
     network: Option<String>,
@@ -158,8 +169,8 @@ pub(super) struct UpArgs {
 impl UpArgs {
     /// What beats the file.
     pub fn overrides(self) -> Overrides {
-        let Self { data_dir, network, listen, bootstrap, api, .. } = self;
-        Overrides { data_dir, network, listen, bootstrap, api }
+        let Self { data_dir, network, listen, bootstrap, no_mdns, api, .. } = self;
+        Overrides { data_dir, network, listen, bootstrap, no_mdns, api }
     }
 }
 
@@ -294,8 +305,11 @@ impl Command {
             Self::Judge(args) => args.door.json,
             Self::Stop(args) => args.door.json,
             Self::Reputation(args) => args.door.json,
-            Self::Peers(door) | Self::Id(door) => door.json,
+            Self::Peers(door) => door.json,
             Self::Status(args) => args.door.json,
+            Self::Id(args) => args.json(),
+            Self::Store(command) => command.json(),
+            Self::Verify(args) => args.json,
             Self::Config(ConfigCommand::Check { json, .. }) => *json,
             Self::Bootstrap(args) => args.json,
             Self::Demo(args) => args.json,
@@ -304,10 +318,11 @@ impl Command {
     }
 
     /// What is logged unless the user says: those who wait for an answer want little, those who watch a node more, but
-    /// of it and not of its libraries. gossipsub warns of publishing what is published already, which is normal.
+    /// of it and not of its libraries: what they warn of is mostly the other side's doing, and what matters of it the node
+    /// says in its own words.
     pub fn log(&self) -> &'static str {
         let watched = matches!(self, Self::Up(_) | Self::Mcp(_) | Self::Bootstrap(_));
-        if watched { "warn,gigmesh=info,libp2p_gossipsub=error" } else { "error" }
+        if watched { "error,gigmesh=info" } else { "error" }
     }
 }
 

@@ -111,6 +111,7 @@ fn of_worker(config: &Config) -> Result<Value, Failure> {
             "network": node.network,
             "listen": node.listen,
             "bootstrap": node.bootstrap,
+            "mdns": node.mdns,
             "api": api,
         },
         "agent": { "name": peer.name, "version": peer.version, "model": peer.model },

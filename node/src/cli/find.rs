@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::args::{Door, FindArgs, ReputationArgs, StatusArgs};
 use super::failure::{Exit, Failure};
 use super::terminal::{Screen, Table, Tone, emit, emit_json, field, rough, short, theirs};
-use crate::api::types::{FindParams, Identity, Peer};
+use crate::api::types::{Bootstrap, FindParams, Identity, Peer};
 
 /// `gigmesh find`.
 pub(super) async fn find(args: FindArgs) -> Result<Exit, Failure> {
@@ -214,10 +214,16 @@ pub(super) async fn status(StatusArgs { metrics, door }: StatusArgs) -> Result<E
         emit(&client.text("/metrics").await?)?;
         return Ok(Exit::Done);
     }
-    let status: Value = client.get("/v1/status").await?;
+    let mut status: Value = client.get("/v1/status").await?;
     if door.json {
         emit_json(&status)?;
         return Ok(Exit::Done);
+    }
+    let doors: Vec<Bootstrap> = field(&status, "bootstrap")?;
+    let mdns: bool = field(&status, "mdns")?;
+    if let Some(status) = status.as_object_mut() {
+        status.remove("bootstrap");
+        status.remove("mdns");
     }
     let mut table = Table::new(["NUMBER OF", ""]);
     for (name, number) in status.as_object().into_iter().flatten() {
@@ -227,8 +233,27 @@ pub(super) async fn status(StatusArgs { metrics, door }: StatusArgs) -> Result<E
         };
         table.row([(Tone::Plain, name.replace('_', " ")), (Tone::Plain, text)]);
     }
-    emit(&table.render(&Screen::stdout()))?;
+    emit(&format!("{}\n{}", table.render(&Screen::stdout()), ways_in(&doors, mdns)))?;
     Ok(Exit::Done)
+}
+
+/// How this node finds others, or why it does not.
+fn ways_in(doors: &[Bootstrap], mdns: bool) -> String {
+    let mut text = format!("mDNS {}\n", if mdns { "on: peers on the LAN are found" } else { "off" });
+    for door in doors {
+        let how = match &door.error {
+            _ if door.connected => "connected".to_owned(),
+            Some(error) => format!("does not answer: {error}; failures in a row: {}", door.failures),
+            None if door.reached => "reached before, and let go while there was nothing to say".to_owned(),
+            None => "being dialled".to_owned(),
+        };
+        text += &format!("bootstrap node {}: {how}\n", door.addresses.join(", "));
+    }
+    if !doors.is_empty() && doors.iter().all(|door| door.error.is_some()) {
+        text += "No bootstrap node answers. This node keeps trying, with pauses of up to a minute; check that they run, that \
+                 their addresses are right, and that no firewall is between.\n";
+    }
+    text
 }
 
 #[cfg(test)]

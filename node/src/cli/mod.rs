@@ -11,10 +11,13 @@ mod failure;
 mod find;
 mod hire;
 mod hires;
+mod id;
 mod mcp;
 mod run;
+mod store;
 mod terminal;
 mod trial;
 mod up;
+mod verify;
 
 pub use run::main;

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Cli, Command, ConfigCommand};
 use super::failure::{Exit, Failure};
-use super::{check, demo, find, hire, hires, mcp, trial, up};
+use super::{check, demo, find, hire, hires, id, mcp, store, trial, up, verify};
 use crate::demo_agent::{self, Reading};
 
 /// The program.
@@ -67,7 +67,9 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Stop(args) => hires::stop(args).await,
         Command::Reputation(args) => find::reputation(args).await,
         Command::Peers(door) => find::peers(door).await,
-        Command::Id(door) => find::id(door).await,
+        Command::Id(args) => id::id(args).await,
+        Command::Store(command) => store::store(command),
+        Command::Verify(args) => verify::verify(&args),
         Command::Status(args) => find::status(args).await,
         Command::Config(ConfigCommand::Check { file, json }) => check::check(&file, json),
         Command::Bootstrap(_) | Command::Demo(_) | Command::DemoAgent { .. } => Ok(Exit::Done),

@@ -19,16 +19,24 @@ pub(super) async fn up(args: UpArgs) -> Result<Exit, Failure> {
     if let Some(doubt) = config.doubt() {
         tracing::warn!("{doubt}");
     }
+    let invited = !config.node.bootstrap.is_empty();
     let mut stop = Stop::listen()?;
     let running = tokio::select! {
         started = Running::start(config) => started?,
         () = stop.wanted() => return Ok(Exit::Done),
     };
     let (agent, listen) = (running.node.agent(), running.node.listen_addrs());
+    let mdns = running.node.network_stats().await.mdns;
     if json {
-        emit_json(&serde_json::json!({ "ready": true, "agent": agent, "listen": listen }))?
+        emit_json(&serde_json::json!({ "ready": true, "agent": agent, "listen": listen, "mdns": mdns }))?
     } else {
-        emit(&format!("ready: agent {agent}, listening on {}\n", listen.join(", ")))?
+        let lan = if mdns { "on" } else { "off" };
+        emit(&format!("ready: agent {agent}, listening on {}, mDNS {lan}\n", listen.join(", ")))?
+    }
+    if !invited && !mdns {
+        tracing::warn!(
+            "no bootstrap node is known (--bootstrap) and mDNS is off: others must be told this node's address"
+        );
     }
 
     tokio::select! {

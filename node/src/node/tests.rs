@@ -19,6 +19,7 @@ fn config(data_dir: &Path, listen: &str) -> NodeConfig {
         network: "test".to_owned(),
         listen: vec![listen.to_owned()],
         bootstrap: vec![],
+        mdns: false,
         peer: PeerConfig::default(),
         executors: BTreeMap::new(),
     }

@@ -216,6 +216,17 @@ impl BlobStore {
         if merkle::root(&leaves) == root.0 { Ok(leaves) } else { Err(BlobError::Mismatch("the file", root)) }
     }
 
+    /// The whole blobs held, in order.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn roots(&self) -> Result<Vec<Bytes32>, BlobError> {
+        let names = names(&self.0.dir)?;
+        let mut roots: Vec<_> = names.iter().filter_map(|name| name.strip_suffix(".blob")?.parse().ok()).collect();
+        roots.sort_unstable();
+        Ok(roots)
+    }
+
     /// Begins to fetch a blob, or goes on where a process before this one stopped.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What every store needs of a file system: errors that name their path, and directories that reach the disk.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The operating system refused something.
@@ -37,6 +37,29 @@ pub(crate) fn ensure_dir(dir: &Path) -> Result<(), DiskError> {
     }
     fs::create_dir_all(dir).at(dir)?;
     dir.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
+}
+
+/// Makes a new file, for its owner's eyes only: whole and durable if this returns well, and not there otherwise. One that is
+/// there already is never replaced.
+pub(crate) fn write_new<T, E: From<DiskError>>(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, E>,
+) -> Result<T, E> {
+    let there = || Err::<(), _>(io::Error::from(io::ErrorKind::AlreadyExists)).at(path);
+    if path.symlink_metadata().is_ok() {
+        there()?;
+    }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Temporary files are made with mode 0600.
+    let file = tempfile::Builder::new().prefix(".gigmesh-").tempfile_in(dir).at(path)?;
+    let mut out = BufWriter::new(file.as_file());
+    let written = write(&mut out)?;
+    out.flush().at(path)?;
+    drop(out);
+    file.as_file().sync_all().at(path)?;
+    file.persist_noclobber(path).map_err(|error| error.error).at(path)?;
+    sync_dir(dir)?;
+    Ok(written)
 }
 
 /// Removes a directory with all in it; one that is not there is fine.

@@ -29,7 +29,7 @@ use super::disk::{At, DiskError, ensure_dir, names, sync_dir};
 use super::traits::{BoxError, Log, LogError};
 use crate::limits::{GROUP_BYTES, MAX_EVENT, SEGMENT_BYTES};
 
-pub use self::compact::{Compacted, Keep};
+pub use self::compact::{Compacted, Importer, Keep};
 
 /// An open journal.
 #[derive(Debug)]
@@ -96,54 +96,33 @@ impl Journal {
         mut each: impl FnMut(u64, &[u8]) -> Result<(), BoxError>,
     ) -> Result<(Self, Report), LogError> {
         ensure_dir(dir)?;
-        let manifest = Manifest::read(dir)?;
-        let mut files = manifest.compacted(dir)?;
-        let compacted = files.len();
-        files.extend(segments(dir, manifest.through + 1..u64::MAX)?);
-        if files.is_empty() && manifest.generation == 0 {
-            let journal = Self::new(dir, manifest, files, Active::create(dir, 1)?, 1);
-            return Ok((journal, Report { events: 0, next: 1, cut: None }));
-        }
-
-        let (mut next, mut events) = (1, 0);
-        let mut bytes = Vec::new();
-        let mut tail = None;
-        for (index, file) in files.iter().enumerate() {
-            let last = index >= compacted && index + 1 == files.len();
-            file.read(next, &mut bytes)?;
-            let Some(salt) = Salt::of(&bytes) else {
-                // A segment's header is durable before its first entry; this one was just being created.
-                if last && (bytes.len() < HEADER || bytes == [0; HEADER]) {
-                    tail = Some((None, 0));
-                    break;
-                }
-                return Err(file.damaged(0, "it does not begin as this version writes a segment"));
-            };
-            let scan = salt.scan(&bytes, next, |sequence, event| {
-                events += 1;
-                each(sequence, event).map_err(|source| LogError::Refused { path: file.path.clone(), sequence, source })
-            })?;
-            if scan.end < bytes.len() && !(last && salt.torn(&bytes, &scan)) {
-                return Err(file.failed(&scan));
-            }
-            next = scan.next;
-            tail = last.then_some((Some(salt), scan.end));
-        }
-        let (Some((salt, end)), Some(last)) = (tail, files.pop()) else {
-            let missing = SegmentFile { first: next, path: segment_path(dir, next) };
-            return Err(missing.damaged(0, "the last segment is missing"));
+        let Walked { manifest, mut files, report, tail } = walk(dir, &mut each)?;
+        let (Some(tail), Some(last)) = (tail, files.pop()) else {
+            let journal = Self::new(dir, manifest, Vec::new(), Active::create(dir, 1)?, 1);
+            return Ok((journal, report));
         };
-
-        let (active, cut) = Active::resume(last, salt, end, bytes.len())?;
-        if let Some(cut) = &cut {
+        let active = Active::resume(last, &tail)?;
+        if let Some(cut) = &report.cut {
             tracing::warn!(
                 file = %cut.path.display(), offset = cut.offset, bytes = cut.bytes,
                 "cut off what a crash left of an uncommitted write at the end of the journal",
             );
         }
-        let journal = Self::new(dir, manifest, files, active, next);
+        let journal = Self::new(dir, manifest, files, active, report.next);
         journal.remove_leftovers()?;
-        Ok((journal, Report { events, next, cut }))
+        Ok((journal, report))
+    }
+
+    /// Reads the journal in `dir` as [`Journal::open`] does, and changes nothing: what that would cut off stays. A journal
+    /// that is not there has no events.
+    ///
+    /// # Errors
+    /// As for [`Journal::open`].
+    pub fn read(dir: &Path, mut each: impl FnMut(u64, &[u8]) -> Result<(), BoxError>) -> Result<Report, LogError> {
+        if !dir.is_dir() {
+            return Ok(Report { events: 0, next: 1, cut: None });
+        }
+        Ok(walk(dir, &mut each)?.report)
     }
 
     fn new(dir: &Path, manifest: Manifest, closed: Vec<SegmentFile>, active: Active, next: u64) -> Self {
@@ -212,6 +191,79 @@ impl Log for Journal {
     }
 }
 
+/// What a journal's files hold.
+struct Walked {
+    manifest: Manifest,
+    /// All of them, oldest first.
+    files: Vec<SegmentFile>,
+    report: Report,
+    /// How the last one ends; a journal that is just being created has none.
+    tail: Option<Tail>,
+}
+
+/// How a segment ends.
+struct Tail {
+    /// Absent if its header was not written whole.
+    salt: Option<Salt>,
+    /// After its last whole entry.
+    end: usize,
+    /// Its length on disk.
+    length: usize,
+}
+
+/// Hands every event to `each` in order, and finds out how the journal ends. Changes nothing.
+fn walk(dir: &Path, each: &mut dyn FnMut(u64, &[u8]) -> Result<(), BoxError>) -> Result<Walked, LogError> {
+    let manifest = Manifest::read(dir)?;
+    let mut files = manifest.compacted(dir)?;
+    let compacted = files.len();
+    files.extend(segments(dir, manifest.through + 1..u64::MAX)?);
+    if files.is_empty() && manifest.generation == 0 {
+        return Ok(Walked { manifest, files, report: Report { events: 0, next: 1, cut: None }, tail: None });
+    }
+    let (mut next, mut events) = (1, 0);
+    let mut bytes = Vec::new();
+    let mut tail = None;
+    for (index, file) in files.iter().enumerate() {
+        let last = index >= compacted && index + 1 == files.len();
+        file.read(next, &mut bytes)?;
+        let Some(salt) = Salt::of(&bytes) else {
+            // A segment's header is durable before its first entry; this one was just being created.
+            if last && (bytes.len() < HEADER || bytes == [0; HEADER]) {
+                tail = Some(Tail { salt: None, end: 0, length: bytes.len() });
+                break;
+            }
+            return Err(file.damaged(0, "it does not begin as this version writes a segment"));
+        };
+        let scan = salt.scan(&bytes, next, |sequence, event| {
+            events += 1;
+            each(sequence, event).map_err(|source| LogError::Refused { path: file.path.clone(), sequence, source })
+        })?;
+        if scan.end < bytes.len() && !(last && salt.torn(&bytes, &scan)) {
+            return Err(file.failed(&scan));
+        }
+        next = scan.next;
+        tail = last.then_some(Tail { salt: Some(salt), end: scan.end, length: bytes.len() });
+    }
+    let (Some(end), Some(last)) = (&tail, files.last()) else {
+        let missing = SegmentFile { first: next, path: segment_path(dir, next) };
+        return Err(missing.damaged(0, "the last segment is missing"));
+    };
+    let cut = end.cut(&last.path);
+    Ok(Walked { manifest, files, report: Report { events, next, cut }, tail })
+}
+
+impl Tail {
+    /// Where entries end, or will: after the header, should that have to be written first.
+    fn offset(&self) -> usize {
+        if self.salt.is_some() { self.end } else { HEADER }
+    }
+
+    fn cut(&self, path: &Path) -> Option<Cut> {
+        let bytes = self.length.saturating_sub(self.offset()) as u64;
+        (bytes > 0).then(|| Cut { path: path.to_owned(), offset: self.offset() as u64, bytes })
+    }
+}
+
 impl Active {
     fn create(dir: &Path, first: u64) -> Result<Self, DiskError> {
         let path = segment_path(dir, first);
@@ -225,31 +277,24 @@ impl Active {
         Ok(Self { segment: SegmentFile { first, path }, file, salt, length: HEADER })
     }
 
-    /// Continues a segment after its last whole entry, `end`; what lies behind is cut off.
-    fn resume(
-        segment: SegmentFile,
-        salt: Option<Salt>,
-        end: usize,
-        length: usize,
-    ) -> Result<(Self, Option<Cut>), DiskError> {
+    /// Continues a segment after its last whole entry; what lies behind is cut off.
+    fn resume(segment: SegmentFile, tail: &Tail) -> Result<Self, DiskError> {
         let path = &segment.path;
         let mut file = OpenOptions::new().append(true).open(path).at(path)?;
-        if end < length {
-            file.set_len(end as u64).at(path)?;
+        if tail.end < tail.length {
+            file.set_len(tail.end as u64).at(path)?;
         }
-        let (salt, end) = match salt {
-            Some(salt) => (salt, end),
+        let salt = match tail.salt {
+            Some(salt) => salt,
             None => {
                 let salt = Salt::random().at(path)?;
                 file.write_all(&salt.header()).at(path)?;
-                (salt, HEADER)
+                salt
             }
         };
         // Also without a cut: after a kill the last group may be in the page cache only, and it is acted upon from now.
         file.sync_all().at(path)?;
-        let bytes = length.saturating_sub(end) as u64;
-        let cut = (bytes > 0).then(|| Cut { path: path.clone(), offset: end as u64, bytes });
-        Ok((Self { segment, file, salt, length: end }, cut))
+        Ok(Self { segment, file, salt, length: tail.offset() })
     }
 }
 

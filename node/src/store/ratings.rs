@@ -66,25 +66,34 @@ impl SledRatings {
     /// # Errors
     /// A database in use, or a disk that refuses. A broken database is no error: see [`Opened::set_aside`].
     pub fn open(dir: &Path) -> Result<Opened, RatingsError> {
+        match Self::wait_open(dir) {
+            Ok(ratings) => Ok(Opened { ratings, set_aside: None }),
+            Err(Failure::Broken(why)) => {
+                let aside = set_aside(dir)?;
+                tracing::warn!(
+                    database = %dir.display(), kept_as = %aside.display(), why,
+                    "the ratings database could not be read; it is set aside and a new one is begun",
+                );
+                Ok(Opened { ratings: Self::open_whole(dir)?, set_aside: Some(aside) })
+            }
+            Err(failure) => Err(failure.into_error(dir)),
+        }
+    }
+
+    /// Opens the database in `dir` as it is, or creates one; a broken one is an error.
+    ///
+    /// # Errors
+    /// A database in use, a disk that refuses, or [`RatingsError::Store`] for one that is broken.
+    pub fn open_whole(dir: &Path) -> Result<Self, RatingsError> {
+        Self::wait_open(dir).map_err(|failure| failure.into_error(dir))
+    }
+
+    fn wait_open(dir: &Path) -> Result<Self, Failure> {
         let deadline = Instant::now() + RATINGS_LOCK_WAIT;
-        let mut set_aside = None;
         loop {
             match Self::try_open(dir) {
-                Ok(ratings) => return Ok(Opened { ratings, set_aside }),
                 Err(Failure::Locked) if Instant::now() < deadline => thread::sleep(LOCK_RETRY),
-                Err(Failure::Locked) => return Err(RatingsError::Locked(dir.to_owned())),
-                Err(Failure::Environment(error)) => return Err(error),
-                Err(Failure::Broken(why)) if set_aside.is_none() => {
-                    let aside = unused_name(dir);
-                    tracing::warn!(
-                        database = %dir.display(), kept_as = %aside.display(), why,
-                        "the ratings database could not be read; it is set aside and a new one is begun",
-                    );
-                    fs::rename(dir, &aside).at(dir)?;
-                    dir.parent().map_or(Ok(()), sync_dir)?;
-                    set_aside = Some(aside);
-                }
-                Err(Failure::Broken(why)) => return Err(RatingsError::Store(why)),
+                opened => return opened,
             }
         }
     }
@@ -148,6 +157,17 @@ fn verify(db: &sled::Db, existed: bool) -> Result<u64, Failure> {
 
 fn rating_key(id: &[u8]) -> Vec<u8> {
     [&[RATING], id].concat()
+}
+
+/// Moves the database in `dir` out of the way, and says where to.
+///
+/// # Errors
+/// A disk that refuses.
+pub fn set_aside(dir: &Path) -> Result<PathBuf, DiskError> {
+    let aside = unused_name(dir);
+    fs::rename(dir, &aside).at(dir)?;
+    dir.parent().map_or(Ok(()), sync_dir)?;
+    Ok(aside)
 }
 
 fn unused_name(dir: &Path) -> PathBuf {
@@ -214,6 +234,16 @@ impl Ratings for SledRatings {
 impl From<sled::Error> for RatingsError {
     fn from(error: sled::Error) -> Self {
         Self::Store(error.to_string())
+    }
+}
+
+impl Failure {
+    fn into_error(self, dir: &Path) -> RatingsError {
+        match self {
+            Self::Locked => RatingsError::Locked(dir.to_owned()),
+            Self::Environment(error) => error,
+            Self::Broken(why) => RatingsError::Store(why),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod demo;
 mod hire;
 mod kill;
+mod lan;
 mod network;
 mod refusal;
 mod stop;

@@ -87,3 +87,33 @@ fn those_who_came_through_different_doors_find_each_other() {
     assert_eq!(output.code, Some(0), "{output:?}");
     accepted(&worker, &worker.first_hire());
 }
+
+#[test]
+fn a_door_that_does_not_answer_is_named_with_what_to_do_and_its_answer_at_last_is_told() {
+    let mut market = Market::create(&[]);
+    let door = market.bootstrap.address.clone();
+    market.bootstrap.stop();
+    market.requester.stop();
+    market.requester.restart();
+    let log = wait_until("a warning", SOON, || Some(market.requester.log()).filter(|log| log.contains("WARN")));
+    let warning = log.lines().find(|line| line.contains("WARN")).unwrap();
+    for said in ["no bootstrap node answers", &door, "Connection refused", "again", "check that it runs"] {
+        assert!(warning.contains(said), "{said:?} is not said: {log}");
+    }
+    assert!(!log.contains("libp2p"), "libraries speak for themselves: {log}");
+    let bootstrap = |node: &Node| node.ask(&["status"])["bootstrap"][0].clone();
+    let told = bootstrap(&market.requester);
+    assert_eq!(
+        (&told["addresses"], &told["connected"], &told["reached"]),
+        (&json!([door]), &json!(false), &json!(false))
+    );
+    assert!(told["failures"].as_u64().unwrap() >= 1 && told["error"].as_str().unwrap().contains("refused"), "{told}");
+    let status = market.requester.cli(&["status"]).stdout;
+    assert!(status.contains("No bootstrap node answers") && status.contains(&door), "{status}");
+
+    market.bootstrap.restart();
+    wait_until("the door to be open", SOON, || (bootstrap(&market.requester)["connected"] == true).then_some(()));
+    assert!(market.requester.log().contains("bootstrap node reached"), "{}", market.requester.log());
+    let status = market.requester.cli(&["status"]).stdout;
+    assert!(status.contains(&format!("{door}: connected")) && !status.contains("No bootstrap"), "{status}");
+}

@@ -150,9 +150,9 @@ impl Driver {
             return;
         }
         tracing::warn!(
-            "{} bootstrap node answers: {}: {why}; tried {}, and again with pauses of up to a minute; check that it runs, that \
-             the address is right, and that no firewall is between",
-            if failure.others { "a known" } else { "no" },
+            "{}: {}: {why}; tried {}, and again with pauses of up to a minute; check that it runs, that the address is right, \
+             and that no firewall is between",
+            if failure.others { "a bootstrap node does not answer" } else { "no bootstrap node answers" },
             failure.addresses.join(", "),
             if failure.times == 1 { "once".to_owned() } else { format!("{} times", failure.times) },
         );

@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 
 use super::segment::{ENTRY_HEAD, HEADER, SKIP, Salt};
 use super::{Journal, SegmentFile, segment_path, segments};
-use crate::limits::SEGMENT_BYTES;
+use crate::limits::{MAX_EVENT, SEGMENT_BYTES};
 use crate::store::disk::{At, DiskError, ensure_dir, names, remove_dir, sync_dir};
-use crate::store::traits::{Log, LogError};
+use crate::store::traits::{BoxError, Log, LogError};
 
 /// What becomes of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,27 +120,27 @@ impl Journal {
         Ok(done)
     }
 
-    /// Hands every archived event to `each`, oldest compaction first, with its number in the archive.
+    /// [`read_archive`] of this journal.
     ///
     /// # Errors
     /// A file of the archive that is missing or damaged.
     pub fn read_archive(&self, mut each: impl FnMut(u64, &[u8])) -> Result<(), LogError> {
-        if self.manifest.archived == 1 {
-            return Ok(());
-        }
-        let dir = archive_dir(&self.dir);
-        let (mut next, mut bytes) = (1, Vec::new());
-        for segment in segments(&dir, 1..self.manifest.archived)? {
-            next = segment.replay(next, &mut bytes, |number, event| {
-                each(number, event);
-                Ok(())
-            })?;
-        }
-        if next != self.manifest.archived {
-            let missing = SegmentFile { first: next, path: segment_path(&dir, next) };
-            return Err(missing.damaged(0, "this part of the archive is missing"));
-        }
-        Ok(())
+        read_archive(&self.dir, self.manifest, &mut |number, event| {
+            each(number, event);
+            Ok(())
+        })
+    }
+
+    /// Hands every archived event of the journal in `dir` to `each`, oldest compaction first, with its number in the
+    /// archive. Changes nothing.
+    ///
+    /// # Errors
+    /// A file of the archive that is missing or damaged, and whatever `each` answers.
+    pub fn read_archive_in(
+        dir: &Path,
+        mut each: impl FnMut(u64, &[u8]) -> Result<(), BoxError>,
+    ) -> Result<(), LogError> {
+        read_archive(dir, Manifest::read(dir)?, &mut each)
     }
 
     /// Removes what the manifest does not name: the old generation, or one that was never finished.
@@ -157,6 +157,120 @@ impl Journal {
             stale.extend(segments(&archive, archived..u64::MAX)?);
         }
         stale.iter().try_for_each(|segment| fs::remove_file(&segment.path).at(&segment.path))
+    }
+}
+
+fn read_archive(
+    journal: &Path,
+    manifest: Manifest,
+    each: &mut dyn FnMut(u64, &[u8]) -> Result<(), BoxError>,
+) -> Result<(), LogError> {
+    if manifest.archived == 1 {
+        return Ok(());
+    }
+    let dir = archive_dir(journal);
+    let (mut next, mut bytes) = (1, Vec::new());
+    for segment in segments(&dir, 1..manifest.archived)? {
+        next = segment.replay(next, &mut bytes, |sequence, event| {
+            each(sequence, event).map_err(|source| LogError::Refused { path: segment.path.clone(), sequence, source })
+        })?;
+    }
+    if next != manifest.archived {
+        let missing = SegmentFile { first: next, path: segment_path(&dir, next) };
+        return Err(missing.damaged(0, "this part of the archive is missing"));
+    }
+    Ok(())
+}
+
+/// Writes a journal that was exported: the archived events, then the live ones, renumbered. It is there, whole, after
+/// [`Importer::finish`] and not before.
+#[derive(Debug)]
+pub struct Importer {
+    dir: PathBuf,
+    new: PathBuf,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Archive(Writer),
+    Live(Journal),
+}
+
+impl Importer {
+    /// For a journal in `dir`, where none may be.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn new(dir: &Path) -> Result<Self, LogError> {
+        let new = dir.with_extension("import");
+        // What an import before this one left when it fell.
+        remove_dir(&new)?;
+        ensure_dir(&new)?;
+        let archive = archive_dir(&new);
+        ensure_dir(&archive)?;
+        Ok(Self { dir: dir.to_owned(), stage: Stage::Archive(Writer::new(&archive, 1)?), new })
+    }
+
+    /// Adds an archived event.
+    ///
+    /// # Errors
+    /// A disk that refuses; an event of a wrong size.
+    ///
+    /// # Panics
+    /// After the first live one.
+    pub fn archived(&mut self, event: &[u8]) -> Result<(), LogError> {
+        match &mut self.stage {
+            Stage::Archive(_) if event.is_empty() || event.len() > MAX_EVENT => Err(LogError::EventSize(event.len())),
+            Stage::Archive(archive) => Ok(archive.push(archive.next, event, &mut |_| Ok(()))?),
+            Stage::Live(_) => unreachable!("the caller keeps the order"),
+        }
+    }
+
+    /// Adds a live event.
+    ///
+    /// # Errors
+    /// As for [`Log::append`].
+    pub fn live(&mut self, event: &[u8]) -> Result<(), LogError> {
+        self.journal()?.append(event).map(drop)
+    }
+
+    /// Makes all of it durable and gives it its name.
+    ///
+    /// # Errors
+    /// A disk that refuses; a journal that is there already. Then that one is as it was.
+    pub fn finish(mut self) -> Result<(), LogError> {
+        self.journal()?.commit()?;
+        sync_dir(&self.new)?;
+        // An empty directory may be replaced; the system refuses any other.
+        fs::rename(&self.new, &self.dir).at(&self.dir)?;
+        Ok(self.dir.parent().map_or(Ok(()), sync_dir)?)
+    }
+
+    /// The live part; the archive ends where it begins.
+    fn journal(&mut self) -> Result<&mut Journal, LogError> {
+        if let Stage::Archive(archive) = &mut self.stage {
+            let archived = archive.next;
+            archive.close(&mut |_| Ok(()))?;
+            sync_dir(&archive.dir)?;
+            if archived > 1 {
+                Manifest { archived, ..Manifest::NONE }.replace(&self.new, &mut |_| Ok(()))?;
+            }
+            self.stage = Stage::Live(Journal::open(&self.new, |_, _| Ok(()))?.0);
+        }
+        match &mut self.stage {
+            Stage::Live(journal) => Ok(journal),
+            Stage::Archive(_) => unreachable!("it was made live above"),
+        }
+    }
+}
+
+impl Drop for Importer {
+    fn drop(&mut self) {
+        // Only what was not finished is still there.
+        if let Err(error) = remove_dir(&self.new) {
+            tracing::warn!(%error, "what an import left cannot be removed");
+        }
     }
 }
 
@@ -212,6 +326,7 @@ impl Manifest {
 }
 
 /// Writes events into segment files that nobody reads yet.
+#[derive(Debug)]
 struct Writer {
     dir: PathBuf,
     salt: Salt,

@@ -357,3 +357,70 @@ fn a_damaged_manifest_is_an_error() {
     }
     open(dir.path()).unwrap();
 }
+
+#[test]
+fn reading_changes_nothing_and_finds_what_opening_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = written(dir.path(), &[vec![b"one".to_vec()], vec![b"two".to_vec()]]);
+    let torn = [&fs::read(&path).unwrap()[..], &[7; 9]].concat();
+    fs::write(&path, &torn).unwrap();
+    let read = |dir: &Path| {
+        let mut events = Vec::new();
+        Journal::read(dir, |_, event| {
+            events.push(event.to_owned());
+            Ok(())
+        })
+        .map(|report| (report, events))
+    };
+    let (report, events) = read(dir.path()).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), torn);
+    let (_, opened, same) = open(dir.path()).unwrap();
+    assert_eq!((report, events), (same, bodies(opened)));
+    assert_eq!(read(dir.path()).unwrap().0.cut, None, "opening cut it");
+    let missing = dir.path().join("nowhere");
+    assert_eq!(read(&missing).unwrap().0.events, 0);
+    assert!(!missing.exists());
+}
+
+#[test]
+fn an_imported_journal_is_there_whole_or_not_at_all() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("journal");
+    let fill = |importer: &mut Importer| {
+        (1..=3).for_each(|n| importer.archived(format!("old {n}").as_bytes()).unwrap());
+        (1..=4).for_each(|n| importer.live(format!("{n}").as_bytes()).unwrap());
+    };
+    let mut dropped = Importer::new(&dir).unwrap();
+    fill(&mut dropped);
+    drop(dropped);
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0, "one that is given up leaves nothing");
+    let mut importer = Importer::new(&dir).unwrap();
+    fill(&mut importer);
+    importer.finish().unwrap();
+    let mut archived = Vec::new();
+    Journal::read_archive_in(&dir, |number, event| {
+        archived.push((number, event.to_owned()));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(archived, [(1, b"old 1".to_vec()), (2, b"old 2".to_vec()), (3, b"old 3".to_vec())]);
+    let (mut journal, events, report) = open(&dir).unwrap();
+    assert_eq!(bodies(events), [b"1", b"2", b"3", b"4"]);
+    assert_eq!(report.next, 5);
+    // It goes on as any other: compaction adds to its archive.
+    journal.append(b"5").unwrap();
+    journal.commit().unwrap();
+    journal.rotate().unwrap();
+    journal.compact(|event| if number(event) < 3 { Keep::Archive } else { Keep::Live }).unwrap();
+    drop(journal);
+    let (journal, events, _) = open(&dir).unwrap();
+    assert_eq!(bodies(events), [b"3", b"4", b"5"]);
+    let mut archived = 0;
+    journal.read_archive(|number, _| archived = number).unwrap();
+    assert_eq!(archived, 5);
+    drop(journal);
+    let mut second = Importer::new(&dir).unwrap();
+    second.live(b"other").unwrap();
+    assert!(second.finish().is_err(), "no journal is ever replaced");
+    assert_eq!(bodies(open(&dir).unwrap().1), [b"3", b"4", b"5"]);
+}
