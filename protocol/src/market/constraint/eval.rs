@@ -23,11 +23,13 @@ impl Expr {
 
     pub(super) fn explain(&self, stated: &Properties) -> Match {
         let answer = self.holds(stated);
+        if answer == Some(true) {
+            return Match::Yes;
+        }
         let mut terms = Vec::new();
         self.decisive(answer, true, stated, &mut terms);
         match answer {
-            Some(true) => Match::Yes,
-            Some(false) => Match::No(terms.iter().map(|term| term.reason(stated)).collect()),
+            Some(_) => Match::No(terms.iter().map(|term| term.reason(stated)).collect()),
             None => {
                 let mut missing: Vec<Key> = Vec::new();
                 for term in terms {

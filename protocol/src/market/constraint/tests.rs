@@ -205,6 +205,7 @@ fn an_error_points_at_its_column_and_says_what_to_do() {
         ("5 < cores", 1, "a property comes first"),
         ("\"eu\" = region", 1, "a property comes first"),
         ("exists(gpu)", 7, "`exists gpu`"),
+        ("exists (gpu)", 8, "`exists gpu`"),
         ("gpu", 4, operators),
         ("gpu and cores = 8", 5, operators),
         ("(gpu)", 5, operators),
