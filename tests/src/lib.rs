@@ -9,6 +9,8 @@
 //!              Process    Process          Process -- agent      process.rs, agent.rs
 //! ```
 //!
+//! A [`hostile::Hostile`] peer lives in the test program itself and attacks the processes over the network.
+//!
 //! Rules: there is no sleeping but in [`wait_until`]; a port is taken by the process that listens on it, not before
 //! (except where the test is about a known port); nothing outside the market's own temporary directory is written. What
 //! must never happen: a process that outlives its test, a test that waits without an end.
@@ -22,6 +24,7 @@
 mod agent;
 mod binary;
 mod files;
+pub mod hostile;
 mod lan;
 mod market;
 mod node;

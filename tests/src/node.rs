@@ -1,5 +1,6 @@
 //! Nodes and doors as a test holds them: started, stopped, killed, started again on the same data.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -199,6 +200,24 @@ impl Node {
         let output = self.cli(&[args, &["--json"]].concat());
         assert_eq!(output.code, Some(0), "{} {args:?}: {output:?}", self.name);
         output.json()
+    }
+
+    /// What it has counted, by name and labels.
+    pub fn metrics(&self) -> BTreeMap<String, u64> {
+        let output = self.cli(&["status", "--metrics"]);
+        assert_eq!(output.code, Some(0), "{output:?}");
+        let lines = output.stdout.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' '));
+        let read = |line: Option<(&str, &str)>| Some((line?.0.to_owned(), line?.1.parse().ok()?));
+        lines.map(|line| read(line).expect("a metric has a name and a number")).collect()
+    }
+
+    /// The memory its process has in use, in bytes.
+    pub fn resident(&self) -> u64 {
+        let id = self.process.as_ref().expect("it is running").id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("a running process has a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).expect("a process has memory");
+        kib.parse::<u64>().expect("it is counted") * 1024
     }
 
     /// Posts a task, to one worker if `to` names it, and returns the offer's id.

@@ -4,6 +4,7 @@
 
 mod demo;
 mod hire;
+mod hostile;
 mod kill;
 mod lan;
 mod network;
