@@ -78,6 +78,7 @@ impl TrialError {
 /// Hires the worker of `config` for the task and follows it to its end. Everything is written below `dir`, which the
 /// caller removes; the agent's own directory stays there if `keep`. `heard` is told what happens, by whose account. When
 /// this returns nothing is at work, also if `stop` completed before the end.
+///
 /// # Errors
 /// See [`TrialError`]. A task that is not claimed, or not well done, is no error.
 pub async fn run(

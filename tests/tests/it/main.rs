@@ -11,3 +11,4 @@ mod network;
 mod refusal;
 mod stop;
 mod tasks;
+mod trial;

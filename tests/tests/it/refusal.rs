@@ -76,6 +76,7 @@ fn every_mistake_in_a_configuration_has_its_place_and_nothing_is_written() {
         ("1 USD per task", "one dollar", ":8:9", ""),
         ("\"30s\"", "\"soon\"", ":9:10", ""),
         ("[\"true\"]", "[]", ":11:11", "a program and its arguments"),
+        ("[\"true\"]", "[\"no-such-program\"]", ":11:11", "is not on PATH"),
         ("[agent]", "[agent", ":1:", ""),
         ("[agent]\nname = \"desk\"\nversion = \"1\"\n", "", ":3:1", "[agent]"),
     ];
