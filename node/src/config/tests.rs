@@ -92,6 +92,13 @@ fn a_flag_beats_the_file_and_the_file_beats_the_default() {
 }
 
 #[test]
+fn a_node_looks_for_peers_on_the_lan_unless_file_or_flag_say_otherwise() {
+    let mdns = |text: &str, no_mdns| load_text(text, Overrides { no_mdns, ..Overrides::default() }).unwrap().node.mdns;
+    let silent = GOOD.replacen("[node]\n", "[node]\nmdns = false\n", 1);
+    assert_eq!((mdns(GOOD, false), mdns(GOOD, true), mdns(&silent, false)), (true, false, false));
+}
+
+#[test]
 fn every_mistake_is_told_with_its_place_and_what_to_do() {
     let id = "ab".repeat(32);
     let cases = [

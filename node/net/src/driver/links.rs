@@ -368,7 +368,7 @@ fn reason(error: &DialError) -> String {
 
 /// What is at the bottom of an error.
 fn root(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), root)
+    error.source().map_or_else(|| error.to_string().trim_end_matches('.').to_owned(), root)
 }
 
 /// What a peer calls itself may be anything: a bounded number of printable ASCII characters is kept.
