@@ -129,6 +129,11 @@ impl Directory {
         self.manifests.get(agent)
     }
 
+    /// Whether an agent takes part in the market as far as we know: it has a manifest or an offer here.
+    pub fn has(&self, agent: &AgentId) -> bool {
+        self.manifests.has(agent) || self.offers.has(agent)
+    }
+
     /// Addresses of an agent, best first; none if it is not known how to reach it.
     pub fn contact_of(&self, agent: &AgentId, now: Timestamp) -> Vec<String> {
         let live = self.contacts.get(agent).filter(|contact| contact.expires > now);

@@ -127,6 +127,11 @@ impl<T: Soft> Shelf<T> {
         self.leaving.values().skip_while(move |record| record.expires() <= now)
     }
 
+    /// Whether anything of this issuer is held.
+    pub fn has(&self, issuer: &AgentId) -> bool {
+        self.held.range((*issuer, ONLY)..=(*issuer, LAST)).next().is_some()
+    }
+
     pub fn len(&self) -> usize {
         self.held.len()
     }

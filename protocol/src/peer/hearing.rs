@@ -23,7 +23,7 @@ impl Peer {
         let inserted = match record {
             Record::Manifest(manifest) => {
                 let who = manifest.issuer();
-                let known = self.directory.manifest_of(&who).is_some();
+                let known = self.directory.has(&who);
                 let inserted = self.directory.insert_manifest(now, manifest);
                 if inserted == Insert::New {
                     if !known {
@@ -34,8 +34,12 @@ impl Peer {
                 inserted
             }
             Record::Offer(offer) => {
+                let known = self.directory.has(&offer.issuer());
                 let inserted = self.directory.insert_offer(now, offer.clone());
                 if inserted == Insert::New {
+                    if !known {
+                        self.on_newcomer(from, offer.issuer());
+                    }
                     self.consider(now, &offer, out);
                 }
                 inserted

@@ -96,7 +96,7 @@ impl Peer {
     /// Whether ratings of `subject` are worth keeping.
     fn interests(&self, subject: &AgentId) -> bool {
         *subject == self.agent()
-            || self.directory.manifest_of(subject).is_some()
+            || self.directory.has(subject)
             || self.hires.values().any(|hire| hire.other() == *subject)
     }
 

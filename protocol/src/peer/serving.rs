@@ -143,7 +143,11 @@ impl Peer {
         let price = &serving.entry.price;
         let dear = offer.max.as_ref().filter(|max| price.compare(max).is_none_or(std::cmp::Ordering::is_gt));
         let meets = |constraint: &Option<Constraint>, properties: &Properties| {
-            constraint.as_ref().map_or(Match::Yes, |constraint| constraint.evaluate(properties))
+            // The reasons are made up only where there is something to explain.
+            match constraint {
+                Some(constraint) if constraint.holds(properties) != Some(true) => constraint.evaluate(properties),
+                _ => Match::Yes,
+            }
         };
         let theirs = meets(&offer.constraint, &serving.entry.properties);
         let ours = meets(&serving.entry.constraint, &offer.properties);

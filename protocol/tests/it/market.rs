@@ -373,11 +373,15 @@ fn a_third_peer_that_knows_the_subject_has_the_rating_within_five_seconds() {
     assert_eq!(ratings_of(&world, third, hired), 0);
     world.drive(Millis::secs(5));
     assert_eq!(ratings_of(&world, third, hired), 1, "of the worker");
-    assert_eq!(ratings_of(&world, third, 0), 0, "the requester is not in the directory: nobody asked");
+    assert_eq!(ratings_of(&world, third, 0), 0, "a requester that offers nothing to all is in no directory");
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::secs(20));
+    assert_eq!(ratings_of(&world, third, 0), 2, "now it is, and what was said before is asked for");
     // Whoever comes later asks when it hears of the subject.
     let late = world.add(Config { name: "late".into(), version: "1".into(), ..Config::default() });
     world.drive(Millis::mins(31));
-    assert_eq!(ratings_of(&world, late, hired), 1);
+    assert_eq!(ratings_of(&world, late, hired), 2);
 }
 
 #[test]
