@@ -58,7 +58,7 @@ impl Hostile {
             let answer = match request {
                 Request::Parcel(items) => Response::Replies(List::fit(items.iter().map(|_| Reply::Kept))),
                 Request::Page { .. } => Response::Page { next: None, records: List::default() },
-                Request::Leaves { .. } | Request::Chunk { .. } => Response::No(Text::fit("no")),
+                _ => Response::No(Text::fit("no")),
             };
             Some(answer.encode())
         })
@@ -215,6 +215,7 @@ pub fn manifest(skill: &str) -> Manifest {
         price: "0.02 USD per task".parse().expect("a price"),
         expect: Millis::secs(5),
         output: None,
+        constraint: None,
         properties: Default::default(),
     };
     Manifest {
@@ -246,6 +247,7 @@ pub fn offer(skill: &str) -> Offer {
         slots: 1,
         constraint: None,
         checks: Default::default(),
+        properties: Default::default(),
         review: Millis::mins(1),
         expires: at + Millis::mins(5),
         summary: Text::fit("hostile"),
