@@ -108,7 +108,7 @@ pub async fn run(
         task.inputs.push(BriefInput { blob: BlobRef { root: kept.root, size: kept.size }, name, media });
     }
     // There is one worker, and nobody to ask.
-    (task.slots, task.review_by) = (1, Review::Auto);
+    (task.slots, task.review_by, task.rating_by) = (1, Review::Auto, Review::Auto);
 
     let (alive, dead) = mpsc::channel(1);
     let executors = config.node.executors.clone();
@@ -116,7 +116,7 @@ pub async fn run(
     let bench = Arc::new(bench);
     let shopper = PeerConfig { name: "trial".to_owned(), version: "1".to_owned(), ..PeerConfig::default() };
     // Whom it serves is told beforehand; the key that hires it here is nobody's.
-    let server = PeerConfig { from: From::Anyone, ..config.node.peer.clone() };
+    let server = PeerConfig { from: From::Anyone, rating_by: Review::Auto, ..config.node.peer.clone() };
     let market = Market::open(&bench, shopper, server, dead)?;
     drop(bench);
     let tried = async {

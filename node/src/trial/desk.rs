@@ -118,7 +118,7 @@ impl Desk {
         Self { bench, side, me, mine, other, theirs, waiting: BTreeMap::new(), next: 0, agents: BTreeMap::new() }
     }
 
-    /// Runs a task until it is done or the trial stops; then it is dropped where it waits, and its agent is killed.
+    /// Runs a task until it is done or the trial stops; then it is dropped where it waits.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let (bench, mine) = (Arc::clone(&self.bench), self.mine.clone());
         self.bench.runtime.spawn(async move {
@@ -183,24 +183,28 @@ impl Desk {
         let (stop, stopped) = oneshot::channel();
         self.agents.insert(job.hire, stop);
         let (bench, mine) = (Arc::clone(&self.bench), self.mine.clone());
-        self.spawn(async move {
+        // Not dropped when the trial stops but told, so that its directory is gone when it has ended.
+        self.bench.runtime.spawn(async move {
             let (hire, attempt) = (job.hire, job.attempt);
-            let result = produce(&bench, job, stopped).await.map_err(|error| error.to_string());
+            let stop = async {
+                tokio::select! {
+                    // Nothing is ever sent; this completes when the sender is dropped.
+                    _ = stopped => {}
+                    () = mine.stopped() => {}
+                }
+            };
+            let result = produce(&bench, job, stop).await.map_err(|error| error.to_string());
             mine.deliver(Input::Worked { hire, attempt, result }).await;
         });
     }
 }
 
 /// Runs the agent as a node does, and notes how that went.
-async fn produce(bench: &Bench, job: WorkJob, stop: oneshot::Receiver<Never>) -> Result<BlobRef, RunError> {
+async fn produce(bench: &Bench, job: WorkJob, stop: impl Future<Output = ()>) -> Result<BlobRef, RunError> {
     let mut job = plan(&bench.blobs, &bench.executors, job)?;
     job.keep_dir = bench.keep;
     let (command, began) = (job.resolved().unwrap_or_else(|_| job.command.clone()), Instant::now());
-    let ended = command::run(&bench.work_dir, job, async {
-        // Nothing is ever sent; this completes when the sender is dropped.
-        let _ = stop.await;
-    })
-    .await;
+    let ended = command::run(&bench.work_dir, job, stop).await;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let failed = ended.as_ref().err().map(ToString::to_string);
     let stderr = ended.as_ref().map_or_else(|_| String::new(), |output| quote::tail(&output.stderr, STDERR_QUOTE));

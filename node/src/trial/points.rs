@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use gigmesh_protocol::market::SkillEntry;
 use gigmesh_protocol::market::checks::Sealed;
-use gigmesh_protocol::market::constraint::Match;
+use gigmesh_protocol::market::constraint::{Constraint, Match, Properties};
 use gigmesh_protocol::peer::io::{Config, From, Review, Task};
 use serde::Serialize;
 
@@ -45,6 +45,9 @@ pub(super) fn of(worker: &Config, task: &Task) -> Vec<Point> {
     if let Some(entry) = entry {
         points.push(point("price", price(task, entry)));
         points.push(point("where", constraint(task, entry)));
+        if let Some(theirs) = &entry.constraint {
+            points.push(point("the worker's where", demanded(theirs, &task.properties, "task")));
+        }
         points.push(point("time", time(task, entry)));
     }
     points.push(point("checks", checks(task)));
@@ -52,6 +55,10 @@ pub(super) fn of(worker: &Config, task: &Task) -> Vec<Point> {
     if task.review_by == Review::Person {
         let says = "review = \"person\": on the market a person judges the delivery; here the checks do";
         points.push(point("review", (Mark::Note, says.to_owned())));
+    }
+    if [task.rating_by, worker.rating_by].contains(&Review::Person) {
+        let says = "rating = \"person\": on the market a person may rate; here the ratings are those derived";
+        points.push(point("rating", (Mark::Note, says.to_owned())));
     }
     points
 }
@@ -79,12 +86,18 @@ fn price(task: &Task, entry: &SkillEntry) -> (Mark, String) {
 
 fn constraint(task: &Task, entry: &SkillEntry) -> (Mark, String) {
     let Some(constraint) = &task.constraint else { return (Mark::Yes, "the task demands nothing".to_owned()) };
-    match constraint.evaluate(&entry.properties) {
+    demanded(constraint, &entry.properties, "worker")
+}
+
+/// What one side's constraint says to what the other, `whose`, says of itself.
+fn demanded(constraint: &Constraint, properties: &Properties, whose: &str) -> (Mark, String) {
+    match constraint.evaluate(properties) {
         Match::Yes => (Mark::Yes, format!("{constraint} holds")),
         Match::No(reasons) => (Mark::No, reasons.join("; ")),
         Match::Unknown(missing) => {
             let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
-            let says = format!("{constraint}: not said by the worker: {}; say it in `properties`", missing.join(", "));
+            let says =
+                format!("{constraint}: not said by the {whose}: {}; say it in its `properties`", missing.join(", "));
             (Mark::Unknown, says)
         }
     }

@@ -53,10 +53,16 @@ pub async fn run(work_dir: &Path, job: Job, cancel: impl Future<Output = ()>) ->
         }
     });
 
-    // A dropped preparation goes on until it is done, and then removes its directory itself.
+    // A dropped preparation goes on until it is done, and then removes its directory itself: one that is not wanted any
+    // more is waited for.
+    let mut preparing =
+        std::pin::pin!(blocking(move || Prepared::new(&work_dir, &job).map(|prepared| (job, prepared))));
     let (job, prepared) = select! {
-        prepared = blocking(move || Prepared::new(&work_dir, &job).map(|prepared| (job, prepared))) => prepared??,
-        why = &mut stop => return Err(why),
+        prepared = &mut preparing => prepared??,
+        why = &mut stop => {
+            drop(preparing.await);
+            return Err(why);
+        }
     };
     let mut running = Running::start(&job, prepared)?;
     let mut said = Said::default();
