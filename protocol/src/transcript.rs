@@ -144,18 +144,26 @@ impl Transcript {
     /// Of these records, in an order in which each comes after those it names.
     ///
     /// # Errors
-    /// More records than a hire can have, a name or a result that is too long.
-    pub fn new(network: &str, records: Vec<Item>, result: Option<Vec<u8>>) -> Result<Self, Fault> {
-        let whole = |error: &dyn fmt::Display| Fault::Whole(error.to_string());
+    /// More records than a hire can have, a name that is too long.
+    pub fn new(network: &str, records: Vec<Item>) -> Result<Self, Fault> {
         if records.len() > limits::TRANSCRIPT {
             return Err(Fault::Whole(format!("a hire has at most {} records", limits::TRANSCRIPT)));
         }
         Ok(Self {
             format: Text::fit(Self::FORMAT),
-            network: Text::try_from(network).map_err(|error| whole(&error))?,
+            network: Text::try_from(network).map_err(|error| Fault::Whole(error.to_string()))?,
             records: List::fit(records),
-            result: result.map(Bytes::try_from).transpose().map_err(|error| whole(&error))?,
+            result: None,
         })
+    }
+
+    /// With the bytes of the result.
+    ///
+    /// # Errors
+    /// More than a result may have.
+    pub fn with_result(self, bytes: Vec<u8>) -> Result<Self, Fault> {
+        let result = Bytes::try_from(bytes).map_err(|error| Fault::Whole(error.to_string()))?;
+        Ok(Self { result: Some(result), ..self })
     }
 
     /// Reads a file.

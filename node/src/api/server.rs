@@ -16,13 +16,15 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::{Stream, TryStreamExt, stream};
 use gigmesh_protocol::hire::HireId;
-use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::limits::ANSWER_ROWS;
-use gigmesh_protocol::market::{BlobRef, Ruling, Scores, Skill};
+use gigmesh_protocol::market::{BlobRef, Rating, Ruling, Scores, Skill};
 use gigmesh_protocol::peer::io::{
     AgentRow, Answer, Command, Find, Found, HireRow, InboxRow, PassedRow, Query, ReputationView, Shown,
 };
 use gigmesh_protocol::time::{Millis, Timestamp};
+use gigmesh_protocol::transcript::Transcript;
+use gigmesh_protocol::wire::Item;
 use serde::Serialize;
 use tokio::net::UnixListener;
 use tokio::sync::broadcast::error::RecvError;
@@ -73,6 +75,7 @@ fn routes(api: Api) -> Router {
         .route("/v1/agents", get(agents))
         .route("/v1/hires", get(hires).post(hire))
         .route("/v1/hires/{id}", get(show))
+        .route("/v1/hires/{id}/records", get(records))
         .route("/v1/hires/{id}/stop", post(stop))
         .route("/v1/hires/{id}/judge", post(judge))
         .route("/v1/hires/{id}/rate", post(rate))
@@ -289,6 +292,27 @@ async fn hire(State(api): State<Api>, body: Given<HireRequest>) -> Result<(Statu
 
 async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answered<Shown> {
     api.shown(&id).await.map(Json)
+}
+
+/// Everything signed in a hire, as `gigmesh verify` takes it.
+async fn records(State(api): State<Api>, Path(id): Path<String>) -> Answered<Transcript> {
+    let (records, ratings) = match api.ask(Query::Records(id)).await? {
+        Found::Records { records, ratings } => (records, ratings),
+        other => return Err(unexpected(&other)),
+    };
+    let node = api.node.clone();
+    let kept = blocking(move || {
+        let read = |id: &Id<Rating>| node.ratings().get(*id.as_bytes()).map_err(ApiError::ours);
+        ratings.iter().map(read).collect::<Result<Vec<_>, _>>()
+    })
+    .await?;
+    let ratings = kept.into_iter().flatten().map(|envelope| (envelope, None));
+    let items = records.into_iter().chain(ratings).map(|(record, beside)| {
+        let beside = beside.map(TryInto::try_into).transpose().map_err(ApiError::ours)?;
+        Ok(Item { beside, record: record.try_into().map_err(ApiError::ours)? })
+    });
+    let items = items.collect::<Result<Vec<_>, ApiError>>()?;
+    Transcript::new(&api.identity.network, items).map(Json).map_err(ApiError::ours)
 }
 
 async fn stop(State(api): State<Api>, Path(id): Path<String>, body: Given<StopRequest>) -> Answered<Done> {

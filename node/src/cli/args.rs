@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::demo::DemoArgs;
+use super::export::ExportArgs;
 use super::failure::{Exit, Failure};
 use super::id::IdArgs;
 use super::store::StoreCommand;
@@ -67,6 +68,8 @@ pub(super) enum Command {
     /// Look after a node's data while the node is down
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Write the transcript of a hire into a new file, for anybody to verify
+    Export(ExportArgs),
     /// Check the transcript of a hire, offline, whoever's it is
     Verify(VerifyArgs),
     /// Print numbers about the node
@@ -309,6 +312,7 @@ impl Command {
             Self::Status(args) => args.door.json,
             Self::Id(args) => args.json(),
             Self::Store(command) => command.json(),
+            Self::Export(args) => args.door.json,
             Self::Verify(args) => args.json,
             Self::Config(ConfigCommand::Check { json, .. }) => *json,
             Self::Bootstrap(args) => args.json,

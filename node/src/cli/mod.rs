@@ -7,6 +7,7 @@
 mod args;
 mod check;
 pub mod demo;
+mod export;
 mod failure;
 mod find;
 mod hire;

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::{Cli, Command, ConfigCommand};
 use super::failure::{Exit, Failure};
-use super::{check, demo, find, hire, hires, id, mcp, store, trial, up, verify};
+use super::{check, demo, export, find, hire, hires, id, mcp, store, trial, up, verify};
 use crate::demo_agent::{self, Reading};
 
 /// The program.
@@ -69,6 +69,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Peers(door) => find::peers(door).await,
         Command::Id(args) => id::id(args).await,
         Command::Store(command) => store::store(command),
+        Command::Export(args) => export::export(args).await,
         Command::Verify(args) => verify::verify(&args),
         Command::Status(args) => find::status(args).await,
         Command::Config(ConfigCommand::Check { file, json }) => check::check(&file, json),

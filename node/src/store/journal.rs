@@ -191,6 +191,9 @@ impl Log for Journal {
     }
 }
 
+/// Whoever reads: takes each event with its number.
+type Each<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<(), BoxError>;
+
 /// What a journal's files hold.
 struct Walked {
     manifest: Manifest,
@@ -212,7 +215,7 @@ struct Tail {
 }
 
 /// Hands every event to `each` in order, and finds out how the journal ends. Changes nothing.
-fn walk(dir: &Path, each: &mut dyn FnMut(u64, &[u8]) -> Result<(), BoxError>) -> Result<Walked, LogError> {
+fn walk(dir: &Path, each: Each<'_>) -> Result<Walked, LogError> {
     let manifest = Manifest::read(dir)?;
     let mut files = manifest.compacted(dir)?;
     let compacted = files.len();

@@ -28,7 +28,11 @@ fn records(world: &World, n: usize) -> Vec<Record> {
 }
 
 fn transcript(records: &[Record], result: Option<Vec<u8>>) -> Transcript {
-    Transcript::new("test", records.iter().map(Item::of).collect(), result).unwrap()
+    let transcript = Transcript::new("test", records.iter().map(Item::of).collect()).unwrap();
+    match result {
+        Some(bytes) => transcript.with_result(bytes).unwrap(),
+        None => transcript,
+    }
 }
 
 /// A hire that both closed and rated.

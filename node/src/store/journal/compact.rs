@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::segment::{ENTRY_HEAD, HEADER, SKIP, Salt};
-use super::{Journal, SegmentFile, segment_path, segments};
+use super::{Each, Journal, SegmentFile, segment_path, segments};
 use crate::limits::{MAX_EVENT, SEGMENT_BYTES};
 use crate::store::disk::{At, DiskError, ensure_dir, names, remove_dir, sync_dir};
 use crate::store::traits::{BoxError, Log, LogError};
@@ -160,11 +160,7 @@ impl Journal {
     }
 }
 
-fn read_archive(
-    journal: &Path,
-    manifest: Manifest,
-    each: &mut dyn FnMut(u64, &[u8]) -> Result<(), BoxError>,
-) -> Result<(), LogError> {
+fn read_archive(journal: &Path, manifest: Manifest, each: Each<'_>) -> Result<(), LogError> {
     if manifest.archived == 1 {
         return Ok(());
     }
