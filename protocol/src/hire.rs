@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, Bytes32, Id};
 use crate::market::checks::Report;
-use crate::market::{Award, BlobRef, Claim, Judgement, Offer, Outcome, Ruling, Scores, Terms};
+use crate::market::{Award, BlobRef, Claim, Judgement, Offer, Outcome, Question, Ruling, Scores, Terms};
 use crate::record::Verified;
 use crate::time::{Millis, Timestamp};
 use chain::Chain;
@@ -142,6 +142,10 @@ pub enum Wish {
     Stop(String),
     /// Judge the delivery so, with a note.
     Rule(Ruling, String),
+    /// Begin: a person takes the award.
+    Begin,
+    /// Agree to a refusal, or not, with a statement.
+    Contest(Option<String>),
 }
 
 /// What a side does next.
@@ -162,6 +166,8 @@ pub enum Say {
     Withdraw { reason: String },
     Brief,
     Progress { percent: u8, note: Option<String> },
+    Question { text: String },
+    Answer { question: Id<Question>, text: String, due: Option<Timestamp> },
     Ack,
     Deliver { blob: BlobRef, checked: u16 },
     Verdict { ruling: Ruling, failed: Vec<String>, note: String },
@@ -238,6 +244,18 @@ impl Hire {
     /// Whether the other side may still need something of this side: a record, or the bytes of an open dispute.
     pub fn is_owed(&self) -> bool {
         !(self.through && self.closed.is_some_and(|closed| closed.agreed))
+    }
+
+    /// The worker's oldest question without an answer.
+    pub fn open_question(&self) -> Option<&Verified<Question>> {
+        let answered = |id: Id<Question>| {
+            let of = |entry: &chain::Entry| matches!(entry, chain::Entry::Answer(answer) if answer.question == id);
+            self.chain.of(Side::Requester).iter().any(of)
+        };
+        self.chain.of(Side::Worker).iter().find_map(|entry| match entry {
+            chain::Entry::Question(question) if !answered(question.id()) => Some(question),
+            _ => None,
+        })
     }
 
     /// What the checks say of the delivery under discussion, as far as this side ran them.

@@ -251,6 +251,10 @@ impl Peer {
             }
             Input::Fetched { hire, result } => self.on_fetched(now, hire, result, out),
             Input::Worked { hire, attempt, result } => self.on_worked(now, hire, attempt, result, out),
+            Input::Asked { hire, text } => {
+                // The agent that asks when it may not is told nothing: it goes on without.
+                let _ = self.ask_requester(now, hire, text, out);
+            }
             Input::Working { hire, percent, note } => self.on_working(now, hire, percent, note, out),
             Input::Checked { hire, root, checked } => self.on_checked(now, hire, root, checked, out),
             Input::Tick => {}
@@ -367,7 +371,17 @@ impl Peer {
                 let Ok(entry) = Entry::try_from(record) else { return false };
                 if let Some(hire) = self.hires.get_mut(&entry.hire()) {
                     // A ruling is of one delivery, a stop is done once it is said.
-                    if matches!(entry, Entry::Verdict(_) | Entry::Cancel(_) | Entry::Withdraw(_) | Entry::Decline(_)) {
+                    let settles = matches!(
+                        entry,
+                        Entry::Verdict(_)
+                            | Entry::Cancel(_)
+                            | Entry::Withdraw(_)
+                            | Entry::Decline(_)
+                            | Entry::Begin(_)
+                            | Entry::Contest(_)
+                            | Entry::Countersign(_)
+                    );
+                    if settles {
                         hire.wish = None;
                     }
                     hire.chain.push(entry);

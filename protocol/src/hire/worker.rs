@@ -3,7 +3,7 @@
 //! In: the hire, what this peer can take on, the time. Out: at most one step, the most urgent; asked again after each.
 //! Must never happen: a second start of an agent that was not declared restartable.
 
-use crate::hire::requester::waits_for_rating;
+use crate::hire::requester::{rate_by, waits_for_rating};
 use crate::hire::stage::{Facts, Stage};
 use crate::hire::{Hire, Say, Step, Todo, Wish};
 use crate::limits;
@@ -21,6 +21,10 @@ pub struct Means {
     pub restartable: bool,
     /// Who rates the requester.
     pub rating_by: Review,
+    /// Who takes an award.
+    pub begin_by: Review,
+    /// Who decides whether to contest a refusal.
+    pub contest_by: Review,
     /// Whether nothing is under way for this hire (a fetch, a run, a check).
     pub idle: bool,
 }
@@ -34,18 +38,19 @@ pub fn next(hire: &Hire, means: Means, now: Timestamp) -> Option<Step> {
         Stage::Awarded if !means.capacity => decline(false, "no capacity left"),
         Stage::Awarded => match &hire.wish {
             Some(Wish::Stop(reason)) => decline(true, reason),
+            None if means.begin_by == Review::Person => None,
             _ => Some(Step::Say(Say::Begin)),
         },
         Stage::Withdrawn => decline(true, "withdrawn"),
         Stage::Begun | Stage::Working => work(hire, &facts, means, now),
         Stage::Judged(Ruling::Unserved) => contest("the result was ready to be fetched"),
-        Stage::Judged(Ruling::Refused) => match recheck(hire, &facts, means.idle) {
+        Stage::Judged(Ruling::Refused) => match disputes(hire, &facts, means, now) {
             Agreement::Agrees | Agreement::Open(None) => None,
             Agreement::Open(step) => step,
-            Agreement::Disagrees => contest("every check that was shown passes on what I delivered"),
+            Agreement::Disagrees(statement) => contest(&statement),
         },
         Stage::Receipted(_) if waits_for_rating(hire, &facts, means.rating_by, now) => None,
-        Stage::Receipted(outcome) => close(hire, &facts, outcome, means.idle),
+        Stage::Receipted(outcome) => close(hire, &facts, outcome, means, now),
         _ => None,
     }
 }
@@ -120,17 +125,37 @@ fn run(hire: &Hire, means: Means) -> Option<Step> {
 
 enum Agreement {
     Agrees,
-    Disagrees,
+    /// With what it says.
+    Disagrees(String),
+    /// Not known before this is done, or before a person has decided.
     Open(Option<Step>),
+}
+
+/// Whether the worker disputes a refusal: as a person says, else as its own run of the checks does.
+fn disputes(hire: &Hire, facts: &Facts, means: Means, now: Timestamp) -> Agreement {
+    match &hire.wish {
+        Some(Wish::Contest(None)) => return Agreement::Agrees,
+        Some(Wish::Contest(Some(statement))) => return Agreement::Disagrees(statement.clone()),
+        _ if waits_for_contest(facts, means.contest_by, now) => return Agreement::Open(None),
+        _ => {}
+    }
+    recheck(hire, facts, means.idle)
+}
+
+/// Whether a refusal waits for a person of the worker's: for half of the time for the close.
+pub fn waits_for_contest(facts: &Facts, contest_by: Review, now: Timestamp) -> bool {
+    let refused = matches!(facts.stage, Stage::Judged(Ruling::Refused) | Stage::Receipted(Outcome::Refused));
+    contest_by == Review::Person && refused && rate_by(facts).is_some_and(|by| now < by)
 }
 
 /// Whether the worker's own run of the public and opened checks finds a fault in what it delivered.
 fn recheck(hire: &Hire, facts: &Facts, idle: bool) -> Agreement {
-    let Some(delivery) = &facts.delivery else { return Agreement::Disagrees };
+    let disagrees = || Agreement::Disagrees("every check that was shown passes on what I delivered".to_owned());
+    let Some(delivery) = &facts.delivery else { return disagrees() };
     match hire.checked.get(&delivery.blob.root) {
         Some(checked) if checked.sealed.is_some() || !facts.opened => {
             if checked.passed() {
-                Agreement::Disagrees
+                disagrees()
             } else {
                 Agreement::Agrees
             }
@@ -139,11 +164,11 @@ fn recheck(hire: &Hire, facts: &Facts, idle: bool) -> Agreement {
     }
 }
 
-fn close(hire: &Hire, facts: &Facts, outcome: Outcome, idle: bool) -> Option<Step> {
+fn close(hire: &Hire, facts: &Facts, outcome: Outcome, means: Means, now: Timestamp) -> Option<Step> {
     if outcome == Outcome::Refused {
-        match recheck(hire, facts, idle) {
+        match disputes(hire, facts, means, now) {
             Agreement::Agrees => {}
-            Agreement::Disagrees => return contest("every check that was shown passes on what I delivered"),
+            Agreement::Disagrees(statement) => return contest(&statement),
             Agreement::Open(step) => return step,
         }
     }

@@ -119,8 +119,16 @@ impl Peer {
         }
         let (by, record) = (hire.side.other(), entry.record());
         let notice = Notice::Said { hire: id, by, kind: record.kind().to_owned() };
+        let answer = match &entry {
+            Entry::Answer(answer) => Some((answer.question, answer.text.to_string())),
+            _ => None,
+        };
         self.commit(now, Event::Said { record, judgement: None }, out);
         out.push(Output::Notice(notice));
+        if let (Some((question, text)), Some(hire)) = (answer, self.hires.get(&id)) {
+            let due = hire.facts().due;
+            out.push(Output::Tell { hire: id, question, text, due });
+        }
         self.advance(now, id, out);
         Reply::Kept
     }

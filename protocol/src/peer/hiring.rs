@@ -9,17 +9,17 @@ use super::{Peer, Wake, ignored};
 use crate::codec::Text;
 use crate::hire::selection::{self, Candidate, Considered, Why};
 use crate::hire::stage::Stage;
-use crate::hire::{HireId, Side, Wish};
+use crate::hire::{HireId, Say, Side, Wish};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::award::value_bucket;
 use crate::market::checks::Sealed;
 use crate::market::constraint::Match;
 use crate::market::price::Price;
-use crate::market::{Award, Claim, Input, Offer, Reject, Ruling, Scores, Skill, Terms};
+use crate::market::{Award, Claim, Input, Offer, Outcome, Reject, Ruling, Scores, Skill, Terms};
 use crate::record::{Beside, Payload as _, Record, Verified};
 use crate::reputation::Model as _;
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
 
 /// An award that costs more than may be awarded without a person.
@@ -111,6 +111,9 @@ impl Peer {
             Command::Stop { id, reason } => self.stop(now, id, &reason, out),
             Command::Judge { hire, ruling, note } => self.rule(now, hire, ruling, note, out),
             Command::Rate { hire, scores } => self.score(now, hire, scores, out),
+            Command::Ask { hire, text } => self.ask_requester(now, hire, text, out),
+            Command::Reply { hire, text, later } => self.reply(now, hire, text, later, out),
+            Command::Contest { hire, statement } => self.contest(now, hire, Some(statement), out),
             Command::Approve { id, note } => self.approve(now, id, note, out),
             Command::Refuse { id, reason } => self.refuse(now, id, reason, out),
             Command::Book { with, amount, direction, note } => {
@@ -575,7 +578,11 @@ impl Peer {
     fn approve(&mut self, now: Timestamp, id: Bytes32, note: String, out: &mut Outbox) -> Result<Answer, Refused> {
         let offer = Id::from_bytes(id.0);
         let Some(posting) = self.postings.get(&offer) else {
-            return self.rule(now, Id::from_bytes(id.0), Ruling::Accepted, note, out);
+            let hire = Id::from_bytes(id.0);
+            return match self.hires.get(&hire) {
+                Some(held) if held.side == Side::Worker => self.take_or_agree(now, hire, out),
+                _ => self.rule(now, hire, Ruling::Accepted, note, out),
+            };
         };
         let Some(asked) = posting.asked.as_ref().filter(|_| posting.closed.is_none()) else {
             return Err(Refused::Invalid("nothing of this offer waits for you; see `gigmesh inbox`".to_owned()));
@@ -591,8 +598,91 @@ impl Peer {
         match self.postings.get(&offer) {
             Some(posting) if posting.asked.is_some() => self.stop(now, id, &reason, out),
             Some(_) => Err(Refused::Invalid("nothing of this offer waits for you; see `gigmesh inbox`".to_owned())),
-            None => self.rule(now, Id::from_bytes(id.0), Ruling::Refused, reason, out),
+            None => {
+                let hire = Id::from_bytes(id.0);
+                match self.hires.get(&hire) {
+                    Some(held) if held.side == Side::Worker && held.facts().stage == Stage::Awarded => {
+                        self.stop(now, id, &reason, out)
+                    }
+                    Some(held) if held.side == Side::Worker => self.contest(now, hire, Some(reason), out),
+                    _ => self.rule(now, hire, Ruling::Refused, reason, out),
+                }
+            }
         }
+    }
+
+    /// A person of the worker's takes an award, or agrees to a refusal.
+    fn take_or_agree(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) -> Result<Answer, Refused> {
+        let stage = self.hires.get(&id).map(|hire| hire.facts().stage);
+        if stage != Some(Stage::Awarded) {
+            return self.contest(now, id, None, out);
+        }
+        self.commit(now, Event::Wished { hire: id, wish: Wish::Begin }, out);
+        self.advance(now, id, out);
+        Ok(Answer::Done)
+    }
+
+    /// The worker contests a refusal with a statement, or agrees to it without one.
+    fn contest(
+        &mut self,
+        now: Timestamp,
+        id: HireId,
+        statement: Option<String>,
+        out: &mut Outbox,
+    ) -> Result<Answer, Refused> {
+        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let stage = hire.facts().stage;
+        let refused = matches!(stage, Stage::Judged(Ruling::Refused) | Stage::Receipted(Outcome::Refused));
+        if hire.side != Side::Worker || !refused || hire.closed.is_some() {
+            return Err(Refused::Invalid("there is no refusal of it to answer; see `gigmesh inbox`".to_owned()));
+        }
+        said(statement.as_deref().unwrap_or_default())?;
+        self.commit(now, Event::Wished { hire: id, wish: Wish::Contest(statement) }, out);
+        self.advance(now, id, out);
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn ask_requester(
+        &mut self,
+        now: Timestamp,
+        id: HireId,
+        text: String,
+        out: &mut Outbox,
+    ) -> Result<Answer, Refused> {
+        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let facts = hire.facts();
+        if hire.side != Side::Worker || facts.stage != Stage::Working {
+            return Err(Refused::Invalid("questions are asked by the worker while it works".to_owned()));
+        }
+        if facts.questions.0 >= limits::QUESTIONS {
+            return Err(Refused::Invalid("no more questions can be asked in this hire".to_owned()));
+        }
+        said(&text)?;
+        self.say(now, id, Say::Question { text }, out);
+        self.advance(now, id, out);
+        Ok(Answer::Done)
+    }
+
+    fn reply(
+        &mut self,
+        now: Timestamp,
+        id: HireId,
+        text: String,
+        later: Option<Millis>,
+        out: &mut Outbox,
+    ) -> Result<Answer, Refused> {
+        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let facts = hire.facts();
+        let at_work = matches!(facts.stage, Stage::Begun | Stage::Working) && hire.side == Side::Requester;
+        let Some(question) = hire.open_question().filter(|_| at_work).map(Verified::id) else {
+            return Err(Refused::Invalid("it has no open question".to_owned()));
+        };
+        said(&text)?;
+        // What is past cannot be extended to a time that is past as well.
+        let due = later.map(|later| facts.due.max(now) + later);
+        self.say(now, id, Say::Answer { question, text, due }, out);
+        self.advance(now, id, out);
+        Ok(Answer::Done)
     }
 
     fn rule(
@@ -630,6 +720,12 @@ impl Peer {
         self.advance(now, id, out);
         Ok(Answer::Done)
     }
+}
+
+/// What goes to the other side as it is, or not at all.
+fn said(text: &str) -> Result<(), Refused> {
+    let fits = Text::<{ limits::NOTE }>::try_from(text);
+    fits.map(drop).map_err(|error| Refused::Invalid(format!("the text is {error}")))
 }
 
 /// What must hold of a task before an offer is made of it. The texts say what to do.

@@ -9,7 +9,7 @@ use crate::ledger::Direction;
 use crate::market::checks::{Assert, Checks};
 use crate::market::constraint::{Constraint, Properties};
 use crate::market::price::{Amount, Price};
-use crate::market::{BlobRef, Claim, Input as BriefInput, Offer, Rating, Ruling, Scores, Skill, SkillEntry};
+use crate::market::{BlobRef, Claim, Input as BriefInput, Offer, Question, Rating, Ruling, Scores, Skill, SkillEntry};
 use crate::record::{Record, Refusal, Verified};
 use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
@@ -89,6 +89,12 @@ pub struct Config {
     pub credit: Vec<Amount>,
     /// Who rates requesters: `Person` leaves half of the time for the close to a person.
     pub rating_by: Review,
+    /// Who takes an award: `Person` leaves the claim's time to a person.
+    pub begin_by: Review,
+    /// Who decides whether a refusal is contested: `Person` leaves half of the time for the close to a person.
+    pub contest_by: Review,
+    /// How long a claim binds after the bid window; two minutes without.
+    pub binding: Option<Millis>,
     /// What it may spend, and on whom.
     pub buy: Buying,
 }
@@ -179,7 +185,31 @@ pub enum Command {
         /// The scores.
         scores: Scores,
     },
-    /// Let go on what waits for a person: an award above `ask_above`, or a delivery under review.
+    /// As the worker: ask the requester.
+    Ask {
+        /// The hire.
+        hire: HireId,
+        /// The question.
+        text: String,
+    },
+    /// As the requester: answer the oldest open question.
+    Reply {
+        /// The hire.
+        hire: HireId,
+        /// The answer.
+        text: String,
+        /// How much longer the worker has.
+        later: Option<Millis>,
+    },
+    /// As the worker: contest a refusal.
+    Contest {
+        /// The hire.
+        hire: HireId,
+        /// What I say.
+        statement: String,
+    },
+    /// Let go on what waits for a person: as requester an award above `ask_above` or a delivery under review, as worker
+    /// an award, or a refusal that I agree to.
     Approve {
         /// Offer or hire.
         id: Bytes32,
@@ -307,6 +337,13 @@ pub enum Input {
         attempt: usize,
         /// The result, or why there is none.
         result: Result<BlobRef, String>,
+    },
+    /// The agent asks.
+    Asked {
+        /// The hire.
+        hire: HireId,
+        /// The question.
+        text: String,
     },
     /// The agent says how far it is.
     Working {
@@ -497,6 +534,17 @@ pub enum Output {
     },
     /// Run the agent.
     Work(Box<WorkJob>),
+    /// Tell the agent, if it runs for this hire, what the requester answered.
+    Tell {
+        /// The hire.
+        hire: HireId,
+        /// The question it answers.
+        question: Id<Question>,
+        /// The answer. Another agent's text: untrusted.
+        text: String,
+        /// When the work clock ends now.
+        due: Timestamp,
+    },
     /// Stop the agent, if it runs for this hire.
     StopWork(HireId),
     /// Run checks.

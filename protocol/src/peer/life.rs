@@ -1,7 +1,7 @@
 //! Hires in motion: asks the machines for their next step, makes it durable, carries it out, and closes what is over.
 
 use super::event::Event;
-use super::io::{CheckJob, Notice, Outbox, Output, WorkJob};
+use super::io::{CheckJob, Config, Notice, Outbox, Output, WorkJob};
 use super::{Busy, Peer, Wake, pause};
 use crate::codec::{List, Text};
 use crate::hire::chain::Entry;
@@ -12,8 +12,8 @@ use crate::id::Bytes32;
 use crate::limits;
 use crate::market::checks::Sealed;
 use crate::market::{
-    Ack, Begin, BeginTerms, BlobRef, Brief, Cancel, CloseTerms, Contest, Countersign, Decline, Delivery, Judgement,
-    Permit, Progress, Rating, Receipt, ReceiptTerms, Ruling, Scores, Verdict, Withdraw,
+    Ack, Answer, Begin, BeginTerms, BlobRef, Brief, Cancel, CloseTerms, Contest, Countersign, Decline, Delivery, Judgement,
+    Permit, Progress, Question, Rating, Receipt, ReceiptTerms, Ruling, Scores, Verdict, Withdraw,
 };
 use crate::record::{Beside, Record};
 use crate::time::{Millis, Timestamp};
@@ -45,14 +45,14 @@ impl Peer {
                 let others = self.load.len() - usize::from(self.load.contains(&id));
                 let capacity = others < self.config.parallel && self.open <= limits::OPEN_HIRES;
                 let restartable = self.serving(&hire.chain.award().skill).is_some_and(|serving| serving.restartable);
-                let rating_by = self.config.rating_by;
-                worker::next(hire, Means { capacity, restartable, rating_by, idle }, now)
+                let Config { rating_by, begin_by, contest_by, .. } = self.config;
+                worker::next(hire, Means { capacity, restartable, rating_by, begin_by, contest_by, idle }, now)
             }
         }
     }
 
     /// Signs what a machine decided to say, logs it, and hands it to the outbox.
-    fn say(&mut self, now: Timestamp, id: HireId, say: Say, out: &mut Outbox) {
+    pub(super) fn say(&mut self, now: Timestamp, id: HireId, say: Say, out: &mut Outbox) {
         let Some((record, judgement)) = self.draft(now, id, say) else { return };
         let Some(hire) = self.hires.get(&id) else { return };
         let (side, other) = (hire.side, hire.other());
@@ -97,6 +97,12 @@ impl Peer {
             Say::Progress { percent, note } => {
                 let note = note.as_deref().map(Text::fit);
                 signer.sign(&Progress { ext, head: None, hire: hire_id, link, note, percent }).into()
+            }
+            Say::Question { text } => {
+                signer.sign(&Question { ext, hire: hire_id, link, text: Text::fit(&text) }).into()
+            }
+            Say::Answer { question, text, due } => {
+                signer.sign(&Answer { due, ext, hire: hire_id, link, text: Text::fit(&text), question }).into()
             }
             Say::Ack => {
                 let delivery = facts.delivery.as_ref()?.id;
@@ -332,7 +338,8 @@ impl Peer {
         let silence = hire.deadline(facts).map(|at| at + after);
         let unserved = requester::unserved_at(hire, facts).filter(|_| hire.side == Side::Requester);
         let again = self.busy.get(&id).and_then(|busy| busy.again);
-        let rate_by = requester::rate_by(facts).filter(|_| hire.scored.is_none());
+        // A person may rate, or contest, until then.
+        let rate_by = requester::rate_by(facts);
         // What is past has been acted upon, or is of no more use: a retry after the deadline, say.
         let next = [silence, unserved, again, rate_by].into_iter().flatten().filter(|at| *at > now).min();
         let open = hire.closed.is_none();

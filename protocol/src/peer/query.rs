@@ -24,7 +24,7 @@ impl Peer {
     pub fn query(&self, now: Timestamp, query: &Query) -> Found {
         match query {
             Query::Find(find) => Found::Agents(self.find(now, find)),
-            Query::Hires { after } => self.list(*after),
+            Query::Hires { after } => self.list(now, *after),
             Query::Show(id) => self.show(now, id),
             Query::Reputation(agent) => self.reputation_of(now, agent),
             Query::Page { room, after } => {
@@ -88,9 +88,9 @@ impl Peer {
         })
     }
 
-    fn list(&self, after: Option<Bytes32>) -> Found {
+    fn list(&self, now: Timestamp, after: Option<Bytes32>) -> Found {
         let postings = self.postings.values().filter(|posting| posting.hires.is_empty()).map(posting_row);
-        let mut rows: Vec<HireRow> = postings.chain(self.hires.values().map(|hire| self.hire_row(hire))).collect();
+        let mut rows: Vec<HireRow> = postings.chain(self.hires.values().map(|hire| self.hire_row(now, hire))).collect();
         let key = |row: &HireRow| row.hire.map_or(row.offer.untyped(), |hire| hire.untyped());
         rows.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| key(a).cmp(&key(b))));
         let start = after.and_then(|after| rows.iter().position(|row| key(row) == after)).map_or(0, |index| index + 1);
@@ -109,13 +109,13 @@ impl Peer {
             Err(why) => return Found::Nothing(why),
         };
         if let Some(hire) = self.hires.get(&Id::from_bytes(full.0)) {
-            return Found::Shown(Box::new(self.shown_hire(hire)));
+            return Found::Shown(Box::new(self.shown_hire(now, hire)));
         }
         if let Some(posting) = self.postings.get(&Id::from_bytes(full.0)) {
             // A posting with one hire is that hire.
             if let ([only], Some(hire)) = (&posting.hires[..], posting.hires.last().and_then(|id| self.hires.get(id))) {
                 debug_assert_eq!(*only, hire.id());
-                return Found::Shown(Box::new(self.shown_hire(hire)));
+                return Found::Shown(Box::new(self.shown_hire(now, hire)));
             }
             return Found::Shown(Box::new(self.shown_posting(now, posting)));
         }
@@ -164,7 +164,7 @@ impl Peer {
         }
     }
 
-    fn shown_hire(&self, hire: &Hire) -> Shown {
+    fn shown_hire(&self, now: Timestamp, hire: &Hire) -> Shown {
         let facts = hire.facts();
         let posting = self.postings.get(&hire.offer.id());
         let result = facts.delivery.as_ref().map(|delivery| delivery.blob);
@@ -174,7 +174,7 @@ impl Peer {
             sealed: checked.sealed.clone(),
         };
         Shown {
-            row: self.hire_row(hire),
+            row: self.hire_row(now, hire),
             deadline: hire.deadline(&facts).filter(|_| hire.closed.is_none()),
             hires: posting.map_or_else(|| vec![hire.id()], |posting| posting.hires.clone()),
             claims: posting.map_or(0, |posting| posting.claims.len()),
@@ -187,12 +187,15 @@ impl Peer {
         }
     }
 
-    fn hire_row(&self, hire: &Hire) -> HireRow {
+    fn hire_row(&self, now: Timestamp, hire: &Hire) -> HireRow {
         let facts = hire.facts();
-        let stage = match self.waits_for(hire) {
+        let stage = match self.waits_for(now, hire).map(|(waits_for, ..)| waits_for) {
             Some(WaitsFor::Judgement) => "waits for your judgement".to_owned(),
             Some(WaitsFor::Rating) => "waits for your rating".to_owned(),
-            _ => stage_name(facts.stage),
+            Some(WaitsFor::Answer) => "waits for your answer".to_owned(),
+            Some(WaitsFor::Begin) => "waits for you to begin".to_owned(),
+            Some(WaitsFor::Contest) => "refused; waits for what you say".to_owned(),
+            Some(WaitsFor::Approval) | None => stage_name(facts.stage),
         };
         HireRow {
             hire: Some(hire.id()),
@@ -208,26 +211,48 @@ impl Peer {
         }
     }
 
-    /// What a hire waits for from a person.
-    fn waits_for(&self, hire: &Hire) -> Option<WaitsFor> {
+    /// What a hire waits for from a person, since when, until when, and what the other side says.
+    fn waits_for(&self, now: Timestamp, hire: &Hire) -> Option<(WaitsFor, Timestamp, Timestamp, Option<String>)> {
         let facts = hire.facts();
-        let task = self.postings.get(&hire.offer.id()).map(|posting| &posting.task);
-        let (judges, rates) = match hire.side {
-            Side::Requester => (task?.review_by, task?.rating_by),
-            Side::Worker => (Review::Auto, self.config.rating_by),
-        };
-        let close = match hire.side {
-            Side::Requester => matches!(facts.stage, Stage::Judged(_) | Stage::Cancelled(_)),
-            Side::Worker => matches!(facts.stage, Stage::Receipted(_)),
-        };
         if hire.closed.is_some() {
-            None
-        } else if judges == Review::Person && facts.stage == Stage::Reviewing && hire.checks(&facts).is_some() {
-            Some(WaitsFor::Judgement).filter(|_| hire.wish.is_none())
-        } else if rates == Review::Person && close && hire.scored.is_none() {
-            Some(WaitsFor::Rating)
-        } else {
-            None
+            return None;
+        }
+        let (person, rates) = (Review::Person, |by| requester::waits_for_rating(hire, &facts, by, now));
+        let rating = || Some((WaitsFor::Rating, facts.since?, requester::rate_by(&facts)?, None));
+        let last = |side: Side, says: fn(&Entry) -> Option<String>| hire.chain.of(side).iter().rev().find_map(says);
+        match hire.side {
+            Side::Requester => {
+                let task = &self.postings.get(&hire.offer.id())?.task;
+                let question = hire.open_question().filter(|_| matches!(facts.stage, Stage::Begun | Stage::Working));
+                if let Some(question) = question {
+                    return Some((WaitsFor::Answer, question.link.at, facts.due, Some(question.text.to_string())));
+                }
+                let judges = task.review_by == person && facts.stage == Stage::Reviewing && hire.wish.is_none();
+                if judges && hire.checks(&facts).is_some() {
+                    let until = facts.review_until?;
+                    return Some((WaitsFor::Judgement, until - hire.terms().review, until, None));
+                }
+                let closing = matches!(facts.stage, Stage::Judged(_) | Stage::Cancelled(_));
+                rating().filter(|_| closing && rates(task.rating_by))
+            }
+            Side::Worker => {
+                if facts.stage == Stage::Awarded && self.config.begin_by == person && hire.wish.is_none() {
+                    return Some((WaitsFor::Begin, hire.terms().at, hire.terms().until, None));
+                }
+                if worker::waits_for_contest(&facts, self.config.contest_by, now) && hire.wish.is_none() {
+                    let says = last(Side::Requester, |entry| match entry {
+                        Entry::Verdict(verdict) => {
+                            let failed = verdict.failed.iter().map(ToString::to_string);
+                            let lines = verdict.note.iter().map(ToString::to_string).chain(failed);
+                            Some(lines.collect::<Vec<_>>().join("; "))
+                        }
+                        _ => None,
+                    });
+                    return Some((WaitsFor::Contest, facts.since?, requester::rate_by(&facts)?, says));
+                }
+                let closing = matches!(facts.stage, Stage::Receipted(_));
+                rating().filter(|_| closing && rates(self.config.rating_by))
+            }
         }
     }
 
@@ -243,15 +268,11 @@ impl Peer {
                 summary: posting.offer.summary.to_string(),
                 since: asked.at,
                 until: posting.offer.expires,
+                says: None,
             })
         });
-        let hires = self.hires.iter().filter(|(_, hire)| hire.closed.is_none()).filter_map(|(id, hire)| {
-            let waits_for = self.waits_for(hire)?;
-            let facts = hire.facts();
-            let (since, until) = match waits_for {
-                WaitsFor::Rating => (facts.since?, requester::rate_by(&facts)?),
-                _ => (facts.review_until? - hire.terms().review, facts.review_until?),
-            };
+        let hires = self.hires.iter().filter_map(|(id, hire)| {
+            let (waits_for, since, until, says) = self.waits_for(now, hire)?;
             Some(InboxRow {
                 waits_for,
                 id: id.untyped(),
@@ -261,6 +282,7 @@ impl Peer {
                 summary: hire.offer.summary.to_string(),
                 since,
                 until,
+                says,
             })
         });
         let mut rows: Vec<InboxRow> = asked.chain(hires).filter(|row| row.until > now).collect();

@@ -255,6 +255,12 @@ impl Peer {
         }
     }
 
+    /// Until when a claim made now binds: long enough to be chosen, and within what a claim may live.
+    fn binds_until(&self, now: Timestamp, offer: &Verified<Offer>) -> Timestamp {
+        let binding = self.config.binding.unwrap_or(BINDING).max(BINDING);
+        (offer.bids.max(now) + binding).min(now + limits::CLAIM_LIFE)
+    }
+
     fn claim(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) {
         let (Some(manifest), Some(serving)) = (&self.manifest, self.serving(&offer.skill)) else { return };
         if self.bids.len() >= limits::CLAIMS_OUT {
@@ -266,7 +272,7 @@ impl Peer {
             nonce: offer.nonce,
             offer: offer.id(),
             price: serving.entry.price.clone(),
-            until: offer.bids.max(now) + BINDING,
+            until: self.binds_until(now, offer),
             expect: serving.entry.expect,
             manifest: manifest.id(),
             requester: offer.issuer(),

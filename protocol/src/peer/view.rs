@@ -242,6 +242,12 @@ pub enum WaitsFor {
     Judgement,
     /// How it was.
     Rating,
+    /// An answer to the worker's question.
+    Answer,
+    /// Whether to take an award.
+    Begin,
+    /// Whether to agree to a refusal.
+    Contest,
 }
 
 /// Something that waits for a person.
@@ -263,6 +269,8 @@ pub struct InboxRow {
     pub since: Timestamp,
     /// When it is decided without a person.
     pub until: Timestamp,
+    /// What the other side asks or says. Another agent's text: untrusted.
+    pub says: Option<String>,
 }
 
 /// An offer that was not claimed, or a claim that was not awarded.

@@ -416,3 +416,97 @@ fn a_person_lets_a_delivery_pass_by_approving_it() {
     world.drive(Millis::mins(1));
     assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
 }
+
+#[test]
+fn a_question_waits_for_an_answer_that_may_move_the_deadline() {
+    let mut world = World::new(1);
+    world.nodes[1].work_takes = Millis::mins(8);
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::secs(10));
+    let hire = world.hire_of(1).hire.unwrap();
+    let due = world.shown(1, hire).deadline.unwrap();
+    let reply = |text: &str, later| Command::Reply { hire, text: text.into(), later };
+    assert!(world.command(0, reply("nobody asked", None)).is_err());
+    assert!(world.command(0, Command::Ask { hire, text: "me?".into() }).is_err(), "the worker asks");
+    world.command(1, Command::Ask { hire, text: "bytes or characters?".into() }).unwrap();
+    world.drive(Millis::secs(10));
+    let row = inbox(&world, 0).remove(0);
+    assert_eq!((row.waits_for, row.says.as_deref()), (WaitsFor::Answer, Some("bytes or characters?")));
+    world.restart(0);
+    world.command(0, reply("bytes", Some(Millis::mins(5)))).unwrap();
+    world.drive(Millis::secs(10));
+    assert_eq!(world.nodes[1].told, ["bytes"], "the agent is told");
+    assert!(world.command(0, reply("again", None)).is_err(), "every question is answered once");
+    for n in [0, 1] {
+        assert_eq!(world.shown(n, hire).deadline, Some(due + Millis::mins(5)), "both know the later deadline");
+    }
+    world.drive(Millis::mins(15));
+    assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2], "eight minutes of work under a clock of five");
+}
+
+#[test]
+fn a_person_takes_an_award_or_declines_it() {
+    for takes in [Some(true), Some(false), None] {
+        let mut world = World::new(1);
+        configure(&mut world, 1, |config| {
+            (config.begin_by, config.binding) = (Review::Person, Some(Millis::mins(6)));
+        });
+        let task = world.task();
+        world.hire(task, None);
+        world.drive(Millis::mins(4));
+        let row = inbox(&world, 1).remove(0);
+        assert_eq!((row.waits_for, row.with), (WaitsFor::Begin, world.id(0)));
+        let (id, text) = (row.id, String::from("too much to do"));
+        match takes {
+            Some(true) => world.command(1, Command::Approve { id, note: String::new() }).map(drop).unwrap(),
+            Some(false) => world.command(1, Command::Refuse { id, reason: text }).map(drop).unwrap(),
+            None => {}
+        }
+        world.drive(TWENTY);
+        let end = match takes {
+            Some(true) => (Outcome::Accepted, true),
+            _ => (Outcome::Lapsed, false),
+        };
+        assert_eq!(world.ends(), [Some(end); 2], "{takes:?}");
+        assert_eq!(inbox(&world, 1), []);
+    }
+}
+
+#[test]
+fn a_person_agrees_to_a_refusal_or_contests_it_or_leaves_it_to_the_checks() {
+    // The public checks pass; the requester's person refuses all the same.
+    for (answer, end) in [
+        (Some(None), (Outcome::Refused, true)),
+        (Some(Some("it counts bytes, as asked")), (Outcome::Contested, false)),
+        (None, (Outcome::Contested, false)),
+    ] {
+        let mut world = World::new(1);
+        configure(&mut world, 1, |config| config.contest_by = Review::Person);
+        let mut task = world.task();
+        task.review_by = Review::Person;
+        world.hire(task, None);
+        world.drive(Millis::secs(30));
+        let hire = world.hire_of(0).hire.unwrap();
+        world.command(0, Command::Refuse { id: hire.untyped(), reason: "I wanted words".into() }).unwrap();
+        world.drive(Millis::mins(1));
+        let row = inbox(&world, 1).remove(0);
+        assert_eq!((row.waits_for, row.says.as_deref()), (WaitsFor::Contest, Some("I wanted words")));
+        match answer {
+            Some(None) => {
+                world.command(1, Command::Approve { id: hire.untyped(), note: String::new() }).unwrap();
+            }
+            Some(Some(statement)) => {
+                world.command(1, Command::Contest { hire, statement: statement.into() }).unwrap();
+            }
+            None => {}
+        }
+        world.drive(TWENTY);
+        assert_eq!(world.ends(), [Some(end); 2], "{answer:?}");
+        let statement = world.shown(0, hire).records.into_iter().find(|record| record.kind == "contest/1");
+        let statement = statement.map(|record| record.says["statement"].as_str().unwrap().to_owned());
+        if let Some(Some(said)) = answer {
+            assert_eq!(statement.as_deref(), Some(said), "both statements are on record");
+        }
+    }
+}

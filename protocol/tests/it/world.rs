@@ -57,6 +57,8 @@ pub struct Node {
     pub notices: Vec<Notice>,
     pub answers: Vec<Result<Answer, Refused>>,
     pub blamed: Vec<String>,
+    /// What the agent was told in answer to its questions.
+    pub told: Vec<String>,
     /// How often the agent was started, by hire.
     pub runs: BTreeMap<HireId, usize>,
     seed: u8,
@@ -144,6 +146,7 @@ impl World {
             notices: Vec::new(),
             answers: Vec::new(),
             blamed: Vec::new(),
+            told: Vec::new(),
             runs: BTreeMap::new(),
             seed,
             lives: 0,
@@ -322,6 +325,7 @@ impl World {
                     });
                     self.post(HOP, Mail::Input(n, life, Input::Fetched { hire, result }));
                 }
+                Output::Tell { text, .. } => self.nodes[n].told.push(text),
                 Output::Work(job) => {
                     *self.nodes[n].runs.entry(job.hire).or_default() += 1;
                     let inputs: Vec<Vec<u8>> =
