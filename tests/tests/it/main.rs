@@ -6,6 +6,7 @@ mod demo;
 mod hire;
 mod hostile;
 mod kill;
+mod mcp;
 mod lan;
 mod network;
 mod refusal;
