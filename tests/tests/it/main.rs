@@ -11,5 +11,6 @@ mod lan;
 mod network;
 mod refusal;
 mod stop;
+mod store;
 mod tasks;
 mod trial;
