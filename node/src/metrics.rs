@@ -24,9 +24,11 @@ pub(crate) enum Way {
     Parcel,
     /// Asked for, in catching up.
     Page,
+    /// Asked for, as evidence.
+    Ratings,
 }
 
-const WAYS: [&str; 3] = ["gossip", "parcel", "page"];
+const WAYS: [&str; 4] = ["gossip", "parcel", "page", "ratings"];
 
 /// What the edge made of a record.
 const FATES: [&str; 8] =
@@ -91,6 +93,7 @@ counts! {
     "gigmesh_blames_total" "Acts held against a peer, by where they showed." {
         BlamedParcel r#"{in="parcel"}"#,
         BlamedPage r#"{in="page"}"#,
+        BlamedRatings r#"{in="ratings"}"#,
         BlamedBlob r#"{in="blob"}"#,
     }
     "gigmesh_journal_events_total" "Events appended to the journal." { Events "" }

@@ -1,6 +1,8 @@
 //! What a test can do without only by not running.
 
 use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Whether `name` is on the path. Without it the caller returns early and the test is skipped, with a word on stderr;
 /// where `GIGMESH_REQUIRE` (a list, with commas) names the tool, it fails instead.
@@ -24,4 +26,24 @@ pub(crate) fn missing(name: &str, why: &str) {
     let required = env::var("GIGMESH_REQUIRE").unwrap_or_default();
     assert!(!required.split(',').any(|required| required.trim() == name), "{name} is required: {why}");
     eprintln!("skipped: {why}");
+}
+
+/// A Python that has this module: of `.venv` at the root of the repository, where CI puts it, or of the path. Without one
+/// the test is skipped, or fails, as with [`tool`].
+///
+/// # Panics
+/// If the module is required and missing.
+pub fn python_with(module: &str) -> Option<PathBuf> {
+    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
+    // Isolated, for a directory of that name beside the tests would pass for the module.
+    let has = |python: &PathBuf| {
+        let import =
+            Command::new(python).args(["-I", "-c", &format!("import {module}")]).stderr(Stdio::null()).status();
+        import.is_ok_and(|status| status.success())
+    };
+    let found = [venv, "python3".into()].into_iter().find(has);
+    if found.is_none() {
+        missing(module, &format!("no Python has the module {module} (pip install -r tests/mcp/requirements.txt)"));
+    }
+    found
 }

@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use super::args::McpArgs;
 use super::failure::{Exit, Failure};
 use super::up::{Running, Stop};
-use crate::api::client::{Client, ClientError};
+use crate::api::client::Client;
 use crate::api::mcp::{self, Door, Home, Locate};
 use crate::api::socket;
 use crate::config::{self, Config};
@@ -45,7 +45,7 @@ pub(super) async fn mcp(args: McpArgs) -> Result<Exit, Failure> {
     }
     match served {
         Ok(()) => Ok(Exit::Done),
-        Err(error) => Err(Failure::new(Exit::User, format!("what is on stdin is not MCP: {error}")).hint(
+        Err(error) => Err(Failure::new(Exit::User, error).hint(
             "an agent's program starts `gigmesh mcp` and speaks with it; people use `gigmesh find` and `gigmesh hire`",
         )),
     }
@@ -93,13 +93,14 @@ async fn keep(
         };
         // Of several that start one at once, all but the first fail and then find it.
         failures += 1;
-        tell.send_replace(match over {
-            Err(failure) if failures > 1 => {
-                tracing::warn!("no node runs: {}", failure.error);
-                Home::Failed(failure.error)
-            }
+        let now = match over {
+            Err(failure) if failures > 1 => Home::Failed(failure.error),
             _ => Home::Starting,
-        });
+        };
+        // Said once, however often it is tried.
+        if let (Home::Failed(why), true) = (&now, tell.send_replace(now.clone()) != now) {
+            tracing::warn!("no node runs: {why}");
+        }
         tokio::select! {
             () = tokio::time::sleep(MCP_START_PAUSE) => {}
             _ = &mut ended => return Ok(()),
@@ -109,16 +110,13 @@ async fn keep(
 
 /// Stays with a node that runs already until it stops; then starts one.
 async fn found_or_started(config: &Config, client: &Client, tell: &watch::Sender<Home>) -> Result<Running, Failure> {
-    match client.events().await {
-        Ok(mut events) => {
-            tracing::info!("a node runs already: it is used as it is");
-            tell.send_replace(Home::Here);
-            // What happens is of no interest here, only that nothing can happen any more.
-            while let Ok(Some(_)) = events.next().await {}
-            tell.send_replace(Home::Starting);
-        }
-        Err(ClientError::NoNode(_)) => {}
-        Err(error) => return Err(error.into()),
+    // Whatever is wrong with the door, starting a node finds out better: only one can hold the directory.
+    if let Ok(mut events) = client.events().await {
+        tracing::info!("a node runs already: it is used as it is");
+        tell.send_replace(Home::Here);
+        // What happens is of no interest here, only that nothing can happen any more.
+        while let Ok(Some(_)) = events.next().await {}
+        tell.send_replace(Home::Starting);
     }
     Running::start(config.clone()).await
 }

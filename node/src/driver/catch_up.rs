@@ -83,7 +83,9 @@ async fn ratings(
         let Ok(Response::Ratings { next, ratings }) = Response::decode(&answer) else { return None };
         let (mut admitted, mut forged) = (Vec::new(), 0);
         for envelope in &*ratings {
-            match edge.edge.admit_bare(envelope) {
+            let admission = edge.edge.admit_bare(envelope);
+            edge.queue.metrics().record(Way::Ratings, admission.as_ref());
+            match admission {
                 Ok(Record::Rating(rating)) => admitted.push(rating),
                 Ok(_) => forged += 1,
                 Err(refusal) => forged += usize::from(!refusal.is_innocent()),
@@ -94,6 +96,7 @@ async fn ratings(
     .await??;
     if forged > 0 {
         tracing::warn!(%from, forged, "an answer holds ratings that do not verify");
+        body.queue.metrics().count(Count::BlamedRatings);
         // Not taken means that it gets away with it this once.
         let _ = body.net.penalize(from, Severity::Mid);
     }

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gigmesh_protocol::hire::{Closed, HireId, Side};
-use gigmesh_protocol::id::{AgentId, Id};
-use gigmesh_protocol::market::checks::Report;
-use gigmesh_protocol::market::price::Price;
-use gigmesh_protocol::market::{BlobRef, Offer, Outcome, Skill};
-use gigmesh_protocol::time::{Millis, Timestamp};
-use serde::Deserialize;
+use gigmesh_protocol::hire::{Closed, Side};
+use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::market::Outcome;
+use gigmesh_protocol::peer::io::{
+    AgentRow, CheckedView, HireRow, InboxRow, ReputationView, Shown, ShownRecord, WaitsFor,
+};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 
@@ -19,7 +19,7 @@ use super::theirs;
 use crate::api::client::{ClientError, Events};
 use crate::api::server::now;
 use crate::api::types::{
-    self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, StopRequest, id_prefix,
+    self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, RateRequest, StopRequest, id_prefix,
 };
 use crate::limits::{
     MCP_FOUND, MCP_IDS, MCP_RATINGS, MCP_RESULT, MCP_ROWS, MCP_SAID, MCP_START, MCP_TOLD, MCP_WAIT, MCP_WORDS, QUOTE,
@@ -67,6 +67,21 @@ struct Judge {
     within: Option<String>,
 }
 
+/// Scores from 0 to 1.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rate {
+    id: String,
+    accuracy: Option<f64>,
+    quality: Option<f64>,
+    speed: Option<f64>,
+    communication: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Inbox {}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stop {
@@ -74,73 +89,11 @@ struct Stop {
     reason: Option<String>,
 }
 
-// ---- what is read of the node's answers ----
-
-#[derive(Deserialize)]
-struct AgentRow {
-    agent: AgentId,
-    name: String,
-    version: String,
-    skill: Skill,
-    price: Price,
-    expect: Millis,
-    missing: Vec<String>,
-    reputation: Value,
-}
-
-#[derive(Deserialize)]
-struct ReputationView {
-    agent: AgentId,
-    name: Option<String>,
-    overall: Value,
-    skills: Value,
-    ratings: Vec<Value>,
-}
-
+/// A page of `GET /v1/hires`.
 #[derive(Deserialize)]
 struct HirePage {
-    rows: Vec<Row>,
+    rows: Vec<HireRow>,
     next: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    hire: Option<HireId>,
-    offer: Id<Offer>,
-    side: Side,
-    with: Option<AgentId>,
-    skill: Skill,
-    stage: String,
-    closed: Option<Closed>,
-    price: Option<Price>,
-    at: Timestamp,
-}
-
-#[derive(Deserialize)]
-struct Shown {
-    row: Row,
-    deadline: Option<Timestamp>,
-    hires: Vec<HireId>,
-    claims: usize,
-    reason: Option<String>,
-    records: Vec<Record>,
-    checks: BTreeMap<String, Checked>,
-    result: Option<BlobRef>,
-    held: bool,
-}
-
-#[derive(Deserialize)]
-struct Record {
-    kind: String,
-    by: AgentId,
-    at: Option<Timestamp>,
-    says: Value,
-}
-
-#[derive(Deserialize)]
-struct Checked {
-    public: Report,
-    sealed: Option<Report>,
 }
 
 /// Where an offer or hire stands.
@@ -150,9 +103,45 @@ struct Standing {
     /// What of it makes a wait end when it changes.
     mark: Value,
     over: bool,
-    needs_you: bool,
+    /// What it waits for, if it is something of a person's or of the model's.
+    needs: Option<Needs>,
     /// Every id it is about.
     about: BTreeSet<String>,
+}
+
+/// What an offer or hire waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Needs {
+    /// The `judge` tool.
+    Judge,
+    /// The `rate` tool.
+    Rate,
+    /// A person's word: there is no tool for it.
+    Approval,
+}
+
+impl Needs {
+    fn of(row: &HireRow) -> Option<Self> {
+        match row.stage.as_str() {
+            "waits for your judgement" => Some(Self::Judge),
+            "waits for your rating" => Some(Self::Rate),
+            "waits for your approval" => Some(Self::Approval),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    fn next(self, id: &str) -> String {
+        match self {
+            Self::Judge => format!("show {id}, then judge it"),
+            Self::Rate => format!("rate {id}, or let it be: after five minutes the derived rating stands"),
+            Self::Approval => format!(
+                "its price needs a person's approval: ask the operator to look at `gigmesh inbox` and decide with \
+                 `gigmesh approve {id}` or `gigmesh refuse {id}`. Then wait"
+            ),
+        }
+    }
 }
 
 impl Door {
@@ -165,6 +154,11 @@ impl Door {
             "wait" => self.wait(read(arguments)?).await,
             "show" => self.show(read(arguments)?).await,
             "judge" => self.judge(read(arguments)?).await,
+            "rate" => self.rate(read(arguments)?).await,
+            "inbox" => {
+                let Inbox {} = read(arguments)?;
+                self.inbox().await
+            }
             "stop" => self.stop(read(arguments)?).await,
             other => Err(Trouble::new(
                 format!("{other} is listed and not there"),
@@ -225,8 +219,8 @@ impl Door {
         let text = format!("agent {}: {}; {next}", view.agent, count(offers.len(), "offered skill"));
         let name = view.name.map(|name| theirs::text(&from, &name, QUOTE));
         let document = json!({
-            "agent": view.agent, "name": name, "offers": offers, "reputation": rounded(view.overall),
-            "by_skill": rounded(view.skills),
+            "agent": view.agent, "name": name, "offers": offers, "reputation": scores(&view.overall),
+            "by_skill": scores(&view.skills),
             "ratings": view.ratings.iter().take(MCP_RATINGS).collect::<Vec<_>>(), "ratings_held": view.ratings.len(),
             "next": next,
         });
@@ -270,7 +264,7 @@ impl Door {
                 standings.push(self.standing(id).await?);
             }
             let changed = self.changed(&ids, &standings);
-            let settled = standings.iter().all(|standing| standing.over || standing.needs_you);
+            let settled = standings.iter().all(|standing| standing.over || standing.needs.is_some());
             if !changed.is_empty() || settled || Instant::now() >= until {
                 return Ok(self.waited(&ids, standings, changed));
             }
@@ -291,7 +285,7 @@ impl Door {
         for (id, standing) in ids.iter().zip(standings) {
             let differs = match told.get(id) {
                 Some(mark) => *mark != standing.mark,
-                None => standing.over || standing.needs_you,
+                None => standing.over || standing.needs.is_some(),
             };
             if differs {
                 changed.push(id.clone());
@@ -305,13 +299,11 @@ impl Door {
     }
 
     fn waited(&self, ids: &[String], standings: Vec<Standing>, changed: Vec<String>) -> Done {
-        let named = |wanted: fn(&Standing) -> bool| -> Vec<&str> {
-            let all = ids.iter().zip(&standings).filter(|(_, standing)| wanted(standing));
-            all.map(|(id, _)| id.as_str()).collect()
-        };
-        let (needing, over) = (named(|standing| standing.needs_you), named(|standing| standing.over));
-        let next = match (needing.first(), over.first(), over.len() < ids.len()) {
-            (Some(id), ..) => format!("show {id}, then judge it"),
+        let over: Vec<&String> =
+            ids.iter().zip(&standings).filter(|(_, standing)| standing.over).map(|(id, _)| id).collect();
+        let needs = ids.iter().zip(&standings).find_map(|(id, standing)| Some(standing.needs?.next(id)));
+        let next = match (needs, over.first(), over.len() < ids.len()) {
+            (Some(next), ..) => next,
             (None, Some(id), false) => format!("all is over: show {id} tells how, and has the result if there is one"),
             (None, Some(id), true) => format!("{id} is over: show has its result; wait again for the others"),
             (None, None, _) => "wait again".to_owned(),
@@ -341,7 +333,7 @@ impl Door {
     async fn standing_of(&self, id: &str, shown: &Shown) -> Result<Standing, Trouble> {
         let named = shown.row.hire.filter(|hire| hire.to_string().starts_with(id));
         let (mut hires, mut mark, mut about) = (Vec::new(), Vec::new(), BTreeSet::from([shown.row.offer.to_string()]));
-        let (mut open, mut begun, mut needs_you) = (false, 0, false);
+        let (mut open, mut begun, mut needs) = (false, 0, Needs::of(&shown.row).filter(|_| shown.hires.is_empty()));
         let all = named.map_or_else(|| shown.hires.clone(), |hire| vec![hire]);
         for hire in &all {
             let fetched;
@@ -353,12 +345,12 @@ impl Door {
             };
             open |= one.row.closed.is_none();
             begun += usize::from(one.records.iter().any(|record| record.kind.starts_with("begin/")));
-            needs_you |= one.needs_you();
+            needs = needs.or(Needs::of(&one.row));
             about.insert(hire.to_string());
             mark.push(json!([hire, one.row.stage, one.row.closed]));
             hires.push(hired(one));
         }
-        let unfilled = all.is_empty().then(|| shown.reason.clone()).flatten();
+        let unfilled = all.is_empty().then(|| shown.row.reason.clone()).flatten();
         // An offer is over when nothing more can come of it: as many as were wanted have begun, or nobody is looked for.
         let offered = shown.records.iter().find(|record| record.kind.starts_with("offer/")).map(|record| &record.says);
         let slots = offered.and_then(|offer| offer["slots"].as_u64()).unwrap_or(1);
@@ -366,7 +358,7 @@ impl Door {
         let filled = begun as u64 >= slots || now().0 >= expires;
         let over = unfilled.is_some() || (!all.is_empty() && !open && (named.is_some() || filled));
         let mut document = json!({
-            "offer": shown.row.offer, "skill": shown.row.skill, "over": over, "needs_you": needs_you.then_some("judge"),
+            "offer": shown.row.offer, "skill": shown.row.skill, "over": over, "needs_you": needs,
             "hires": hires,
         });
         if all.is_empty() {
@@ -377,14 +369,14 @@ impl Door {
         if let Some(reason) = &unfilled {
             document["unfilled"] = json!(theirs::visible(reason, QUOTE));
         }
-        Ok(Standing { document, mark: json!([mark, over]), over, needs_you, about })
+        Ok(Standing { document, mark: json!([mark, over, needs]), over, needs, about })
     }
 
     async fn show(&self, show: Show) -> Result<Done, Trouble> {
         let Some(id) = show.id else { return self.list().await };
         let id = prefix("/id", &id)?;
         let shown = self.shown(&id).await?;
-        let Standing { mut document, over, needs_you, .. } = self.standing_of(&id, &shown).await?;
+        let Standing { mut document, over, needs, .. } = self.standing_of(&id, &shown).await?;
         let me: Identity = self.get("/v1/id").await?;
         let from = match shown.row.side {
             Side::Requester => json!(shown.row.with),
@@ -392,15 +384,16 @@ impl Door {
         };
         document["side"] = json!(shown.row.side);
         document["since"] = json!(shown.row.at.to_string());
-        document["why_chosen"] = json!(shown.reason.as_deref().map(|reason| theirs::visible(reason, MCP_WORDS)));
+        document["why_chosen"] = json!(shown.why.as_ref().map(|why| theirs::visible(&why.reason, MCP_WORDS)));
         document["said"] = said(&shown.records, me.agent);
         if shown.row.hire.is_some() {
             document["checks"] = checks(&shown.checks, &from);
         }
-        let mut next = match (needs_you, over) {
-            (true, _) => "judge this delivery: accept, changes or refuse".to_owned(),
-            (false, true) => "nothing more will come of it".to_owned(),
-            (false, false) => "wait with this id".to_owned(),
+        let mut next = match (needs, over) {
+            (Some(Needs::Judge), _) => "judge this delivery: accept, changes or refuse".to_owned(),
+            (Some(needs), _) => needs.next(&id),
+            (None, true) => "nothing more will come of it".to_owned(),
+            (None, false) => "wait with this id".to_owned(),
         };
         match shown.result {
             Some(result) if shown.held => {
@@ -457,6 +450,27 @@ impl Door {
         })
     }
 
+    async fn rate(&self, rate: Rate) -> Result<Done, Trouble> {
+        let Rate { id, accuracy, quality, speed, communication } = rate;
+        let id = prefix("/id", &id)?;
+        if [accuracy, quality, speed, communication].iter().all(Option::is_none) {
+            return Err(wrong("", "say at least one of accuracy, quality, speed and communication, from 0 to 1"));
+        }
+        let request = RateRequest { accuracy, quality, speed, communication };
+        self.done(&format!("/v1/hires/{id}/rate"), &request).await?;
+        let next = format!("wait with ids [\"{id}\"] until it is over");
+        let text = format!("your rating takes the place of the derived one. Next: {next}");
+        Ok(Done { text, document: json!({ "rated": true, "next": next }) })
+    }
+
+    async fn inbox(&self) -> Result<Done, Trouble> {
+        let rows: Vec<InboxRow> = self.get("/v1/inbox").await?;
+        let next = if rows.is_empty() { "nothing waits for you" } else { "each says in `next` what to do" };
+        let text = format!("{} waiting. Next: {next}", count(rows.len(), "matter"));
+        let rows: Vec<Value> = rows.iter().take(MCP_ROWS).map(waiting).collect();
+        Ok(Done { text, document: json!({ "waiting": rows, "next": next }) })
+    }
+
     async fn stop(&self, stop: Stop) -> Result<Done, Trouble> {
         let id = prefix("/id", &stop.id)?;
         let reason = stop.reason.unwrap_or_else(|| "no longer wanted".to_owned());
@@ -468,15 +482,9 @@ impl Door {
         })
     }
 
-    async fn done(&self, path: &str, request: &impl serde::Serialize) -> Result<(), Trouble> {
+    async fn done(&self, path: &str, request: &impl Serialize) -> Result<(), Trouble> {
         let types::Done { .. } = self.client().post(path, request).await.map_err(|error| self.trouble(error))?;
         Ok(())
-    }
-}
-
-impl Shown {
-    fn needs_you(&self) -> bool {
-        self.row.stage == "waits for your judgement"
     }
 }
 
@@ -490,7 +498,8 @@ fn asked_wrongly(error: JsonError) -> Trouble {
 }
 
 fn wrong(at: &str, message: impl std::fmt::Display) -> Trouble {
-    Trouble::new(format!("{at}: {message}"), "nothing was done. Put that argument right, and call again")
+    let between = if at.is_empty() { "" } else { ": " };
+    Trouble::new(format!("{at}{between}{message}"), "nothing was done. Put that argument right, and call again")
 }
 
 fn within(at: &str, number: usize, least: usize, most: usize) -> Result<usize, Trouble> {
@@ -512,7 +521,22 @@ fn agent(row: &AgentRow) -> Value {
     let named = format!("{} {}", row.name, row.version);
     json!({
         "agent": row.agent, "name": theirs::text(&from, &named, QUOTE), "skill": row.skill, "price": row.price.to_string(),
-        "expects": row.expect.to_string(), "not_stated": row.missing, "reputation": rounded(row.reputation.clone()),
+        "demands": row.demands.as_ref().map(|demands| theirs::text(&from, &demands.to_string(), MCP_WORDS)),
+        "expects": row.expect.to_string(), "not_stated": row.missing, "reputation": scores(&row.reputation),
+    })
+}
+
+fn waiting(row: &InboxRow) -> Value {
+    let needs = match row.waits_for {
+        WaitsFor::Judgement => Needs::Judge,
+        WaitsFor::Rating => Needs::Rate,
+        WaitsFor::Approval => Needs::Approval,
+    };
+    // The summary is this node's own where it is the requester, and else the other side's: there is no telling here.
+    json!({
+        "id": row.id, "needs_you": needs, "with": row.with, "skill": row.skill, "price": row.price.to_string(),
+        "summary": theirs::text(&Value::Null, &row.summary, QUOTE), "since": row.since.to_string(),
+        "until": row.until.to_string(), "next": needs.next(&row.id.to_string()),
     })
 }
 
@@ -520,7 +544,7 @@ fn hired(shown: &Shown) -> Value {
     let row = &shown.row;
     json!({
         "hire": row.hire, "with": row.with, "stage": row.stage, "closed": closed(row.closed),
-        "price": row.price.as_ref().map(ToString::to_string), "needs_you": shown.needs_you().then_some("judge"),
+        "price": row.price.as_ref().map(ToString::to_string), "needs_you": Needs::of(row),
         "until": shown.deadline.map(|at| at.to_string()), "result_here": shown.result.is_some() && shown.held,
     })
 }
@@ -532,8 +556,8 @@ fn closed(closed: Option<Closed>) -> Value {
 }
 
 /// The newest words of either side on the way, oldest first.
-fn said(records: &[Record], me: AgentId) -> Value {
-    let words = |record: &Record| {
+fn said(records: &[ShownRecord], me: AgentId) -> Value {
+    let words = |record: &ShownRecord| {
         let words = ["reason", "statement", "note", "text"].into_iter().find_map(|key| record.says[key].as_str())?;
         let by =
             if record.by == me { json!({ "mine": words }) } else { theirs::text(&json!(record.by), words, MCP_WORDS) };
@@ -545,7 +569,7 @@ fn said(records: &[Record], me: AgentId) -> Value {
 }
 
 /// How many checks passed, and what was found where one failed: that quotes the result.
-fn checks(reports: &BTreeMap<String, Checked>, from: &Value) -> Value {
+fn checks(reports: &BTreeMap<Bytes32, CheckedView>, from: &Value) -> Value {
     let all = reports.values().flat_map(|checked| [Some(&checked.public), checked.sealed.as_ref()]);
     let outcomes: Vec<_> = all.flatten().flat_map(|report| &report.outcomes).collect();
     let failed = outcomes.iter().filter(|outcome| !outcome.passed);
@@ -575,6 +599,11 @@ fn slice(from: &Value, bytes: &[u8], offset: usize) -> Value {
 }
 
 /// Scores to three decimals: more is noise, and costs whoever reads it.
+fn scores(reputation: &impl Serialize) -> Value {
+    // Numbers and counts: that always makes JSON.
+    rounded(serde_json::to_value(reputation).unwrap_or_default())
+}
+
 fn rounded(value: Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => {

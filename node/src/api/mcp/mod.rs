@@ -17,4 +17,4 @@ mod server;
 mod theirs;
 mod tools;
 
-pub use server::{Door, Home, Locate, serve};
+pub use server::{Door, Home, Locate, NotMcp, serve};

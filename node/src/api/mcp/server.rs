@@ -163,11 +163,16 @@ fn with(mut result: CallToolResult, texts: [String; 2]) -> CallToolResult {
     result
 }
 
+/// What came first was not the protocol.
+#[derive(Debug, thiserror::Error)]
+#[error("what is on stdin is not MCP: {0}")]
+pub struct NotMcp(String);
+
 /// Serves one client until it closes its side.
 ///
 /// # Errors
 /// What came first was not the protocol.
-pub async fn serve<R, W>(door: Door, read: R, write: W) -> Result<(), ServerInitializeError>
+pub async fn serve<R, W>(door: Door, read: R, write: W) -> Result<(), NotMcp>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
@@ -181,6 +186,9 @@ where
         }
         // A client that leaves before it has said anything has done nothing wrong.
         Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
-        Err(error) => Err(error),
+        Err(ServerInitializeError::ExpectedInitializeRequest(_)) => {
+            Err(NotMcp("the first message is no `initialize` request".to_owned()))
+        }
+        Err(error) => Err(NotMcp(error.to_string())),
     }
 }

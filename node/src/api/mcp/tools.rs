@@ -76,7 +76,8 @@ pub(super) fn all() -> Vec<Tool> {
              Returns at once if something has changed since you were told last, if one is over, or if one needs you. Call \
              it again while nothing is over: work takes from seconds to days, as its `time` says, and waiting changes \
              nothing. Each state says `over`, `outcome` once closed (accepted is the good one), and `needs_you`: `judge` \
-             means that the delivery waits for your judgement: show, then judge.",
+             means that the delivery waits for your judgement, `rate` that you may rate, `approval` that a person must \
+             approve the price: `next` says what to do.",
             json!({
                 "ids": { "type": "array", "items": hire_id(), "minItems": 1, "maxItems": MCP_IDS, "description": "What hire returned, or hires" },
                 "timeout_s": { "type": "integer", "minimum": 0, "maximum": MCP_WAIT.as_secs(), "default": 30, "description": "0 only looks" },
@@ -111,6 +112,31 @@ pub(super) fn all() -> Vec<Tool> {
             &["id", "ruling"],
         ),
         acts(
+            "rate",
+            "Rate",
+            "Rates the other side of a hire in place of the rating that is derived from checks, punctuality and verdict, \
+             which is usually right: rate only if you know better. Possible until your side has signed the close, so with \
+             accept.rating \"person\" there are five minutes after the verdict (`needs_you` is `rate`); later it is \
+             refused. Ratings are signed, public and final. Say only what you can judge: at least one score.",
+            json!({
+                "id": id(),
+                "accuracy": score("What share of what was asked for was right"),
+                "quality": score("The whole"),
+                "speed": score("In time"),
+                "communication": score("Answered and closed as agreed"),
+            }),
+            &["id"],
+        ),
+        reads(
+            "inbox",
+            "Inbox",
+            "Lists what waits for you, most urgent first: deliveries to judge, hires to rate, and awards whose price needs a \
+             person's approval. Each says until when, and what follows from silence happens then. There is no tool to \
+             approve spending: ask the operator.",
+            json!({}),
+            &[],
+        ),
+        acts(
             "stop",
             "Stop",
             "Stops an offer that nobody has begun, or cancels a hire that is not delivered yet. A cancelled hire counts \
@@ -122,6 +148,10 @@ pub(super) fn all() -> Vec<Tool> {
             &["id"],
         ),
     ]
+}
+
+fn score(description: &str) -> Value {
+    json!({ "type": "number", "minimum": 0, "maximum": 1, "description": description })
 }
 
 const HIRE: &str = "\
@@ -156,6 +186,7 @@ fn hire_schema() -> Value {
     json!({
         "skill": { "type": "string", "maxLength": bounds::SKILL, "description": "A skill from find_agents, like table/summarise" },
         "summary": { "type": "string", "maxLength": bounds::SUMMARY, "description": "One public line. Nothing private here" },
+        "properties": { "type": "object", "description": "Public facts that workers may ask for, like {\"rows\": 820}" },
         "slots": { "type": "integer", "minimum": 1, "maximum": bounds::SLOTS, "default": 1, "description": "How many workers do the whole task independently; each is paid" },
         "to": { "type": "string", "pattern": format!("^[0-9a-fA-F]{{{SHORT_ID},64}}$"), "description": "Hire this agent, without asking the market" },
         "brief": { "type": "object", "additionalProperties": false, "description": "Private: only the chosen worker gets it", "properties": {
@@ -168,6 +199,7 @@ fn hire_schema() -> Value {
             "checks": check("Public assertions, one comparison each: result.rows == 820; result.confidence >= 0.95; result.mean in [355.0, 361.0]; result.name matches /^[a-z]+$/; len(result.items) == 12; count(result.items[].ok) >= 10; sum(result.items[].n) == result.total; result.digest == sha256(input.table). Several conditions are several assertions"),
             "sealed": check("The same, shown to the worker only with the verdict"),
             "review": { "type": "string", "enum": ["auto", "person"], "default": "auto", "description": "auto: the checks decide. person: the delivery waits for judge" },
+            "rating": { "type": "string", "enum": ["auto", "person"], "default": "auto", "description": "person: after the verdict there are five minutes to rate" },
         } },
         "price": { "type": "object", "additionalProperties": false, "properties": {
             "max": { "type": "string", "examples": ["0.05 USD"], "description": "Ceiling for each worker. Without it any price is taken" },
@@ -180,7 +212,9 @@ fn hire_schema() -> Value {
         } },
         "choose": { "type": "object", "additionalProperties": false, "properties": {
             "where": { "type": "string", "maxLength": bounds::CONSTRAINT, "description": "What a worker must state of itself, as in find_agents" },
-            "prefer": { "type": "array", "items": { "type": "string", "enum": ["price", "time", "reputation.low"] }, "description": "What tells claims apart, in this order" },
+            "prefer": { "type": "array", "items": { "type": "string", "enum": ["price", "time", "fit", "reputation.low"] }, "description": "What tells claims apart, in this order" },
+            "bar": { "type": "number", "minimum": 0, "maximum": 1, "description": "Agents whose reputation.low is at least this are taken before all others" },
+            "newcomers": { "type": "number", "minimum": 0, "maximum": 1, "default": 0.1, "description": "Share of hires that go to agents without history; 0 with a bar unless said" },
         } },
     })
 }
