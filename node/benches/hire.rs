@@ -152,6 +152,7 @@ impl Market {
             max: None,
             choosing: Default::default(),
             bids: Millis::secs(1),
+            begin: Millis::mins(10),
             done: Millis::mins(1),
             review: Millis::mins(1),
             expires: Millis::mins(5),

@@ -20,6 +20,7 @@
 //! max = "0.05 USD"
 //! [time]
 //! bids = "3s"                                       # how long claims are collected
+//! begin = "10m"                                     # how long a chosen worker may take to begin
 //! done = "5m"                                       # from the begin to the delivery
 //! review = "10m"                                    # from the acknowledged delivery to the verdict
 //! expires = "10m"                                   # how long to look for a worker
@@ -170,6 +171,7 @@ struct Ceiling {
 #[serde(deny_unknown_fields)]
 struct Time {
     bids: Option<Parsed<Millis>>,
+    begin: Option<Parsed<Millis>>,
     done: Option<Parsed<Millis>>,
     review: Option<Parsed<Millis>>,
     expires: Option<Parsed<Millis>>,
@@ -239,6 +241,7 @@ fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong>
         max: price.max.map(|parsed| parsed.0),
         choosing: choosing(choose.prefer, choose.bar, choose.newcomers)?,
         bids,
+        begin: span("/time/begin", time.begin, Millis::mins(10), bounds::CLAIM_LIFE)?,
         done: span("/time/done", time.done, Millis::mins(10), bounds::WORK)?,
         review: span("/time/review", time.review, Millis::mins(10), bounds::REVIEW)?,
         expires,
@@ -271,6 +274,8 @@ fn choosing(prefer: Vec<Prefer>, bar: Option<f64>, newcomers: Option<Newcomers>)
         Some(Newcomers::Lane(lane)) => ("/choose/newcomers/share", lane.share, lane.up_to.map(|price| price.0)),
     };
     let newcomers = Lane { share: per_mille(at, share)?, up_to };
+    // Without a word: who is known to be good, then who is cheap. Else anybody could win by making many claims.
+    let prefer = if prefer.is_empty() { vec![Prefer::ReputationLow, Prefer::Price] } else { prefer };
     Ok(Choosing { prefer, bar: bar.map(|bar| per_mille("/choose/bar", bar)).transpose()?, newcomers })
 }
 

@@ -174,6 +174,9 @@ pub const SERVED: Millis = Millis::days(30);
 pub const OPEN_HIRES: usize = 4_096;
 /// Offers of mine that are open at once.
 pub const POSTINGS: usize = 1_024;
+/// How long before the end of its bids an offer is claimed at the earliest: a claim binds, and holds a place, until it is
+/// chosen or not.
+pub const CLAIM_AHEAD: Millis = Millis::mins(2);
 /// Claims of mine that are out at once.
 pub const CLAIMS_OUT: usize = 1_024;
 /// Claims kept for one offer: one an issuer, the best in choosing order.

@@ -69,6 +69,8 @@ enum Wake {
     Hire(HireId),
     Posting(Id<Offer>),
     Bid(Id<Claim>),
+    /// Offers that it was too early to claim.
+    Offers,
     Renew,
 }
 
@@ -88,6 +90,8 @@ pub struct Peer {
     postings: BTreeMap<Id<Offer>, Posting>,
     bids: BTreeMap<Id<Claim>, Bid>,
     hires: BTreeMap<HireId, Hire>,
+    /// Whose offers, by nonce, I have claimed or been hired for: none is claimed twice.
+    taken: BTreeSet<(AgentId, Bytes32)>,
     reputation: BetaMean,
     ledger: Ledger,
     // Soft.
@@ -111,6 +115,8 @@ pub struct Peer {
     addresses: Vec<String>,
     last_seq: u64,
     hungry: bool,
+    /// When to look again at offers that it was too early to claim.
+    later: Option<Timestamp>,
 }
 
 impl Peer {
@@ -132,6 +138,7 @@ impl Peer {
             postings: BTreeMap::new(),
             bids: BTreeMap::new(),
             hires: BTreeMap::new(),
+            taken: BTreeSet::new(),
             reputation: BetaMean::default(),
             ledger: Ledger::default(),
             directory: Directory::default(),
@@ -150,6 +157,7 @@ impl Peer {
             addresses: Vec::new(),
             last_seq: 0,
             hungry: true,
+            later: None,
         };
         for rating in ratings {
             peer.reputation.insert(&rating);
@@ -301,7 +309,9 @@ impl Peer {
 
     /// Forgets what compaction has archived.
     pub fn forget(&mut self, past: &BTreeSet<HireId>) {
-        self.hires.retain(|id, _| !past.contains(id));
+        for hire in past.iter().filter_map(|id| self.hires.remove(id)).filter(|hire| hire.side == Side::Worker) {
+            self.taken.remove(&(hire.claim.requester, hire.claim.nonce));
+        }
         let hires = &self.hires;
         self.postings.retain(|_, posting| !posting.is_past(&|id: &HireId| !hires.contains_key(id)));
     }
@@ -346,10 +356,13 @@ impl Peer {
                 }
             }
             Event::Claimed { claim: Record::Claim(claim), offer: Record::Offer(offer) } => {
+                self.taken.insert((claim.requester, claim.nonce));
                 self.bids.insert(claim.id(), Bid { claim, offer });
             }
             Event::Unclaimed { claim, .. } => {
-                self.bids.remove(&claim);
+                if let Some(bid) = self.bids.remove(&claim) {
+                    self.taken.remove(&(bid.claim.requester, bid.claim.nonce));
+                }
             }
             Event::Awarded {
                 side,
@@ -365,6 +378,9 @@ impl Peer {
                     posting.chosen.insert(id, *why);
                 }
                 self.bids.remove(&claim.id());
+                if side == Side::Worker {
+                    self.taken.insert((claim.requester, claim.nonce));
+                }
                 self.hires.insert(id, Hire::new(side, award, claim, offer));
             }
             Event::Said { record, judgement } => {
@@ -461,6 +477,11 @@ impl Peer {
                 Wake::Hire(id) => self.advance(now, id, out),
                 Wake::Posting(id) => self.advance_posting(now, id, out),
                 Wake::Bid(id) => self.repeat_bid(now, id, out),
+                Wake::Offers => {
+                    self.later = None;
+                    self.hungry = true;
+                    self.come_back_to_all(now);
+                }
                 Wake::Renew => self.renew(now, out),
             }
         }

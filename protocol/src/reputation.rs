@@ -156,6 +156,9 @@ pub trait Model {
     /// Whether this rating of `subject` by `rater` is held.
     fn holds(&self, subject: &AgentId, rater: &AgentId, rating: &Id<Rating>) -> bool;
 
+    /// The rating of this direction of a hire, if it is held.
+    fn rating(&self, about: &About) -> Option<Id<Rating>>;
+
     /// How many ratings of `subject` are held.
     fn count(&self, subject: &AgentId) -> usize;
 
@@ -330,6 +333,10 @@ impl Model for BetaMean {
 
     fn holds(&self, subject: &AgentId, rater: &AgentId, rating: &Id<Rating>) -> bool {
         self.about(subject, Some(rater)).any(|(_, held)| held.id == *rating)
+    }
+
+    fn rating(&self, about: &About) -> Option<Id<Rating>> {
+        self.held.get(about).map(|held| held.id)
     }
 
     fn count(&self, subject: &AgentId) -> usize {

@@ -33,7 +33,7 @@ use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 use super::error::ApiError;
 use super::types::{
     Done, FindParams, HireRequest, Identity, JudgeRequest, Judged, LedgerPage, LedgerParams, NodeStatus, PageParams,
-    PaymentRequest, Peer, Posted, RateRequest, Readiness, SettleRequest, StopRequest,
+    PaymentRequest, Peer, Posted, RateRequest, Readiness, ReplyRequest, SettleRequest, StopRequest, TextRequest,
 };
 use crate::limits::{API_KEEP_ALIVE, FIRST_SEARCH, MAX_API_BODY, SEARCH_AGAIN};
 use crate::node::NodeHandle;
@@ -79,6 +79,9 @@ fn routes(api: Api) -> Router {
         .route("/v1/hires/{id}/stop", post(stop))
         .route("/v1/hires/{id}/judge", post(judge))
         .route("/v1/hires/{id}/rate", post(rate))
+        .route("/v1/hires/{id}/ask", post(ask))
+        .route("/v1/hires/{id}/reply", post(reply))
+        .route("/v1/hires/{id}/contest", post(contest))
         .route("/v1/hires/{id}/approve", post(approve))
         .route("/v1/hires/{id}/refuse", post(refuse))
         .route("/v1/inbox", get(inbox))
@@ -351,6 +354,25 @@ async fn rate(State(api): State<Api>, Path(id): Path<String>, body: Given<RateRe
     };
     let hire = api.hire(&id).await?;
     api.done(Command::Rate { hire, scores }).await
+}
+
+async fn ask(State(api): State<Api>, Path(id): Path<String>, body: Given<TextRequest>) -> Answered<Done> {
+    let Json(TextRequest { text }) = body?;
+    let hire = api.hire(&id).await?;
+    api.done(Command::Ask { hire, text }).await
+}
+
+async fn reply(State(api): State<Api>, Path(id): Path<String>, body: Given<ReplyRequest>) -> Answered<Done> {
+    let Json(ReplyRequest { text, later }) = body?;
+    let later = parse::<Millis>("later", later)?;
+    let hire = api.hire(&id).await?;
+    api.done(Command::Reply { hire, text, later }).await
+}
+
+async fn contest(State(api): State<Api>, Path(id): Path<String>, body: Given<TextRequest>) -> Answered<Done> {
+    let Json(TextRequest { text }) = body?;
+    let hire = api.hire(&id).await?;
+    api.done(Command::Contest { hire, statement: text }).await
 }
 
 async fn approve(State(api): State<Api>, Path(id): Path<String>, body: Given<SettleRequest>) -> Answered<Done> {

@@ -178,6 +178,25 @@ pub struct SettleRequest {
     pub note: String,
 }
 
+/// A question of the worker's, or its statement against a refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextRequest {
+    /// What the other side will read.
+    pub text: String,
+}
+
+/// The requester's answer to a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplyRequest {
+    /// What the worker will read.
+    pub text: String,
+    /// How much longer it has, like `10m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<String>,
+}
+
 /// A payment that was made outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

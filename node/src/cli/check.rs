@@ -53,6 +53,7 @@ fn of_task(file: &TaskFile) -> Result<Value, Failure> {
         "price": { "max": task.max.as_ref().map(ToString::to_string) },
         "time": {
             "bids": task.bids.to_string(),
+            "begin": task.begin.to_string(),
             "done": task.done.to_string(),
             "review": task.review.to_string(),
             "expires": task.expires.to_string(),
@@ -115,7 +116,9 @@ fn of_worker(config: &Config) -> Result<Value, Failure> {
             "api": api,
         },
         "agent": { "name": peer.name, "version": peer.version, "model": peer.model },
-        "serve": { "from": from, "parallel": peer.parallel, "credit": amounts(&peer.credit), "rating": peer.rating_by },
+        "serve": { "from": from, "parallel": peer.parallel, "credit": amounts(&peer.credit), "rating": peer.rating_by,
+            "begin": peer.begin_by, "contest": peer.contest_by,
+            "binding": peer.binding.map(|binding| binding.to_string()) },
         "buy": {
             "per_hire": amounts(&peer.buy.per_hire),
             "per_day": amounts(&peer.buy.per_day),

@@ -19,6 +19,9 @@
 //! parallel = 2                             # hires worked on at once; 1 unless said
 //! credit = "10 USD"                        # how much one requester may owe; also a list, one a currency
 //! rating = "auto"                          # or "person", who then has five minutes after the receipt
+//! begin = "auto"                           # or "person", who takes an award with `gigmesh approve`
+//! contest = "auto"                         # or "person", who has five minutes to answer a refusal
+//! binding = "1h"                           # how long a claim binds after the bid window; 2m unless said
 //!
 //! [[skill]]
 //! path = "table/summarise"
@@ -118,6 +121,11 @@ struct Serve {
     credit: Amounts,
     #[serde(default)]
     rating: Review,
+    #[serde(default)]
+    begin: Review,
+    #[serde(default)]
+    contest: Review,
+    binding: Option<Spanned<Parsed<Millis>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -254,6 +262,10 @@ pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
         let rule = (1..=MAX_PARALLEL).contains(parallel.as_ref());
         source.ensure(rule, parallel.span(), format!("from 1 to {MAX_PARALLEL} hires at once"))?;
     }
+    if let Some(binding) = &serve.binding {
+        let rule = (1..=bounds::CLAIM_LIFE.0).contains(&binding.get_ref().0.0);
+        source.ensure(rule, binding.span(), format!("more than nothing and at most {}", bounds::CLAIM_LIFE))?;
+    }
     if let Some(extra) = skill.get(bounds::SKILLS) {
         return Err(source.at(extra.span(), format!("an agent offers at most {} skills", bounds::SKILLS)));
     }
@@ -262,6 +274,9 @@ pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
         parallel: serve.parallel.map_or(1, Spanned::into_inner),
         credit: serve.credit.0,
         rating_by: serve.rating,
+        begin_by: serve.begin,
+        contest_by: serve.contest,
+        binding: serve.binding.map(|binding| binding.into_inner().0),
         buy: buying(&source, buy)?,
         ..io::Config::default()
     };

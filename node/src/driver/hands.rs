@@ -148,6 +148,7 @@ impl World for Hands {
                 self.body.spawn(fetch::fetch(body, hire, fetch::Source { from, hints }, blobs));
             }
             Output::Work(job) => self.work(*job),
+            Output::Tell { hire, .. } => tracing::info!(%hire, "the requester has answered"),
             Output::StopWork(hire) => drop(self.agents.remove(&hire)),
             Output::Check(job) => self.body.spawn(work::check(body, *job)),
             Output::Blame(who, what) => {

@@ -416,6 +416,10 @@ impl Peer {
         if claim.until <= now {
             return Some(("the claim has ended".to_owned(), false));
         }
+        if claim.until > posting.offer.bids.max(claim.at) + posting.task.begin {
+            let most = posting.task.begin;
+            return Some((format!("it could take until {} to begin, and the task allows {most}", claim.until), false));
+        }
         if let Some(constraint) = &posting.task.constraint {
             let manifest = self.directory.manifest_of(&claim.issuer());
             let Some(entry) = manifest.and_then(|manifest| manifest.entry_for(&posting.offer.skill)) else {

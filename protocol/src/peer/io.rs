@@ -138,6 +138,8 @@ pub struct Task {
     pub choosing: Choosing,
     /// The bid window.
     pub bids: Millis,
+    /// How long a chosen worker may take to begin: claims that bind longer are not chosen, for they would hold a slot.
+    pub begin: Millis,
     /// The work clock.
     pub done: Millis,
     /// The review clock.

@@ -12,8 +12,8 @@ use crate::id::Bytes32;
 use crate::limits;
 use crate::market::checks::Sealed;
 use crate::market::{
-    Ack, Answer, Begin, BeginTerms, BlobRef, Brief, Cancel, CloseTerms, Contest, Countersign, Decline, Delivery, Judgement,
-    Permit, Progress, Question, Rating, Receipt, ReceiptTerms, Ruling, Scores, Verdict, Withdraw,
+    Ack, Answer, Begin, BeginTerms, BlobRef, Brief, Cancel, CloseTerms, Contest, Countersign, Decline, Delivery,
+    Judgement, Permit, Progress, Question, Rating, Receipt, ReceiptTerms, Ruling, Scores, Verdict, Withdraw,
 };
 use crate::record::{Beside, Record};
 use crate::time::{Millis, Timestamp};

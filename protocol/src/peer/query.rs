@@ -16,7 +16,7 @@ use crate::market::constraint::Match;
 use crate::market::{Manifest, Offer, Ruling, Skill, SkillEntry};
 use crate::peer::hiring::Posting;
 use crate::record::{Record, Verified};
-use crate::reputation::Model as _;
+use crate::reputation::{About, Model as _};
 use crate::time::Timestamp;
 
 impl Peer {
@@ -128,6 +128,7 @@ impl Peer {
                     with: Some(bid.offer.issuer()),
                     skill: bid.offer.skill.clone(),
                     stage: "claimed, not awarded".to_owned(),
+                    waits_for: None,
                     reason: None,
                     closed: None,
                     price: Some(bid.claim.price.clone()),
@@ -189,7 +190,8 @@ impl Peer {
 
     fn hire_row(&self, now: Timestamp, hire: &Hire) -> HireRow {
         let facts = hire.facts();
-        let stage = match self.waits_for(now, hire).map(|(waits_for, ..)| waits_for) {
+        let waits_for = self.waits_for(now, hire).map(|(waits_for, ..)| waits_for);
+        let stage = match waits_for {
             Some(WaitsFor::Judgement) => "waits for your judgement".to_owned(),
             Some(WaitsFor::Rating) => "waits for your rating".to_owned(),
             Some(WaitsFor::Answer) => "waits for your answer".to_owned(),
@@ -204,6 +206,7 @@ impl Peer {
             with: Some(hire.other()),
             skill: hire.chain.award().skill.clone(),
             stage,
+            waits_for,
             reason: None,
             closed: hire.closed,
             price: Some(hire.terms().price.clone()),
@@ -308,14 +311,14 @@ impl Peer {
             return Found::Nothing(format!("no hire {id} here; `gigmesh hires` lists them"));
         };
         let bytes = |record: &Record| (record.envelope().to_vec(), record.beside().map(<[u8]>::to_vec));
-        let ratings = |subject| self.reputation.ratings_of(&subject, limits::RATINGS_LISTED);
-        let both = [hire.requester(), hire.worker()].into_iter().flat_map(ratings);
+        let (requester, worker, hire_id) = (hire.requester(), hire.worker(), hire.id());
+        let sides = [(requester, worker), (worker, requester)];
+        let abouts = sides.map(|(subject, rater)| About { subject, rater, hire: hire_id });
         Found::Records {
             records: hire_records(hire).iter().map(bytes).collect(),
-            ratings: both.filter(|(about, _)| about.hire == hire.id()).map(|(_, held)| held.id).collect(),
+            ratings: abouts.iter().filter_map(|about| self.reputation.rating(about)).collect(),
         }
     }
-
     fn reputation_of(&self, now: Timestamp, agent: &str) -> Found {
         // Agents are known from the directory, from hires and from ratings.
         let listed = self.directory.agents(now, None).map(|(manifest, _)| Bytes32(manifest.issuer().0));
@@ -435,6 +438,7 @@ fn posting_row(posting: &Posting) -> HireRow {
             (None, Some(_)) => "waits for your approval".to_owned(),
             (None, None) => "waiting for claims".to_owned(),
         },
+        waits_for: posting.asked.as_ref().filter(|_| posting.closed.is_none()).map(|_| WaitsFor::Approval),
         reason: posting.closed.clone(),
         closed: None,
         price: posting.task.max.clone(),
@@ -457,6 +461,7 @@ fn empty(id: Id<Offer>, offer: &Verified<Offer>) -> Shown {
             with: None,
             skill: offer.skill.clone(),
             stage: String::new(),
+            waits_for: None,
             reason: None,
             closed: None,
             price: None,

@@ -10,6 +10,7 @@ use crate::limits;
 use crate::market::constraint::{Constraint, Match, Properties};
 use crate::market::{Award, Claim, Contact, Manifest, Offer, Reject, Skill};
 use crate::record::{Payload as _, Verified};
+use crate::reputation::Model as _;
 use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
 
@@ -127,8 +128,21 @@ impl Peer {
 
     // ---- claiming ----
 
-    fn capacity(&self) -> usize {
-        self.config.parallel.saturating_sub(self.load.len() + self.bids.len())
+    /// How many more claims may be made on offers of this requester. Whom I have worked for to our mutual satisfaction
+    /// is not kept waiting by claims on offers of strangers: those cost nothing to make, and would lock me up.
+    fn capacity(&self, now: Timestamp, requester: &AgentId) -> usize {
+        let free = self.config.parallel.saturating_sub(self.load.len());
+        if free <= self.bids.len() && self.is_client(now, requester) {
+            let clients = self.bids.values().filter(|bid| self.is_client(now, &bid.claim.requester)).count();
+            return free.saturating_sub(clients);
+        }
+        free.saturating_sub(self.bids.len())
+    }
+
+    /// Whether I think well of a requester that I know.
+    fn is_client(&self, now: Timestamp, requester: &AgentId) -> bool {
+        let view = self.reputation.view(&self.agent(), requester, None, now.day()).mine;
+        view.is_some_and(|view| view.overall.mean >= 0.5)
     }
 
     /// Why I do not claim this offer; `None` if I do.
@@ -151,15 +165,13 @@ impl Peer {
         };
         let theirs = meets(&offer.constraint, &serving.entry.properties);
         let ours = meets(&serving.entry.constraint, &offer.properties);
-        let mine = |claim: &Verified<Claim>| claim.requester == requester && claim.nonce == offer.nonce;
-        let had = self.hires.values().any(|hire| hire.side == Side::Worker && mine(&hire.claim));
         if requester == self.agent() {
             Some(Objection::Own)
         } else if !may_hire {
             Some(Objection::NotServed)
         } else if offer.slots == 0 || now >= offer.expires {
             Some(Objection::Over)
-        } else if had || self.bids.values().any(|bid| mine(&bid.claim)) {
+        } else if self.taken.contains(&(requester, offer.nonce)) {
             Some(Objection::Claimed)
         } else if let Some(max) = dear {
             Some(Objection::Price(format!("it pays {max} at most, and I ask {price}")))
@@ -183,7 +195,8 @@ impl Peer {
             // Of no interest to whoever asks why there is no work.
             Some(Objection::Own | Objection::Skill | Objection::Over | Objection::Claimed) => {}
             Some(objection) => self.pass(now, offer, None, &objection.to_string()),
-            None if self.capacity() == 0 => {
+            None if offer.bids > now + limits::CLAIM_AHEAD => self.come_back(now, offer),
+            None if self.capacity(now, &offer.issuer()) == 0 => {
                 if !self.config.skills.is_empty() {
                     self.pass(
                         now,
@@ -194,6 +207,24 @@ impl Peer {
                 }
             }
             None => self.claim(now, offer, out),
+        }
+    }
+
+    /// An offer whose bids end later than a claim may bind before it is chosen: looked at again when it is time.
+    fn come_back(&mut self, now: Timestamp, offer: &Verified<Offer>) {
+        let at = (offer.bids - limits::CLAIM_AHEAD).max(now + Millis(1));
+        if self.later.is_none_or(|later| at < later) {
+            self.later = Some(at);
+            self.wake(Wake::Offers, Some(at));
+        }
+    }
+
+    /// The next moment at which an offer of the directory comes into reach.
+    pub(super) fn come_back_to_all(&mut self, now: Timestamp) {
+        let early: Vec<_> =
+            self.directory.offers(now).filter(|offer| offer.bids > now + limits::CLAIM_AHEAD).cloned().collect();
+        if let Some(next) = early.iter().min_by_key(|offer| offer.bids) {
+            self.come_back(now, next);
         }
     }
 
@@ -216,13 +247,18 @@ impl Peer {
 
     /// Goes through the directory for offers that there is room for now.
     pub(super) fn look_for_work(&mut self, now: Timestamp, out: &mut Outbox) {
-        if self.capacity() == 0 || self.config.skills.is_empty() {
+        let free = self.config.parallel.saturating_sub(self.load.len());
+        if free == 0 || self.config.skills.is_empty() {
             return;
         }
-        let suits = |offer: &&Verified<Offer>| self.objection(now, offer).is_none();
-        let offers: Vec<_> = self.directory.offers(now).filter(suits).take(self.capacity()).cloned().collect();
+        let soon = |offer: &&Verified<Offer>| offer.bids <= now + limits::CLAIM_AHEAD;
+        let suits = |offer: &&Verified<Offer>| soon(offer) && self.objection(now, offer).is_none();
+        // Some of those that suit may have to wait for others' claims.
+        let offers: Vec<_> = self.directory.offers(now).filter(suits).take(limits::CLAIMS_OUT).cloned().collect();
         for offer in offers {
-            self.claim(now, &offer, out);
+            if self.capacity(now, &offer.issuer()) > 0 {
+                self.claim(now, &offer, out);
+            }
         }
     }
 
@@ -247,7 +283,7 @@ impl Peer {
                 self.pass(now, offer, None, &objection.to_string());
                 ignored(&objection.to_string())
             }
-            None if self.capacity() == 0 => Reply::Later,
+            None if self.capacity(now, &from) == 0 => Reply::Later,
             None => {
                 self.claim(now, offer, out);
                 Reply::Kept

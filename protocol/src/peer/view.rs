@@ -180,6 +180,8 @@ pub struct HireRow {
     pub skill: Skill,
     /// Stage in words.
     pub stage: String,
+    /// What it waits for from a person of this peer's.
+    pub waits_for: Option<WaitsFor>,
     /// Why it is so, where that is not plain.
     pub reason: Option<String>,
     /// How it ended, once it has.

@@ -123,6 +123,7 @@ fn the_corpus_of_journal_is_replayed() {
         max: None,
         choosing: Default::default(),
         bids: Millis::secs(3),
+        begin: Millis::mins(10),
         done: Millis::mins(5),
         review: Millis::mins(10),
         expires: Millis::mins(10),

@@ -510,3 +510,59 @@ fn a_person_agrees_to_a_refusal_or_contests_it_or_leaves_it_to_the_checks() {
         }
     }
 }
+
+#[test]
+fn offers_with_a_far_end_of_bids_hold_no_place_of_a_worker() {
+    let mut world = World::new(1);
+    let hostile = world.add(Config { name: "hostile".into(), version: "1".into(), ..Config::default() });
+    let mut task = world.task();
+    (task.bids, task.expires, task.inputs) = (Millis::hours(20), Millis::hours(23), Vec::new());
+    for _ in 0..3 {
+        world.command(hostile, Command::Hire { task: Box::new(task.clone()), to: None }).unwrap();
+    }
+    world.drive(Millis::mins(1));
+    let honest = world.task();
+    world.hire(honest, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(winner(&world), Some(1));
+    assert_eq!(world.rows(0)[0].closed.map(|closed| closed.outcome), Some(Outcome::Accepted));
+    // They are claimed when their time comes.
+    world.drive(Millis::hours(20));
+    assert!(world.rows(hostile).iter().any(|row| row.hire.is_some()), "{:?}", world.rows(hostile));
+}
+
+#[test]
+fn strangers_claims_do_not_keep_a_client_waiting() {
+    let mut world = World::new(1);
+    configure(&mut world, 1, |config| config.parallel = 1);
+    befriend(&mut world, 1, 1);
+    let stranger = world.add(Config { name: "stranger".into(), version: "1".into(), ..Config::default() });
+    let mut task = world.task();
+    (task.bids, task.inputs) = (Millis::secs(100), Vec::new());
+    world.command(stranger, Command::Hire { task: Box::new(task), to: None }).unwrap();
+    world.drive(Millis::secs(1));
+    let honest = world.task();
+    world.hire(honest, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(world.rows(0)[0].closed.map(|closed| closed.outcome), Some(Outcome::Accepted));
+}
+
+#[test]
+fn a_claim_that_binds_for_long_holds_no_slot() {
+    let mut world = World::new(0);
+    let mut slow = worker("slow", "0.01 USD per task", 1);
+    (slow.binding, slow.begin_by) = (Some(Millis::hours(20)), Review::Person);
+    world.add(slow);
+    world.add(worker("ready", "0.04 USD per task", 1));
+    let mut task = world.task();
+    task.choosing.prefer = vec![Prefer::Price];
+    world.hire(task.clone(), None);
+    world.drive(Millis::mins(1));
+    assert_eq!(winner(&world), Some(2));
+    assert!(why(&world).considered[1].outcome.contains("to begin"), "{:?}", why(&world));
+    // Unless the task gives the time.
+    task.begin = Millis::hours(20);
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(winner(&world), Some(1));
+}

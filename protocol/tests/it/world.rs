@@ -503,6 +503,7 @@ impl World {
             max: Some("0.05 USD".parse().unwrap()),
             choosing: Choosing::default(),
             bids: Millis::secs(3),
+            begin: Millis::mins(10),
             done: Millis::mins(5),
             review: Millis::mins(10),
             expires: Millis::mins(10),

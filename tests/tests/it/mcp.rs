@@ -153,7 +153,7 @@ fn a_language_model_hires_waits_reads_and_judges_and_what_others_say_is_marked()
     let listed = session.ask("tools/list", &json!({}));
     let names: Vec<&str> =
         listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    let all = ["find_agents", "agent_details", "hire", "wait", "show", "judge", "rate", "inbox", "stop"];
+    let all = ["find_agents", "agent_details", "hire", "wait", "show", "judge", "rate", "reply", "inbox", "stop"];
     assert_eq!(names, all, "and none that approves spending");
 
     let agent = found(&mut session);

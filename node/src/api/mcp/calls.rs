@@ -19,7 +19,8 @@ use super::theirs;
 use crate::api::client::{ClientError, Events};
 use crate::api::server::now;
 use crate::api::types::{
-    self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, RateRequest, StopRequest, id_prefix,
+    self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, RateRequest, ReplyRequest, StopRequest,
+    id_prefix,
 };
 use crate::limits::{
     MCP_FOUND, MCP_IDS, MCP_RATINGS, MCP_RESULT, MCP_ROWS, MCP_SAID, MCP_START, MCP_TOLD, MCP_WAIT, MCP_WORDS, QUOTE,
@@ -78,6 +79,15 @@ struct Rate {
     communication: Option<f64>,
 }
 
+/// An answer to the worker's question.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reply {
+    id: String,
+    text: String,
+    later: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Inbox {}
@@ -117,18 +127,26 @@ enum Needs {
     Judge,
     /// The `rate` tool.
     Rate,
-    /// A person's word: there is no tool for it.
+    /// The `reply` tool.
+    Reply,
+    /// A person's word on what binds or costs: there is no tool for it.
     Approval,
+}
+
+impl From<WaitsFor> for Needs {
+    fn from(waits_for: WaitsFor) -> Self {
+        match waits_for {
+            WaitsFor::Judgement => Self::Judge,
+            WaitsFor::Rating => Self::Rate,
+            WaitsFor::Answer => Self::Reply,
+            WaitsFor::Approval | WaitsFor::Begin | WaitsFor::Contest => Self::Approval,
+        }
+    }
 }
 
 impl Needs {
     fn of(row: &HireRow) -> Option<Self> {
-        match row.stage.as_str() {
-            "waits for your judgement" => Some(Self::Judge),
-            "waits for your rating" => Some(Self::Rate),
-            "waits for your approval" => Some(Self::Approval),
-            _ => None,
-        }
+        row.waits_for.map(Self::from)
     }
 
     /// What to do about it.
@@ -136,8 +154,9 @@ impl Needs {
         match self {
             Self::Judge => format!("show {id}, then judge it"),
             Self::Rate => format!("rate {id}, or let it be: after five minutes the derived rating stands"),
+            Self::Reply => format!("show {id}, then reply to the worker's question"),
             Self::Approval => format!(
-                "its price needs a person's approval: ask the operator to look at `gigmesh inbox` and decide with \
+                "it needs a person's word: ask the operator to look at `gigmesh inbox` and decide with \
                  `gigmesh approve {id}` or `gigmesh refuse {id}`. Then wait"
             ),
         }
@@ -155,6 +174,7 @@ impl Door {
             "show" => self.show(read(arguments)?).await,
             "judge" => self.judge(read(arguments)?).await,
             "rate" => self.rate(read(arguments)?).await,
+            "reply" => self.reply(read(arguments)?).await,
             "inbox" => {
                 let Inbox {} = read(arguments)?;
                 self.inbox().await
@@ -463,6 +483,17 @@ impl Door {
         Ok(Done { text, document: json!({ "rated": true, "next": next }) })
     }
 
+    async fn reply(&self, reply: Reply) -> Result<Done, Trouble> {
+        let Reply { id, text, later } = reply;
+        let id = prefix("/id", &id)?;
+        self.done(&format!("/v1/hires/{id}/reply"), &ReplyRequest { text, later }).await?;
+        let next = format!("wait with ids [\"{id}\"]: the worker goes on");
+        Ok(Done {
+            text: format!("answered; the worker is told. Next: {next}"),
+            document: json!({ "answered": true, "next": next }),
+        })
+    }
+
     async fn inbox(&self) -> Result<Done, Trouble> {
         let rows: Vec<InboxRow> = self.get("/v1/inbox").await?;
         let next = if rows.is_empty() { "nothing waits for you" } else { "each says in `next` what to do" };
@@ -527,15 +558,12 @@ fn agent(row: &AgentRow) -> Value {
 }
 
 fn waiting(row: &InboxRow) -> Value {
-    let needs = match row.waits_for {
-        WaitsFor::Judgement => Needs::Judge,
-        WaitsFor::Rating => Needs::Rate,
-        WaitsFor::Approval => Needs::Approval,
-    };
+    let needs = Needs::from(row.waits_for);
     // The summary is this node's own where it is the requester, and else the other side's: there is no telling here.
     json!({
         "id": row.id, "needs_you": needs, "with": row.with, "skill": row.skill, "price": row.price.to_string(),
         "summary": theirs::text(&Value::Null, &row.summary, QUOTE), "since": row.since.to_string(),
+        "says": row.says.as_ref().map(|says| theirs::text(&json!(row.with), says, MCP_WORDS)),
         "until": row.until.to_string(), "next": needs.next(&row.id.to_string()),
     })
 }

@@ -127,11 +127,24 @@ pub(super) fn all() -> Vec<Tool> {
             }),
             &["id"],
         ),
+        acts(
+            "reply",
+            "Answer a question",
+            "Answers the worker's oldest open question (`needs_you` is `reply`; show tells what it asks). The work clock goes \
+             on while a question is open: give more time with `later` if the answer comes late. Say nothing that the worker \
+             need not know. Next: wait.",
+            json!({
+                "id": hire_id(),
+                "text": { "type": "string", "maxLength": bounds::NOTE, "description": "The answer; the worker reads it" },
+                "later": { "type": "string", "examples": ["10m"], "description": "How much longer the worker has than now agreed" },
+            }),
+            &["id", "text"],
+        ),
         reads(
             "inbox",
             "Inbox",
-            "Lists what waits for you, most urgent first: deliveries to judge, hires to rate, and awards whose price needs a \
-             person's approval. Each says until when, and what follows from silence happens then. There is no tool to \
+            "Lists what waits for you, most urgent first: deliveries to judge, hires to rate, questions to \
+             answer, and what needs a person's word. Each says until when, and what follows from silence happens then. There is no tool to \
              approve spending: ask the operator.",
             json!({}),
             &[],
