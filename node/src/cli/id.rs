@@ -18,7 +18,7 @@ use crate::config::{self, ConfigError};
 use crate::identity::backup::{Backup, BackupError};
 use crate::identity::{self, IdentityError};
 use crate::limits::{MAX_BACKUP_FILE, PASSPHRASE_MAX};
-use crate::store::disk::{At, DiskError, write_new};
+use crate::store::disk::{At, DiskError, must_be_new, write_new};
 use crate::store::offline::owner_of;
 
 #[derive(Debug, Args)]
@@ -141,6 +141,8 @@ fn read_line(path: &Path) -> Result<String, Failure> {
 }
 
 fn backup(args: &KeyArgs) -> Result<Exit, Failure> {
+    // Before anybody types a passphrase.
+    must_be_new(&args.file)?;
     let secret = identity::load(&args.dir()?)?;
     let backup = Backup::seal(&secret, &args.passphrase(true)?)?;
     let json = serde_json::to_string_pretty(&backup).map_err(|error| Failure::new(Exit::Ours, error))?;

@@ -39,16 +39,22 @@ pub(crate) fn ensure_dir(dir: &Path) -> Result<(), DiskError> {
     dir.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
 }
 
+/// For a file that is about to be made: whether there is none.
+pub(crate) fn must_be_new(path: &Path) -> Result<(), DiskError> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).at(path),
+        Ok(_) => Err(io::Error::other("this file exists, and is not replaced; name another")).at(path),
+    }
+}
+
 /// Makes a new file, for its owner's eyes only: whole and durable if this returns well, and not there otherwise. One that is
 /// there already is never replaced.
 pub(crate) fn write_new<T, E: From<DiskError>>(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let there = || Err::<(), _>(io::Error::from(io::ErrorKind::AlreadyExists)).at(path);
-    if path.symlink_metadata().is_ok() {
-        there()?;
-    }
+    must_be_new(path)?;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Temporary files are made with mode 0600.
     let file = tempfile::Builder::new().prefix(".gigmesh-").tempfile_in(dir).at(path)?;
