@@ -20,6 +20,7 @@
 
 mod brain;
 mod catch_up;
+mod clock;
 mod ear;
 mod edge;
 mod fetch;
@@ -43,6 +44,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub(crate) use brain::{Driver, Ledger, World};
+pub(crate) use clock::{ClockState, Clocks, SystemClocks};
 pub(crate) use ear::Ear;
 pub(crate) use edge::Edge;
 pub(crate) use hands::{Hands, Never};
@@ -61,9 +63,12 @@ pub enum CallError {
     /// The brain said no. Nothing was changed.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The journal could not be written. Whether the command is in it will show when the node is started again.
-    #[error("the node stopped because its journal cannot be written: {0}")]
+    /// A store could not be written. Whether the command is in the journal will show when the node is started again.
+    #[error("the node stopped because its data cannot be written: {0}")]
     Storage(String),
+    /// There is no time to date it with. Nothing was changed.
+    #[error("{0}")]
+    Clock(String),
     /// The node is shutting down. A command may or may not have been carried out.
     #[error("the node has stopped")]
     Stopped,

@@ -134,6 +134,20 @@ pub const WAITING: usize = 4 * QUEUE;
 pub const IDLE: Duration = Duration::from_secs(5);
 /// The brain's shortest sleep, should it call for a time that is past.
 pub const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+/// How far the wall clock may part from the boot clock before nothing is dated by it: as far as records may be dated ahead,
+/// and half of what a deadline is waited for beyond its time.
+pub const CLOCKS_APART: Millis = Millis::secs(60);
+/// How often clocks that have parted are compared.
+pub const CLOCKS_LOOK: Duration = Duration::from_secs(1);
+/// News of peers that wait for the clocks to agree; more is dropped, and comes again. What the node itself has to report
+/// waits beyond it: that is no more than what it had begun.
+pub const NEWS_HELD: usize = QUEUE;
+/// Agents whose records are dated ahead, before the operator is told that the clock may be behind: two may be wrong together.
+pub const AHEAD_ALARM: usize = 3;
+/// How many of them are remembered.
+pub const AHEAD_AGENTS: usize = 64;
+/// For how long. They renew what they say at least hourly, and each offer is a new record.
+pub const AHEAD_FOR: Duration = Duration::from_secs(3_600);
 /// Gossip waiting to be verified: 15 ms of one core's work, far below the five seconds a verdict may take.
 pub const GOSSIP_QUEUE: usize = 256;
 /// Envelopes remembered by hash, so that what neighbours and pages bring again is not verified again: 1.5 MB.

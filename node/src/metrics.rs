@@ -84,6 +84,7 @@ counts! {
         DroppedParcel r#"{full="brain"}"#,
         DroppedServe r#"{full="reads"}"#,
     }
+    "gigmesh_dropped_without_time_total" "Gossip and parcels dropped because the system's clocks had parted." { DroppedNoTime "" }
     "gigmesh_parcel_replies_total" "What became of records sent to us in particular, one for each record." {
         RepliedKept r#"{reply="kept"}"#,
         RepliedLater r#"{reply="later"}"#,

@@ -32,7 +32,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 pub use crate::driver::CallError;
-use crate::driver::{Body, Driver, Ear, Edge, Hands, Queue, Task, Why, wall_clock};
+use crate::driver::{Body, Clocks, Driver, Ear, Edge, Hands, Queue, SystemClocks, Task, Why, wall_clock};
 use crate::identity::{self, IdentityError};
 use crate::limits::{BLOB_QUOTA, NOTICES, STOP_WAIT};
 use crate::metrics::Metrics;
@@ -151,6 +151,10 @@ pub enum StopError {
 /// Whatever can be known beforehand (a taken port, a directory in use, a malformed key, journal or address) is found
 /// before anything is written.
 pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
+    start_with(config, Box::new(SystemClocks)).await
+}
+
+async fn start_with(config: NodeConfig, clocks: Box<dyn Clocks>) -> Result<NodeHandle, StartError> {
     let mut network = gigmesh_net::Config {
         listen: config.listen.clone(),
         bootstrap: config.bootstrap.clone(),
@@ -182,7 +186,7 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
     let body = Arc::new(body);
     let (notices, _) = broadcast::channel(NOTICES);
     let hands = Hands::new(Arc::clone(&body), notices.clone());
-    let driver = Driver::new(brain, journal, Arc::clone(&ratings), hands, (queue.clone(), tasks));
+    let driver = Driver::new(brain, journal, Arc::clone(&ratings), hands, (queue.clone(), tasks), clocks);
 
     let lock = Arc::new(lock);
     let (brain_ends, brain_ended) = oneshot::channel();
@@ -354,6 +358,27 @@ impl NodeHandle {
     /// What it has counted since it started.
     pub(crate) fn metrics(&self) -> &Metrics {
         self.0.queue.metrics()
+    }
+
+    /// What the operator should look after now.
+    pub fn warnings(&self) -> Vec<String> {
+        let clock = self.0.queue.clock();
+        clock.parted().into_iter().chain(clock.behind()).collect()
+    }
+
+    /// Why nothing can be signed, if that is so: the system's clock was set while the node ran.
+    pub fn clock_parted(&self) -> Option<String> {
+        self.0.queue.clock().parted()
+    }
+
+    /// Changes when [`NodeHandle::clock_parted`] does.
+    pub fn clock_changes(&self) -> watch::Receiver<Option<i64>> {
+        self.0.queue.clock().changes()
+    }
+
+    /// Says that the system's clock is right as it is now. When this returns, the node goes by it.
+    pub async fn confirm_clock(&self) {
+        self.0.queue.confirm_clock().await;
     }
 
     /// Where peers can reach this node as far as it knows, widest scope first.

@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::config::Config;
-use crate::driver::{CallError, Driver, Queue, Task, Why, blocking, wall_clock};
+use crate::driver::{CallError, Driver, Queue, SystemClocks, Task, Why, blocking, wall_clock};
 use crate::limits::{BLOB_QUOTA, STOP_WAIT, TRIAL_PAUSE, TRIAL_REST};
 use crate::store::blobs::{BlobError, BlobStore};
 use crate::store::memory::{MemoryLog, MemoryRatings};
@@ -293,7 +293,7 @@ fn think(
     desk: Desk,
     queue: (Queue, Receiver<Task>),
 ) -> Result<thread::JoinHandle<()>, TrialError> {
-    let driver = Driver::new(brain, MemoryLog::default(), MemoryRatings::default(), desk, queue);
+    let driver = Driver::new(brain, MemoryLog::default(), MemoryRatings::default(), desk, queue, Box::new(SystemClocks));
     let run = move || {
         // A log in memory does not fail.
         let _ = driver.run();

@@ -65,7 +65,7 @@ impl From<CallError> for ApiError {
             CallError::Refused(Refused::Invalid(_)) => StatusCode::BAD_REQUEST,
             CallError::Refused(Refused::Unknown(_)) => StatusCode::NOT_FOUND,
             CallError::Refused(Refused::Full(_)) => StatusCode::TOO_MANY_REQUESTS,
-            CallError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            CallError::Clock(_) | CallError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
             CallError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error)

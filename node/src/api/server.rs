@@ -91,6 +91,7 @@ fn routes(api: Api) -> Router {
         .route("/v1/peers", get(peers))
         .route("/v1/blobs", blobs)
         .route("/v1/blobs/{root}", get(get_blob))
+        .route("/v1/clock/confirm", post(confirm_clock))
         .route("/v1/events", get(events))
         .route("/metrics", get(|State(api): State<Api>| super::metrics::metrics(api.node)))
         .route("/livez", get(|| async { Json(Readiness { ready: true, reasons: Vec::new() }) }))
@@ -197,7 +198,13 @@ async fn status(State(api): State<Api>) -> Answered<NodeStatus> {
         Found::Status(market) => {
             let net = api.node.network_stats().await;
             let bootstrap = net.doors.into_iter().map(Into::into).collect();
-            Ok(Json(NodeStatus { peers: api.node.peers().await.len(), bootstrap, mdns: net.mdns, market }))
+            Ok(Json(NodeStatus {
+                peers: api.node.peers().await.len(),
+                bootstrap,
+                mdns: net.mdns,
+                warnings: api.node.warnings(),
+                market,
+            }))
         }
         other => Err(unexpected(&other)),
     }
@@ -208,6 +215,7 @@ async fn readyz(State(api): State<Api>) -> Result<Response, ApiError> {
     if let Err(error) = api.node.query(Query::Status).await {
         reasons.push(error.to_string());
     }
+    reasons.extend(api.node.clock_parted());
     if api.invited && api.node.peers().await.is_empty() {
         reasons.push("no peer is connected; bootstrap nodes may be down or out of reach".to_owned());
     }
@@ -419,6 +427,14 @@ async fn book(State(api): State<Api>, body: Given<PaymentRequest>) -> Answered<D
     api.done(Command::Book { with, amount, direction, note }).await
 }
 
+async fn confirm_clock(State(api): State<Api>) -> Answered<Done> {
+    if api.node.clock_parted().is_none() {
+        return Err(ApiError::bad("there is nothing to confirm: the system's clock was not set while the node ran"));
+    }
+    api.node.confirm_clock().await;
+    Ok(Json(Done { done: true }))
+}
+
 /// The wall clock.
 pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -469,11 +485,17 @@ async fn get_blob(State(api): State<Api>, Path(root): Path<String>) -> Result<Re
 
 /// Subscribed before the answer's head is sent: what happens after it is in the stream.
 async fn events(State(api): State<Api>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let notices = api.node.notices();
-    let stream = stream::unfold((notices, api.node), |(mut notices, node)| async move {
+    let (notices, clock) = (api.node.notices(), api.node.clock_changes());
+    let stream = stream::unfold((notices, clock, api.node), |(mut notices, mut clock, node)| async move {
         let notice = tokio::select! {
-            notice = notices.recv() => notice,
-            () = node.stopped() => Err(RecvError::Closed),
+            notice = notices.recv() => Some(notice),
+            Ok(()) = clock.changed() => None,
+            () = node.stopped() => Some(Err(RecvError::Closed)),
+        };
+        let Some(notice) = notice else {
+            let event = BTreeMap::from([("event", Some("clock".to_owned())), ("trouble", node.clock_parted())]);
+            let event = Event::default().json_data(event).unwrap_or_else(|_| Event::default().comment("clock"));
+            return Some((Ok(event), (notices, clock, node)));
         };
         let event = match notice {
             Ok(notice) => Event::default().json_data(notice),
@@ -485,7 +507,7 @@ async fn events(State(api): State<Api>) -> Sse<impl Stream<Item = Result<Event, 
             Err(RecvError::Closed) => return None,
         };
         let event = event.unwrap_or_else(|error| Event::default().comment(error.to_string().replace('\n', " ")));
-        Some((Ok(event), (notices, node)))
+        Some((Ok(event), (notices, clock, node)))
     });
     Sse::new(stream).keep_alive(KeepAlive::new().interval(API_KEEP_ALIVE))
 }

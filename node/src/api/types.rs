@@ -47,6 +47,8 @@ pub struct NodeStatus {
     pub bootstrap: Vec<Bootstrap>,
     /// Whether it looks for peers on the LAN, and is seen there.
     pub mdns: bool,
+    /// What the operator should look after, in words.
+    pub warnings: Vec<String>,
     /// What the market looks like from here.
     #[serde(flatten)]
     pub market: Status,

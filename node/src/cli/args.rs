@@ -74,6 +74,9 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     /// Print numbers about the node
     Status(StatusArgs),
+    /// Say what time it is, where the node has doubts
+    #[command(subcommand)]
+    Clock(ClockCommand),
     /// Look at files without running anything
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -283,6 +286,12 @@ pub(super) struct ReputationArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum ClockCommand {
+    /// Say that this system's clock is right as it is now, after it was set while the node ran
+    Confirm(Door),
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
     /// Check a worker.toml or task.toml and print what it says
     Check {
@@ -314,6 +323,7 @@ impl Command {
             Self::Store(command) => command.json(),
             Self::Export(args) => args.door.json,
             Self::Verify(args) => args.json,
+            Self::Clock(ClockCommand::Confirm(door)) => door.json,
             Self::Config(ConfigCommand::Check { json, .. }) => *json,
             Self::Bootstrap(args) => args.json,
             Self::Demo(args) => args.json,

@@ -221,9 +221,11 @@ pub(super) async fn status(StatusArgs { metrics, door }: StatusArgs) -> Result<E
     }
     let doors: Vec<Bootstrap> = field(&status, "bootstrap")?;
     let mdns: bool = field(&status, "mdns")?;
+    let warnings: Vec<String> = field(&status, "warnings")?;
     if let Some(status) = status.as_object_mut() {
         status.remove("bootstrap");
         status.remove("mdns");
+        status.remove("warnings");
     }
     let mut table = Table::new(["NUMBER OF", ""]);
     for (name, number) in status.as_object().into_iter().flatten() {
@@ -233,7 +235,8 @@ pub(super) async fn status(StatusArgs { metrics, door }: StatusArgs) -> Result<E
         };
         table.row([(Tone::Plain, name.replace('_', " ")), (Tone::Plain, text)]);
     }
-    emit(&format!("{}\n{}", table.render(&Screen::stdout()), ways_in(&doors, mdns)))?;
+    let warnings: String = warnings.iter().map(|warning| format!("Warning: {warning}.\n")).collect();
+    emit(&format!("{}\n{}{warnings}", table.render(&Screen::stdout()), ways_in(&doors, mdns)))?;
     Ok(Exit::Done)
 }
 

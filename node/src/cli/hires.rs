@@ -11,7 +11,7 @@ use gigmesh_protocol::market::{BlobRef, Offer, Outcome, Skill};
 use gigmesh_protocol::time::Timestamp;
 use serde_json::{Map, Value};
 
-use super::args::{HiresArgs, JudgeArgs, ShowArgs, StopArgs};
+use super::args::{Door, HiresArgs, JudgeArgs, ShowArgs, StopArgs};
 use super::failure::{Exit, Failure};
 use super::run::now;
 use super::terminal::{Screen, Table, Tone, emit, emit_json, field, rough, short, their_json_line, theirs, when};
@@ -252,6 +252,12 @@ pub(super) async fn stop(args: StopArgs) -> Result<Exit, Failure> {
     let request = StopRequest { reason: args.reason };
     let done: Done = args.door.client()?.post(&format!("/v1/hires/{}/stop", args.id), &request).await?;
     told(args.door.json, done, "stopped; the other side is told\n")
+}
+
+/// `gigmesh clock confirm`.
+pub(super) async fn confirm_clock(door: Door) -> Result<Exit, Failure> {
+    let done: Done = door.client()?.post("/v1/clock/confirm", &serde_json::json!({})).await?;
+    told(door.json, done, "confirmed; the node goes on by it\n")
 }
 
 fn told(json: bool, done: Done, text: &str) -> Result<Exit, Failure> {

@@ -8,7 +8,7 @@ use clap::Parser;
 use gigmesh_protocol::time::Timestamp;
 use tracing_subscriber::EnvFilter;
 
-use super::args::{Cli, Command, ConfigCommand};
+use super::args::{Cli, ClockCommand, Command, ConfigCommand};
 use super::failure::{Exit, Failure};
 use super::{check, demo, export, find, hire, hires, id, mcp, store, trial, up, verify};
 use crate::demo_agent::{self, Reading};
@@ -72,6 +72,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Export(args) => export::export(args).await,
         Command::Verify(args) => verify::verify(&args),
         Command::Status(args) => find::status(args).await,
+        Command::Clock(ClockCommand::Confirm(door)) => hires::confirm_clock(door).await,
         Command::Config(ConfigCommand::Check { file, json }) => check::check(&file, json),
         Command::Bootstrap(_) | Command::Demo(_) | Command::DemoAgent { .. } => Ok(Exit::Done),
     }

@@ -1,11 +1,16 @@
 //! The brain's own thread: takes what waits, lets the brain think about all of it, makes durable what it decided with one
 //! commit, and only then carries out the rest, in order. *Log first, then speak.*
 //!
-//! In: tasks from the queue, the wall clock. Out: events to the log, ratings to their store, everything else to the
-//! [`World`]. What must never happen: a word that rests on an event that is not on disk. So a failed commit ends the
-//! thread, and what was to be said in that batch is never said.
+//! In: tasks from the queue, the time. Out: events to the log, ratings to their store, everything else to the [`World`].
+//! What must never happen: a word that rests on an event that is not on disk. So a failed commit ends the thread, and what
+//! was to be said in that batch is never said.
+//!
+//! While the clocks have parted there is no time, and the brain is told nothing: what peers sent is left unanswered, which
+//! they take for not received; commands are refused; what the node has to report waits; questions are answered as of the
+//! last good time.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -17,9 +22,10 @@ use gigmesh_protocol::record::Record;
 use gigmesh_protocol::time::Timestamp;
 use tokio::sync::oneshot;
 
+use super::clock::{Clock, Clocks};
 use super::queue::{Queue, Task};
-use super::{Waiting, wall_clock};
-use crate::limits::{BATCH, COMPACT_SEGMENTS, IDLE, SHORTEST_WAIT, SWEEP_EVERY};
+use super::{CallError, Waiting};
+use crate::limits::{BATCH, CLOCKS_LOOK, COMPACT_SEGMENTS, IDLE, NEWS_HELD, SHORTEST_WAIT, SWEEP_EVERY};
 use crate::metrics::{Count, Metrics};
 use crate::store::journal::{Compacted, Journal, Keep};
 use crate::store::traits::{Log, LogError, Ratings, RatingsError};
@@ -106,6 +112,9 @@ pub(crate) struct Driver<B, L, R, W> {
     world: W,
     queue: Queue,
     tasks: Receiver<Task>,
+    clock: Clock,
+    /// What waits for the clocks to agree.
+    held: Vec<Input>,
     outbox: Outbox,
     /// Answers to questions of this batch.
     found: Vec<(oneshot::Sender<Found>, Found)>,
@@ -123,8 +132,11 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         ratings: R,
         world: W,
         (queue, tasks): (Queue, Receiver<Task>),
+        clocks: Box<dyn Clocks>,
     ) -> Self {
-        Self { brain, log, ratings, world, queue, tasks, outbox, found: Vec::new(), compacted: 0, sweep: Timestamp(0) }
+        let clock = Clock::new(clocks, Arc::clone(queue.clock()));
+        let (held, found, compacted, sweep) = (Vec::new(), Vec::new(), 0, Timestamp(0));
+        Self { brain, log, ratings, world, queue, tasks, clock, held, outbox, found, compacted, sweep }
     }
 
     /// Runs until it is time to stop. When it returns, all it said is durable and the stores are closed.
@@ -151,21 +163,33 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
     fn live(&mut self) -> Result<(), LogError> {
         self.settle()?;
         while self.queue.stopping().is_none() {
-            match self.tasks.recv_timeout(self.patience()) {
-                Ok(task) => self.take(task),
-                Err(RecvTimeoutError::Timeout) => {}
+            let patience = self.patience();
+            let first = match self.tasks.recv_timeout(patience) {
+                Ok(task) => Some(task),
+                Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let now = self.clock.read();
+            if let Some(now) = now {
+                for input in std::mem::take(&mut self.held) {
+                    self.tell(now, input);
+                }
             }
-            for _ in 1..BATCH {
-                let Ok(task) = self.tasks.try_recv() else { break };
-                self.take(task);
+            let rest = (1..BATCH).map_while(|_| self.tasks.try_recv().ok());
+            for task in first.into_iter().chain(rest.collect::<Vec<_>>()) {
+                match now {
+                    Some(now) => self.take(now, task),
+                    None => self.put_off(task),
+                }
             }
-            let now = wall_clock();
-            if self.brain.next_deadline().is_some_and(|deadline| deadline <= now) {
+            if let Some(now) = now
+                && self.brain.next_deadline().is_some_and(|deadline| deadline <= now)
+            {
                 self.brain.handle(now, Input::Tick, &mut self.outbox);
             }
             self.settle()?;
-            self.compact();
+            let Some(now) = now else { continue };
+            self.compact(now);
             if self.sweep <= now {
                 self.sweep = now + SWEEP_EVERY;
                 self.world.sweep(self.brain.live_blobs(now));
@@ -174,13 +198,37 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         Ok(())
     }
 
-    fn patience(&self) -> Duration {
-        let left = |deadline: Timestamp| Duration::from_millis(deadline.since(wall_clock()).0);
+    fn patience(&mut self) -> Duration {
+        let Some(now) = self.clock.read() else { return CLOCKS_LOOK };
+        let left = |deadline: Timestamp| Duration::from_millis(deadline.since(now).0);
         self.brain.next_deadline().map_or(IDLE, left).clamp(SHORTEST_WAIT, IDLE)
     }
 
-    fn take(&mut self, task: Task) {
-        let now = wall_clock();
+    /// Takes a task for which there is no time.
+    fn put_off(&mut self, task: Task) {
+        match task {
+            Task::Input(input) => {
+                let news = matches!(
+                    input,
+                    Input::Record { .. } | Input::LinkUp(_) | Input::RoomMember { .. } | Input::Working { .. }
+                );
+                if !news || self.held.len() < NEWS_HELD {
+                    self.held.push(input);
+                }
+            }
+            Task::Command { caller, .. } => {
+                let trouble = self.queue.clock().parted().unwrap_or_default();
+                // Whoever asked may have gone.
+                let _ = caller.send(Err(CallError::Clock(trouble)));
+            }
+            Task::Query { query, caller } => self.found.push((caller, self.brain.query(self.clock.last(), &query))),
+            // Dropped, which tells their senders that there is no answer.
+            Task::Gossip { .. } | Task::Parcel { .. } => self.queue.metrics().count(Count::DroppedNoTime),
+            Task::Wake => {}
+        }
+    }
+
+    fn take(&mut self, now: Timestamp, task: Task) {
         let input = match task {
             Task::Input(input) => input,
             Task::Gossip { from, record, token } => {
@@ -200,6 +248,10 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
             }
             Task::Wake => return,
         };
+        self.tell(now, input);
+    }
+
+    fn tell(&mut self, now: Timestamp, input: Input) {
         self.queue.metrics().count(Count::Inputs);
         self.brain.handle(now, input, &mut self.outbox);
     }
@@ -250,12 +302,12 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         if kept { self.ratings.flush() } else { Ok(()) }
     }
 
-    fn compact(&mut self) {
+    fn compact(&mut self, now: Timestamp) {
         if self.log.closed_segments() < self.compacted + COMPACT_SEGMENTS {
             return;
         }
         // What is archived and what is forgotten must be the same.
-        let past = self.brain.past(wall_clock());
+        let past = self.brain.past(now);
         match self.log.compact(&mut |event| self.brain.retains(event, &past)) {
             Ok(done) => {
                 self.brain.forget(&past);

@@ -34,6 +34,7 @@ async fn page(body: &Arc<Body>, from: AgentId, room: &str, after: Option<Bytes32
             match edge.edge.admit_once(envelope) {
                 Ok(Some(new)) => {
                     metrics.record(Way::Page, Ok(&new.0));
+                    edge.queue.clock().heard(&new.0);
                     admitted.push(new);
                 }
                 Ok(None) => metrics.known(Way::Page),

@@ -86,9 +86,12 @@ impl Ear {
         }
         let answer: Pin<Box<dyn Future<Output = Response> + Send>> = match request {
             Ok(Request::Parcel(items)) => {
-                let admit = |item| body.edge.admit(item);
-                let items =
-                    items.iter().map(admit).inspect(|item| metrics.record(Way::Parcel, item.as_ref())).collect();
+                let admit = |item| {
+                    let item = body.edge.admit(item);
+                    metrics.record(Way::Parcel, item.as_ref());
+                    item.inspect(|record| body.queue.clock().heard(record))
+                };
+                let items = items.iter().map(admit).collect();
                 // Without room for it, too, the sender gets no answer.
                 if !body.queue.offer(Task::Parcel { from, items, token, share }) {
                     metrics.count(Count::DroppedParcel);
@@ -121,6 +124,7 @@ fn judge_gossip(body: &Body, heard: &Receiver<Heard>) {
         let verdict = match body.edge.admit_once(&bytes) {
             Ok(Some((record, hash))) => {
                 metrics.record(Way::Gossip, Ok(&record));
+                body.queue.clock().heard(&record);
                 if body.queue.offer(Task::Gossip { from, record, token }) {
                     body.edge.remember(hash);
                 } else {

@@ -11,6 +11,7 @@ use gigmesh_protocol::record::{Record, Refusal};
 use tokio::sync::{oneshot, watch};
 
 use super::CallError;
+use super::clock::ClockState;
 use super::shares::Share;
 use crate::limits::QUEUE;
 use crate::metrics::Metrics;
@@ -47,17 +48,36 @@ pub(crate) struct Queue {
     tasks: SyncSender<Task>,
     stop: Arc<watch::Sender<Option<Why>>>,
     metrics: Arc<Metrics>,
+    clock: Arc<ClockState>,
 }
 
 impl Queue {
     pub fn new() -> (Self, Receiver<Task>) {
         let (tasks, receiver) = sync_channel(QUEUE);
-        (Self { tasks, stop: Arc::new(watch::Sender::new(None)), metrics: Arc::default() }, receiver)
+        (Self { tasks, stop: Arc::new(watch::Sender::new(None)), metrics: Arc::default(), clock: Arc::default() }, receiver)
     }
 
     /// The node's counters: whoever works for the brain holds its queue.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What is known of the clock.
+    pub fn clock(&self) -> &Arc<ClockState> {
+        &self.clock
+    }
+
+    /// Takes the wall clock at its word, and waits until the brain does.
+    pub async fn confirm_clock(&self) {
+        let mut parted = self.clock.changes();
+        self.clock.confirm();
+        // A full queue wakes the brain just as well.
+        self.offer(Task::Wake);
+        tokio::select! {
+            // The sender lives as long as `self`.
+            _ = parted.wait_for(Option::is_none) => {}
+            () = self.stopped() => {}
+        }
     }
 
     /// Puts it in if there is room, and says whether. Otherwise it is dropped, and whoever waits for its answer learns

@@ -6,7 +6,8 @@ use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::peer::io::{Answer, Command};
 
-use super::super::{CallError, Why};
+use super::super::clock::tests::Set;
+use super::super::{CallError, Why, wall_clock};
 use super::*;
 use crate::store::memory::{MemoryLog, MemoryRatings};
 
@@ -139,11 +140,17 @@ struct Stage {
 
 /// Raises the curtain over a brain that finds `tasks` waiting.
 fn play(brain: Scripted, log: Recorded, tasks: Vec<Task>) -> Stage {
+    play_by(&Set::default(), brain, log, tasks)
+}
+
+/// The same by these clocks.
+fn play_by(clocks: &Set, brain: Scripted, log: Recorded, tasks: Vec<Task>) -> Stage {
     let steps = Arc::clone(&log.steps);
     let world = Recorder { steps: Arc::clone(&steps), waiting: Vec::new() };
     let (queue, receiver) = Queue::new();
     assert!(tasks.into_iter().all(|task| queue.offer(task)));
-    let driver = Driver::new((brain, vec![]), log, MemoryRatings::default(), world, (queue.clone(), receiver));
+    let (clocks, receiver) = (Box::new(clocks.clone()), (queue.clone(), receiver));
+    let driver = Driver::new((brain, vec![]), log, MemoryRatings::default(), world, receiver, clocks);
     Stage { queue, steps, thread: thread::spawn(move || driver.run()) }
 }
 
@@ -231,4 +238,45 @@ fn the_journal_is_compacted_when_that_is_worth_it_and_not_again_at_once() {
     let (steps, _) = stage.end();
     assert_eq!(steps.iter().filter(|step| **step == Step::Said("compacted")).count(), 1);
     assert_eq!(steps.last(), Some(&Step::Said("compacted")), "after what the batch had to say");
+}
+
+const HOUR: i64 = 3_600_000;
+
+#[test]
+fn while_the_clocks_have_parted_nothing_is_decided_and_afterwards_nothing_is_lost() {
+    let clocks = Set::default();
+    let brain = Scripted { deadline: Some(wall_clock() + SWEEP_EVERY) };
+    let stage = play_by(&clocks, brain, Recorded::default(), vec![]);
+    stage.settle();
+    clocks.off(HOUR);
+    // The deadline would have passed, by that clock.
+    assert!(stage.queue.offer(link(1)));
+    let (task, answer) = command();
+    assert!(stage.queue.offer(task));
+    stage.settle();
+    let refused = answer.blocking_recv().unwrap();
+    assert!(matches!(&refused, Err(CallError::Clock(why)) if why.contains("clock confirm")), "{refused:?}");
+    assert_eq!(*stage.steps.lock().unwrap(), [], "questions are answered all the same");
+    clocks.off(0);
+    assert!(stage.queue.offer(Task::Wake));
+    stage.settle();
+    let (steps, _) = stage.end();
+    let words = [Step::Said("first"), Step::Said("second")];
+    assert_eq!(steps, [&[Step::Appended(vec![1]), Step::Committed][..], &words].concat());
+}
+
+#[test]
+fn a_time_that_the_operator_confirms_counts() {
+    let clocks = Set::default();
+    let brain = Scripted { deadline: Some(wall_clock() + SWEEP_EVERY) };
+    let stage = play_by(&clocks, brain, Recorded::default(), vec![]);
+    stage.settle();
+    clocks.off(HOUR);
+    stage.settle();
+    assert!(stage.queue.clock().parted().is_some());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(stage.queue.confirm_clock());
+    stage.settle();
+    let (steps, _) = stage.end();
+    assert_eq!(steps[..2], [Step::Appended(b"tick".to_vec()), Step::Committed]);
 }
