@@ -653,3 +653,28 @@ async fn heard(events: &mut Events, about: &BTreeSet<String>) -> Result<(), Clie
     }
     Err(ClientError::Lost("the node stopped; its hires go on when it runs again".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_result_comes_in_slices_that_add_up_and_a_short_one_as_what_it_is() {
+        let from = json!("ab");
+        let short = slice(&from, br#"{"n": 1, "note": "a\u001bb"}"#, 0);
+        assert_eq!((&short["json"], &short["size"]), (&json!({ "n": 1, "note": "a\\u{1b}b" }), &json!(28)));
+        let long = "é".repeat(MCP_RESULT + 5);
+        let first = slice(&from, long.as_bytes(), 0);
+        assert_eq!((&first["next_offset"], &first["untrusted"]), (&json!(MCP_RESULT), &json!(true)));
+        let second = slice(&from, long.as_bytes(), MCP_RESULT);
+        assert_eq!((&second["next_offset"], &second["text"]), (&Value::Null, &json!("ééééé")));
+        let whole = format!("{}{}", first["text"].as_str().unwrap(), second["text"].as_str().unwrap());
+        assert_eq!(whole, long);
+        assert_eq!(slice(&from, b"no JSON\x07", 0)["text"], "no JSON\\u{7}");
+    }
+
+    #[test]
+    fn scores_are_rounded_and_counts_are_not() {
+        assert_eq!(rounded(json!({ "low": 0.123_456, "n": [12, 0.5] })), json!({ "low": 0.123, "n": [12, 0.5] }));
+    }
+}

@@ -219,6 +219,7 @@ fn hire_schema() -> Value {
         } },
         "time": { "type": "object", "additionalProperties": false, "description": "Lengths of time like 500ms, 3s, 5m, 2h, 1d", "properties": {
             "bids": time("How long claims are collected; 3s unless said", "3s"),
+            "begin": time("How long a chosen worker may take to begin, at most 1d; 10m unless said", "10m"),
             "done": time("From the worker's begin to its delivery, at most 30d; 10m unless said", "5m"),
             "review": time("From the delivery to the verdict, at most 14d; 10m unless said. With review \"person\" give yourself time", "1h"),
             "expires": time("How long a worker is looked for, at most 1d; 10m unless said", "10m"),
@@ -248,5 +249,56 @@ fn object(properties: Value, required: &[&str]) -> Arc<rmcp::model::JsonObject> 
     match schema {
         Value::Object(schema) => Arc::new(schema),
         _ => Arc::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::task::inline;
+
+    fn schema(name: &str) -> Value {
+        let tool = all().into_iter().find(|tool| tool.name == name).unwrap();
+        Value::Object(tool.input_schema.as_ref().clone())
+    }
+
+    #[test]
+    fn every_schema_is_one_and_the_example_is_a_task_that_fits() {
+        for tool in all() {
+            let schema = Value::Object(tool.input_schema.as_ref().clone());
+            assert!(jsonschema::meta::is_valid(&schema), "{}", tool.name);
+            let whole = serde_json::to_string(&tool).unwrap();
+            assert!(!whole.contains("  "), "a line is continued with its indentation: {}", tool.name);
+        }
+        let (_, example) = HIRE.split_once("Example: ").unwrap();
+        let example: Value = serde_json::from_str(example).unwrap();
+        let fits = jsonschema::validator_for(&schema("hire")).unwrap();
+        assert!(fits.is_valid(&example), "{:?}", fits.iter_errors(&example).map(|e| e.to_string()).collect::<Vec<_>>());
+        inline::read(example, &[]).unwrap();
+    }
+
+    /// Both ways: what the model is told of is taken, and it is told of all that is taken.
+    #[test]
+    fn the_schema_of_hire_names_every_key_of_a_task() {
+        let hire = schema("hire");
+        for part in ["", "brief", "accept", "price", "time", "choose"] {
+            let mut task = json!({ "skill": "a/b", "summary": "" });
+            let (place, told) = match part {
+                "" => (&mut task, &hire),
+                part => {
+                    task[part] = json!({});
+                    (&mut task[part], &hire["properties"][part])
+                }
+            };
+            place["a key that there is not"] = json!(1);
+            let error = inline::read(task, &[]).unwrap_err().to_string();
+            let (_, known) = error.split_once("known here: ").or_else(|| error.split_once("did you mean ")).unwrap();
+            let known = known.trim_end_matches('?').split(", ").map(|key| key.trim_matches('`').to_owned());
+            let known: BTreeSet<String> = known.chain((part.is_empty()).then(|| "to".to_owned())).collect();
+            let told: BTreeSet<String> = told["properties"].as_object().unwrap().keys().cloned().collect();
+            assert_eq!(told, known, "{part:?}");
+        }
     }
 }
