@@ -6,6 +6,7 @@
 //! skill = "table/summarise"
 //! summary = "Mean and trend of a monthly table"     # public
 //! slots = 1                                         # how many workers; 1 unless said
+//! agree = 2                                         # how many of their results must say the same
 //! properties = { rows = 820 }                       # public: typed facts that workers may ask for
 //! [brief]                                           # private, for the winner
 //! inputs = { table = "co2.csv" }                    # paths are relative to this file
@@ -13,9 +14,14 @@
 //! [accept]
 //! schema = "out.schema.json"
 //! checks = ["result.rows == 820"]                   # public
+//! compare = "result.mean"                           # what must agree; the whole result unless said
 //! sealed = ["result.mean in [355.0, 361.0]"]        # shown with the verdict
 //! review = "auto"                                   # or "person"
 //! rating = "auto"                                   # or "person", who then has five minutes after the verdict
+//! [[milestone]]                                     # parts before the last, which [accept] is of
+//! title = "rows"
+//! share = 0.25                                      # of the price, owed once it is accepted
+//! checks = ["result.rows == 820"]                   # also `schema`
 //! [price]
 //! max = "0.05 USD"
 //! [time]
@@ -41,7 +47,7 @@ use gigmesh_protocol::limits as bounds;
 use gigmesh_protocol::market::checks::{Assert, Checks, Schema};
 use gigmesh_protocol::market::constraint::{Constraint, Properties};
 use gigmesh_protocol::market::price::Price;
-use gigmesh_protocol::market::{Input, Skill};
+use gigmesh_protocol::market::{Input, Milestone, Milestones, Skill};
 use gigmesh_protocol::peer::io::{Review, Task};
 use gigmesh_protocol::time::Millis;
 use serde::Deserialize;
@@ -113,11 +119,14 @@ struct Written<F: Form> {
     skill: Parsed<Skill>,
     summary: Text<{ bounds::SUMMARY }>,
     slots: Option<u16>,
+    agree: Option<u16>,
     properties: Option<F::Params>,
     #[serde(default)]
     brief: Brief<F>,
     #[serde(default)]
     accept: Accept<F>,
+    #[serde(default = "Vec::new")]
+    milestone: Vec<Part<F>>,
     #[serde(default)]
     price: Ceiling,
     #[serde(default)]
@@ -148,6 +157,7 @@ struct Accept<F: Form> {
     checks: Vec<String>,
     #[serde(default)]
     sealed: Vec<String>,
+    compare: Option<String>,
     #[serde(default)]
     review: Review,
     #[serde(default)]
@@ -157,8 +167,18 @@ struct Accept<F: Form> {
 impl<F: Form> Default for Accept<F> {
     fn default() -> Self {
         let (review, rating) = (Review::default(), Review::default());
-        Self { schema: None, checks: Vec::new(), sealed: Vec::new(), review, rating }
+        Self { schema: None, checks: Vec::new(), sealed: Vec::new(), compare: None, review, rating }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = ""))]
+struct Part<F: Form> {
+    title: Text<{ bounds::NAME }>,
+    share: f64,
+    schema: Option<F::Schema>,
+    #[serde(default)]
+    checks: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -213,7 +233,10 @@ pub fn read(path: &Path) -> Result<TaskFile, FileError> {
 }
 
 fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong> {
-    let Written { skill, summary, slots, properties, brief, accept, price, time, choose } = written;
+    let Written { skill, summary, slots, agree, properties, brief, accept, milestone, price, time, choose } = written;
+    if agree.is_some_and(|agree| agree < 2 || agree > slots.unwrap_or(1)) {
+        return Err(Wrong::new("/agree", "from 2 to as many as there are `slots`"));
+    }
     if slots.is_some_and(|slots| !(1..=bounds::SLOTS).contains(&slots)) {
         return Err(Wrong::new("/slots", format!("from 1 to {} workers", bounds::SLOTS)));
     }
@@ -229,6 +252,9 @@ fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong>
         skill: skill.0,
         summary: summary.into(),
         slots: slots.unwrap_or(1),
+        agree,
+        compare: accept.compare.map(compared).transpose()?,
+        milestones: milestones(form, milestone)?,
         constraint: choose.r#where.map(|parsed| parsed.0),
         properties: properties.map(|given| facts(form, given)).transpose()?.unwrap_or_default(),
         checks: Checks {
@@ -249,6 +275,47 @@ fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong>
         params: brief.params.map(|given| params(form, given)).transpose()?,
     };
     Ok(TaskFile { task, inputs: inputs(form, brief.inputs)? })
+}
+
+/// The path of what is compared, found to be one.
+fn compared(path: String) -> Result<String, Wrong> {
+    let wrong = |error| Wrong::new("/accept/compare", format!("{path:?}: {error}"));
+    // An assertion that always can be read, with this path in it.
+    let step = |byte: u8| byte.is_ascii_alphanumeric() || b"_.[]-".contains(&byte);
+    let plain = path.starts_with("result") && path.bytes().all(step);
+    let rule = || Wrong::new("/accept/compare", format!("{path:?}: a path into the result, like \"result.mean\""));
+    if !plain {
+        return Err(rule());
+    }
+    format!("{path} == 0").parse::<Assert>().map_err(wrong)?;
+    Ok(path)
+}
+
+fn milestones<F: Form>(form: &F, parts: Vec<Part<F>>) -> Result<Milestones, Wrong> {
+    if parts.len() > bounds::MILESTONES {
+        return Err(Wrong::new("/milestone", format!("at most {} milestones", bounds::MILESTONES)));
+    }
+    let mut milestones = Vec::new();
+    for (index, part) in parts.into_iter().enumerate() {
+        let at = |key: &str| format!("/milestone/{index}/{key}");
+        let schema = part.schema.map(|given| form.schema(given)).transpose();
+        let share = (part.share * 1000.0).round();
+        if !(1.0..1000.0).contains(&share) {
+            return Err(Wrong::new(at("share"), "a share of the price between 0 and 1, like 0.25"));
+        }
+        milestones.push(Milestone {
+            title: part.title,
+            share: share as u16,
+            checks: Checks {
+                schema: schema.map_err(|error| Wrong::new(at("schema"), error))?,
+                asserts: asserts(&at("checks"), part.checks)?,
+            },
+        });
+    }
+    if milestones.iter().map(|part| u32::from(part.share)).sum::<u32>() >= 1000 {
+        return Err(Wrong::new("/milestone", "the shares leave nothing for the last part; together they are below 1"));
+    }
+    Ok(Milestones::fit(milestones))
 }
 
 fn facts<F: Form>(form: &F, given: F::Params) -> Result<Properties, Wrong> {
@@ -437,6 +504,61 @@ prefer = ["reputation.low", "price"]
         let [TaskInput { name, content: Content::Path(path), media }] = &inputs[..] else { panic!("{inputs:?}") };
         assert_eq!((&**name, &**media), ("table", "text/csv"));
         assert!(path.ends_with("co2.CSV"));
+    }
+
+    /// What a task of the full market says besides.
+    const MORE: &str = r#"
+skill = "table/summarise"
+summary = ""
+slots = 3
+agree = 2
+properties = { rows = 820 }
+[accept]
+compare = "result.means[0]"
+rating = "person"
+[[milestone]]
+title = "rows"
+share = 0.25
+checks = ["result.rows == 820"]
+[time]
+begin = "1h"
+[choose]
+bar = 0.6
+newcomers = { share = 0.2, up_to = "0.10 USD" }
+"#;
+
+    #[test]
+    fn competition_milestones_and_agreement_are_understood() {
+        let task = read_text(MORE).unwrap().task;
+        assert_eq!((task.slots, task.agree, task.compare.as_deref()), (3, Some(2), Some("result.means[0]")));
+        assert_eq!((task.rating_by, task.begin), (Review::Person, Millis::hours(1)));
+        let [part] = &task.milestones[..] else { panic!("{:?}", task.milestones) };
+        assert_eq!((&*part.title, part.share, part.checks.asserts.len()), ("rows", 250, 1));
+        assert_eq!(task.properties.iter().count(), 1);
+        let lane = Lane { share: 200, up_to: "0.10 USD".parse().ok() };
+        let prefer = vec![Prefer::ReputationLow, Prefer::Price];
+        assert_eq!(task.choosing, Choosing { prefer, bar: Some(600), newcomers: lane });
+        let plain = read_text("skill = \"a/b\"\nsummary = \"\"").unwrap().task.choosing;
+        assert_eq!(
+            (plain.bar, plain.newcomers.share),
+            (None, 100),
+            "newcomers have a way in unless the task says otherwise"
+        );
+        for (written, instead, complaint) in [
+            ("agree = 2", "agree = 4", "from 2 to as many as there are `slots`"),
+            ("agree = 2", "agree = 1", "from 2 to as many as there are `slots`"),
+            ("\"result.means[0]\"", "\"means of all\"", "a path into the result, like \"result.mean\""),
+            ("share = 0.25", "share = 1", "a share of the price between 0 and 1, like 0.25"),
+            ("bar = 0.6", "bar = 60", "from 0 to 1"),
+            ("share = 0.2,", "share = -0.2,", "from 0 to 1"),
+            ("{ share = 0.2, up_to = \"0.10 USD\" }", "\"some\"", "a share like 0.1, or { share = 0.1"),
+            ("{ rows = 820 }", "\"820\"", "properties are a table, like { rows = 820 }"),
+        ] {
+            let text = MORE.replacen(written, instead, 1);
+            assert_ne!(text, MORE, "{written} is not in the file");
+            let error = read_text(&text).map(|_| "no complaint").unwrap_err();
+            assert!(error.contains(complaint), "{instead}: {error}");
+        }
     }
 
     #[test]

@@ -293,7 +293,8 @@ fn think(
     desk: Desk,
     queue: (Queue, Receiver<Task>),
 ) -> Result<thread::JoinHandle<()>, TrialError> {
-    let driver = Driver::new(brain, MemoryLog::default(), MemoryRatings::default(), desk, queue, Box::new(SystemClocks));
+    let driver =
+        Driver::new(brain, MemoryLog::default(), MemoryRatings::default(), desk, queue, Box::new(SystemClocks));
     let run = move || {
         // A log in memory does not fail.
         let _ = driver.run();

@@ -36,6 +36,7 @@ fn offer(n: u64, checks: Checks) -> Offer {
         seq: n,
         bids: NOW + Millis::secs(3),
         done: Millis::mins(5),
+        agree: None,
         nonce: Bytes32(seed(n)),
         skill: "table/summarise".parse().expect("a skill"),
         slots: 1,
@@ -47,6 +48,7 @@ fn offer(n: u64, checks: Checks) -> Offer {
             "Rows, mean and the last month of a table of monthly readings: comma-separated, one header line, a month and a \
              reading in each row. Name the months that are missing, and say how the mean was rounded. The result is JSON.",
         ),
+        milestones: Default::default(),
         properties: Default::default(),
     }
 }

@@ -86,6 +86,10 @@ pub struct Checked {
     pub public: Report,
     /// The sealed checks, where this side can open them.
     pub sealed: Option<Report>,
+    /// Which part of the task it was checked as.
+    pub part: usize,
+    /// What of the result is compared with the results of others, as a hash of its canonical JSON.
+    pub compared: Option<Bytes32>,
 }
 
 impl Checked {
@@ -129,6 +133,8 @@ pub struct Hire {
     pub scored: Option<Scores>,
     /// How it ended, once it has. A late record that counts may change it.
     pub closed: Option<Closed>,
+    /// Whether what is owed for it is in the ledger.
+    pub booked: bool,
     /// Whether my rating was issued.
     pub rated: bool,
     /// Whether it is closed and the other side is known to hold my whole chain: nothing is left to send.
@@ -169,7 +175,7 @@ pub enum Say {
     Question { text: String },
     Answer { question: Id<Question>, text: String, due: Option<Timestamp> },
     Ack,
-    Deliver { blob: BlobRef, checked: u16 },
+    Deliver { blob: BlobRef, checked: u16, part: usize },
     Verdict { ruling: Ruling, failed: Vec<String>, note: String },
     Cancel { reason: String },
     Contest { statement: String },
@@ -188,6 +194,8 @@ pub enum Todo {
     Check {
         /// The result.
         blob: BlobRef,
+        /// As which part of the task.
+        part: usize,
         /// Whether the sealed checks are run as well.
         sealed: bool,
     },
@@ -208,6 +216,7 @@ impl Hire {
             judgement: None,
             scored: None,
             closed: None,
+            booked: false,
             rated: false,
             through: false,
         }
@@ -260,7 +269,27 @@ impl Hire {
 
     /// What the checks say of the delivery under discussion, as far as this side ran them.
     pub fn checks(&self, facts: &Facts) -> Option<&Checked> {
-        self.checked.get(&facts.delivery.as_ref()?.blob.root)
+        let delivery = facts.delivery.as_ref()?;
+        self.checked_as(&delivery.blob.root, delivery.part)
+    }
+
+    /// What the checks say of a result as a part of the task.
+    pub fn checked_as(&self, root: &Bytes32, part: usize) -> Option<&Checked> {
+        self.checked.get(root).filter(|checked| checked.part == part)
+    }
+
+    /// The public checks of a part of the task.
+    pub fn checks_of(&self, part: usize) -> &crate::market::checks::Checks {
+        let terms = self.terms();
+        terms.milestones.get(part).map_or(&terms.checks, |milestone| &milestone.checks)
+    }
+
+    /// What is owed by the requester, as it ended or else as it may still end at most, in millionths.
+    pub fn owed(&self) -> u64 {
+        match self.closed {
+            Some(closed) => stage::owed(closed.outcome, &self.facts(), self.terms()),
+            None => self.terms().price.amount().micros(),
+        }
     }
 
     /// The outcome at `now`, if it is settled by records or by silence.

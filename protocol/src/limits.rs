@@ -67,6 +67,8 @@ pub const INPUTS: usize = 16;
 pub const ADDRESSES: usize = 4;
 /// One address.
 pub const ADDRESS: usize = 128;
+/// Parts of a task before the last.
+pub const MILESTONES: usize = 8;
 /// Failed checks named in a verdict.
 pub const FAILED_CHECKS: usize = 64;
 /// Slots of one offer.

@@ -30,7 +30,7 @@ use crate::hire::chain::Entry;
 use crate::hire::outbox::Outbox as Letters;
 use crate::hire::{Attempt, Closed, Hire, HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 use crate::limits;
 use crate::market::{Claim, Contact, Manifest, Offer, Rating, Skill};
 use crate::record::{Record, Refusal, Signer, Verified};
@@ -115,6 +115,8 @@ pub struct Peer {
     addresses: Vec<String>,
     last_seq: u64,
     hungry: bool,
+    /// Hires to be asked again because of what became of others.
+    restless: BTreeSet<HireId>,
     /// When to look again at offers that it was too early to claim.
     later: Option<Timestamp>,
 }
@@ -158,6 +160,7 @@ impl Peer {
             last_seq: 0,
             hungry: true,
             later: None,
+            restless: BTreeSet::new(),
         };
         for rating in ratings {
             peer.reputation.insert(&rating);
@@ -434,7 +437,12 @@ impl Peer {
                 }
             }
             Event::Scored { hire, scores } => self.with(hire, |hire| hire.scored = Some(scores)),
-            Event::Booked { entry } => self.ledger.book(entry),
+            Event::Booked { entry } => {
+                if let ledger::Subject::Hire(id) = entry.subject {
+                    self.with(id, |hire| hire.booked = true);
+                }
+                self.ledger.book(entry);
+            }
             Event::Rated { rating: Record::Rating(rating) } => {
                 self.with(rating.judgement.hire, |hire| hire.rated = true);
                 return self.reputation.insert(&rating);
@@ -484,6 +492,10 @@ impl Peer {
                 }
                 Wake::Renew => self.renew(now, out),
             }
+        }
+        // Each of these may wake others, but only when it closes: this ends with the hires of the offer.
+        while let Some(id) = self.restless.pop_first() {
+            self.advance(now, id, out);
         }
         if std::mem::take(&mut self.hungry) {
             self.look_for_work(now, out);

@@ -469,6 +469,7 @@ fn agree(
     rule((award.claim, award.worker) == (claim.id(), claim.issuer()), "the award is not of this claim")?;
     rule(
         terms.offer == offer.id()
+            && (terms.agree, &terms.milestones) == (offer.agree, &offer.milestones)
             && (terms.done, terms.review, &terms.checks) == (offer.done, offer.review, &offer.checks),
         "the terms are not those offered",
     )?;

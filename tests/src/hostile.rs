@@ -242,6 +242,8 @@ pub fn offer(skill: &str) -> Offer {
         seq: at.0,
         bids: at,
         done: Millis::mins(1),
+        agree: None,
+        milestones: List::default(),
         nonce: Bytes32(secret()),
         skill: skill.parse().expect("a skill"),
         slots: 1,
@@ -274,6 +276,8 @@ pub fn claim(offer: &Verified<Offer>, price: &str) -> Claim {
 pub fn award(signer: &Signer, offer: &Verified<Offer>, claim: &Verified<Claim>) -> Verified<Award> {
     let at = now();
     let body = Terms {
+        agree: None,
+        milestones: List::default(),
         at,
         done: offer.done,
         offer: offer.id(),

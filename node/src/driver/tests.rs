@@ -193,6 +193,7 @@ async fn an_agent_makes_a_result_or_is_stopped() {
             serving: "text/count".parse().unwrap(),
             inputs: vec![input.clone()],
             params: Some(params.to_owned()),
+            part: None,
             feedback: None,
             due: wall_clock() + Millis::mins(1),
         }))
@@ -221,6 +222,8 @@ async fn checks_run_over_the_bytes_and_know_the_inputs() {
     here.hands.carry_out(Output::Check(Box::new(CheckJob {
         hire: hire(),
         blob,
+        part: 2,
+        compare: Some("result.of".to_owned()),
         public: Checks { schema: None, asserts: public },
         sealed: Some(asserts(&["result.rows == 2"])),
         inputs: vec![input],
@@ -232,6 +235,8 @@ async fn checks_run_over_the_bytes_and_know_the_inputs() {
     assert_eq!(root, blob.root);
     assert!(checked.public.passed(), "{checked:?}");
     assert!(!checked.sealed.unwrap().passed());
+    let of = gigmesh_protocol::id::sha256(&[format!("\"{digest}\"").as_bytes()]);
+    assert_eq!((checked.part, checked.compared), (2, Some(of)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,6 +249,7 @@ async fn a_stopping_node_leaves_no_agent_running() {
         serving: "text/count".parse().unwrap(),
         inputs: vec![],
         params: Some("600".to_owned()),
+        part: None,
         feedback: None,
         due: wall_clock() + Millis::mins(20),
     })));

@@ -90,6 +90,7 @@ pub(crate) fn plan(blobs: &BlobStore, executors: &BTreeMap<Skill, CommandSpec>, 
         attempt: u32::try_from(job.attempt).unwrap_or(u32::MAX).saturating_add(1),
         params: job.params.as_deref().map_or(Ok(Value::Null), serde_json::from_str).map_err(|_| RunError::Params)?,
         inputs,
+        part: job.part,
         feedback: job.feedback.map(Value::String),
         timeout: spec.timeout.min(left),
         result_cap: MAX_RESULT.min(usize::try_from(RESULT).unwrap_or(usize::MAX)),
@@ -127,7 +128,17 @@ pub(crate) fn run_checks(blobs: &BlobStore, job: &CheckJob) -> Result<Checked, B
     // Sealed checks that cannot be run show nothing: no fault of the delivery, and no ground for a refusal.
     let sealed = job.sealed.clone().map(|asserts| Checks { schema: None, asserts });
     let sealed = sealed.map(|checks| if checks.compile().is_ok() { run(&checks) } else { Report::default() });
-    Ok(Checked { public: run(&job.public), sealed })
+    let compared = job.compare.as_deref().and_then(|path| compared(result.as_deref()?, path));
+    Ok(Checked { public: run(&job.public), sealed, part: job.part, compared })
+}
+
+/// A hash of the part of a result that is compared with those of others. Objects are written with their keys in order, so
+/// that how a result is laid out tells nothing.
+fn compared(result: &[u8], path: &str) -> Option<Bytes32> {
+    let result: Value = serde_json::from_slice(result).ok()?;
+    let steps = path.strip_prefix("result").unwrap_or(path).replace(['.', '['], "/").replace(']', "");
+    let part = result.pointer(&steps)?;
+    Some(Bytes32(Sha256::digest(part.to_string()).into()))
 }
 
 fn failed(check: &str, detail: String) -> Report {

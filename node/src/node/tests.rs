@@ -132,6 +132,9 @@ fn assignment() -> Assignment {
         skill: "text/count".parse().unwrap(),
         summary: "Count the words".to_owned(),
         slots: 1,
+        agree: None,
+        compare: None,
+        milestones: Default::default(),
         constraint: None,
         properties: Properties::default(),
         checks: gigmesh_protocol::market::checks::Checks {

@@ -28,6 +28,8 @@ pub struct Job {
     pub params: Value,
     /// The brief's input files by name.
     pub inputs: BTreeMap<String, Input>,
+    /// Which part of the task is wanted, from 0, and its title; where there are several.
+    pub part: Option<(usize, String)>,
     /// What the requester said about the attempt before.
     pub feedback: Option<Value>,
     /// How long it may take, from the first file copied to the last byte printed.
@@ -214,6 +216,9 @@ impl Job {
         });
         if !self.params.is_null() {
             request["params"] = self.params.clone();
+        }
+        if let Some((index, title)) = &self.part {
+            request["part"] = serde_json::json!({ "index": index, "title": title });
         }
         if let Some(feedback) = &self.feedback {
             request["feedback"] = feedback.clone();

@@ -51,6 +51,7 @@ fn offer(agent: u8, nonce: u8, seq: u64, expires: u64, slots: u16, path: &str) -
         seq,
         bids: NOW,
         done: Millis(1),
+        agree: None,
         nonce: Bytes32([nonce; 32]),
         skill: skill(path),
         slots,
@@ -59,6 +60,7 @@ fn offer(agent: u8, nonce: u8, seq: u64, expires: u64, slots: u16, path: &str) -
         review: Millis(1),
         expires: NOW + Millis(expires),
         summary: Text::default(),
+        milestones: Default::default(),
         properties: Properties::default(),
     })
 }

@@ -10,8 +10,24 @@ use crate::market::{Outcome, Ruling, Scores};
 use crate::peer::io::{Review, Task};
 use crate::time::{Millis, Timestamp};
 
+/// The failed check that a verdict names when the results of others agree on another.
+pub const OUTVOTED: &str = "agree: the results of others agree on another";
+
+/// What the results of others say to this one, where a task asks for several that agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// It stands for itself.
+    Unasked,
+    /// Enough say the same.
+    Given,
+    /// Enough cannot say the same any more.
+    Refused,
+    /// It is not known yet.
+    Awaited,
+}
+
 /// The next step of the requester.
-pub fn next(hire: &Hire, task: &Task, now: Timestamp, idle: bool) -> Option<Step> {
+pub fn next(hire: &Hire, task: &Task, now: Timestamp, idle: bool, consent: Consent) -> Option<Step> {
     let facts = hire.facts();
     let stop = match &hire.wish {
         Some(Wish::Stop(reason)) => Some(reason.clone()),
@@ -25,7 +41,7 @@ pub fn next(hire: &Hire, task: &Task, now: Timestamp, idle: bool) -> Option<Step
         Stage::Begun if !facts.briefed && now <= facts.due => Some(Step::Say(Say::Brief)),
         Stage::Working if now > facts.due + GRACE => Some(receipt(hire, &facts, Outcome::Failed)),
         Stage::Delivered if now <= facts.due + hire.terms().review => Some(Step::Say(Say::Ack)),
-        Stage::Reviewing => review(hire, &facts, task, now, idle),
+        Stage::Reviewing => review(hire, &facts, task, now, idle, consent),
         Stage::Judged(_) | Stage::Cancelled(_) if waits_for_rating(hire, &facts, task.rating_by, now) => None,
         Stage::Judged(Ruling::Accepted) => Some(receipt(hire, &facts, Outcome::Accepted)),
         Stage::Judged(Ruling::Refused) => Some(receipt(hire, &facts, Outcome::Refused)),
@@ -33,6 +49,12 @@ pub fn next(hire: &Hire, task: &Task, now: Timestamp, idle: bool) -> Option<Step
         Stage::Cancelled(Side::Worker) => Some(receipt(hire, &facts, Outcome::CancelledByWorker)),
         _ => None,
     }
+}
+
+/// When a review no longer waits for the results of others: with an eighth of the clock left.
+pub fn alone_at(hire: &Hire, facts: &Facts) -> Option<Timestamp> {
+    let until = facts.review_until.filter(|_| facts.stage == Stage::Reviewing)?;
+    Some(until - Millis(hire.terms().review.0 / 8))
 }
 
 /// When a review without the bytes is given up: with an eighth of the clock left, so that the verdict is dated in time.
@@ -53,7 +75,7 @@ pub fn waits_for_rating(hire: &Hire, facts: &Facts, rating_by: Review, now: Time
     rating_by == Review::Person && hire.scored.is_none() && due
 }
 
-fn review(hire: &Hire, facts: &Facts, task: &Task, now: Timestamp, idle: bool) -> Option<Step> {
+fn review(hire: &Hire, facts: &Facts, task: &Task, now: Timestamp, idle: bool, consent: Consent) -> Option<Step> {
     let (delivery, until) = (facts.delivery.as_ref()?, facts.review_until?);
     let checked = hire.checks(facts);
     if now > until {
@@ -68,11 +90,19 @@ fn review(hire: &Hire, facts: &Facts, task: &Task, now: Timestamp, idle: bool) -
         return idle.then(|| Step::Do(Todo::Fetch(vec![delivery.blob])));
     }
     let Some(checked) = checked else {
-        return idle.then_some(Step::Do(Todo::Check { blob: delivery.blob, sealed: true }));
+        return idle.then_some(Step::Do(Todo::Check { blob: delivery.blob, part: delivery.part, sealed: true }));
     };
     match (&hire.wish, task.review_by) {
         (Some(Wish::Rule(ruling, note)), _) => Some(verdict(*ruling, Some(checked), note)),
-        (_, Review::Auto) if checked.passed() => Some(verdict(Ruling::Accepted, Some(checked), "")),
+        (_, Review::Auto) if checked.passed() => match consent {
+            Consent::Refused => Some(Step::Say(Say::Verdict {
+                ruling: Ruling::Refused,
+                failed: vec![OUTVOTED.to_owned()],
+                note: String::new(),
+            })),
+            Consent::Awaited if alone_at(hire, facts).is_some_and(|at| now < at) => None,
+            _ => Some(verdict(Ruling::Accepted, Some(checked), "")),
+        },
         (_, Review::Auto) => Some(verdict(Ruling::Refused, Some(checked), "")),
         (_, Review::Person) => None,
     }

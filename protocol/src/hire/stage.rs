@@ -7,6 +7,7 @@ use crate::hire::Side;
 use crate::hire::chain::{Entry, View};
 use crate::id::{Bytes32, Id};
 use crate::limits::{self, CLOSE, GRACE};
+use crate::market::milestone;
 use crate::market::{BlobRef, Delivery, Link, Outcome, Receipt, Ruling, Terms, Verdict};
 use crate::record::Verified;
 use crate::time::Timestamp;
@@ -49,6 +50,8 @@ pub struct Delivered {
     pub at: Timestamp,
     /// The bytes it promises.
     pub blob: BlobRef,
+    /// Which part of the task it is of, from 0: the last has the number of milestones before it.
+    pub part: usize,
 }
 
 /// What the records say.
@@ -66,6 +69,8 @@ pub struct Facts {
     pub delivery: Option<Delivered>,
     /// How many deliveries there were.
     pub deliveries: usize,
+    /// How many parts of the task are accepted; without milestones it has one.
+    pub accepted: usize,
     /// When the review clock ends, once it runs.
     pub review_until: Option<Timestamp>,
     /// When the verdict on the last delivery, the cancellation or the receipt was made: the close is awaited from then.
@@ -90,6 +95,7 @@ impl Facts {
             briefed: false,
             delivery: None,
             deliveries: 0,
+            accepted: 0,
             review_until: None,
             since: None,
             opened: false,
@@ -125,7 +131,8 @@ impl Facts {
         self.questions.0 = view.worker.iter().filter(|entry| matches!(entry, Entry::Question(_))).count();
         let last = deliveries.last().map(|(_, delivery)| *delivery);
         if let Some(delivery) = last {
-            self.delivery = Some(Delivered { id: delivery.id(), at: delivery.link.at, blob: delivery.blob });
+            let part = part_of(delivery);
+            self.delivery = Some(Delivered { id: delivery.id(), at: delivery.link.at, blob: delivery.blob, part });
         }
         let latest = self.begin.unwrap_or(self.due) + limits::WORK;
         let mut ruling: Option<&Verified<Verdict>> = None;
@@ -146,6 +153,14 @@ impl Facts {
                     if let Ruling::Changes(due) = verdict.ruling {
                         self.due = self.due.max(due).min(latest);
                     }
+                    let of = deliveries.iter().find(|(_, delivery)| delivery.id() == verdict.delivery);
+                    if let (Ruling::Accepted, Some((_, delivery))) = (verdict.ruling, of) {
+                        self.accepted = part_of(delivery) + 1;
+                        // The next part has a work clock of its own.
+                        if self.accepted < parts(view.terms()) {
+                            self.due = self.due.max(verdict.link.at + view.terms().done).min(latest);
+                        }
+                    }
                     if last.is_some_and(|d| d.id() == verdict.delivery) {
                         ruling = Some(verdict);
                     }
@@ -158,6 +173,11 @@ impl Facts {
                 (None, _) => Stage::Delivered,
                 (Some(_), None) => Stage::Reviewing,
                 (Some(_), Some(verdict)) if matches!(verdict.ruling, Ruling::Changes(_)) => Stage::Working,
+                (Some(_), Some(verdict))
+                    if verdict.ruling == Ruling::Accepted && self.accepted < parts(view.terms()) =>
+                {
+                    Stage::Working
+                }
                 (Some(_), Some(verdict)) => {
                     self.since = Some(verdict.link.at);
                     self.opened = verdict.opened.is_some();
@@ -241,6 +261,16 @@ impl Order<'_> {
     }
 }
 
+/// How many parts a task has.
+pub fn parts(terms: &Terms) -> usize {
+    terms.milestones.len() + 1
+}
+
+/// Which part a delivery is of. That it is the one at work is checked when it is admitted.
+fn part_of(delivery: &Delivery) -> usize {
+    delivery.milestone.map_or(0, usize::from)
+}
+
 fn as_delivery(entry: &Entry) -> Option<&Verified<Delivery>> {
     match entry {
         Entry::Delivery(delivery) => Some(delivery),
@@ -281,9 +311,11 @@ pub fn allows(view: &View<'_>, side: Side, entry: &Entry, link: &Link) -> Result
             rule(at_work && view.worker.iter().any(asked), "an answer needs an open question")?;
             rule(facts.questions.1 < facts.questions.0, "every question is answered once")
         }
-        Entry::Delivery(_) => {
+        Entry::Delivery(delivery) => {
             rule(facts.stage == Stage::Working, "there is nothing to deliver to")?;
-            rule(facts.deliveries < limits::DELIVERIES, "too many deliveries")?;
+            let part = (!terms.milestones.is_empty()).then_some(facts.accepted);
+            rule(delivery.milestone.map(usize::from) == part, "the delivery is of another part than is at work")?;
+            rule(facts.deliveries < limits::DELIVERIES + terms.milestones.len(), "too many deliveries")?;
             rule(link.at <= facts.due, "the delivery is dated after its deadline")
         }
         Entry::Ack(ack) => {
@@ -299,11 +331,15 @@ pub fn allows(view: &View<'_>, side: Side, entry: &Entry, link: &Link) -> Result
             rule(facts.review_until.is_some_and(|until| link.at <= until), "the verdict is dated after the review")?;
             if let Some(sealed) = &verdict.opened {
                 rule(terms.sealed == Some(sealed.commitment()), "the checks opened are not the ones sealed")?;
+                let last = facts.delivery.as_ref().is_some_and(|delivery| delivery.part + 1 == parts(terms));
+                let early = verdict.ruling == Ruling::Accepted && !last;
+                rule(!early, "sealed checks are opened with the last part")?;
             }
             match verdict.ruling {
                 Ruling::Changes(due) => {
                     rule(due > link.at, "changes are wanted by a time that is past")?;
-                    rule(facts.deliveries < limits::DELIVERIES, "changes were wanted too often")
+                    let most = limits::DELIVERIES + terms.milestones.len();
+                    rule(facts.deliveries < most, "changes were wanted too often")
                 }
                 Ruling::Accepted | Ruling::Refused | Ruling::Unserved => Ok(()),
             }
@@ -327,7 +363,7 @@ pub fn allows(view: &View<'_>, side: Side, entry: &Entry, link: &Link) -> Result
                 _ => false,
             };
             rule(fits, "the receipt does not say what happened")?;
-            let owed = owed(receipt.outcome, terms);
+            let owed = owed(receipt.outcome, &facts, terms);
             rule(
                 receipt.private().is_some_and(|terms| terms.amount == owed),
                 "the receipt states another amount than is owed",
@@ -340,9 +376,12 @@ pub fn allows(view: &View<'_>, side: Side, entry: &Entry, link: &Link) -> Result
     }
 }
 
-/// What an outcome costs the requester, in millionths of the terms' currency.
-pub fn owed(outcome: Outcome, terms: &Terms) -> u64 {
-    if outcome == Outcome::Accepted { terms.price.amount().micros() } else { 0 }
+/// What an outcome costs the requester, in millionths of the terms' currency: the parts accepted, and with the outcome
+/// "accepted" the one under discussion.
+pub fn owed(outcome: Outcome, facts: &Facts, terms: &Terms) -> u64 {
+    let under_discussion = facts.delivery.as_ref().map_or(0, |delivery| delivery.part + 1);
+    let done = if outcome == Outcome::Accepted { under_discussion.max(facts.accepted) } else { facts.accepted };
+    milestone::owed(&terms.price, &terms.milestones, done)
 }
 
 /// By when a header must be acknowledged to start a review.

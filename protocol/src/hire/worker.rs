@@ -3,7 +3,7 @@
 //! In: the hire, what this peer can take on, the time. Out: at most one step, the most urgent; asked again after each.
 //! Must never happen: a second start of an agent that was not declared restartable.
 
-use crate::hire::requester::{rate_by, waits_for_rating};
+use crate::hire::requester::{OUTVOTED, rate_by, waits_for_rating};
 use crate::hire::stage::{Facts, Stage};
 use crate::hire::{Hire, Say, Step, Todo, Wish};
 use crate::limits;
@@ -93,10 +93,11 @@ fn work(hire: &Hire, facts: &Facts, means: Means, now: Timestamp) -> Option<Step
     let Some(result) = done.get(facts.deliveries).copied() else {
         return run(hire, means);
     };
-    match hire.checked.get(&result.root) {
-        None => means.idle.then_some(Step::Do(Todo::Check { blob: result, sealed: false })),
+    let part = facts.accepted;
+    match hire.checked_as(&result.root, part) {
+        None => means.idle.then_some(Step::Do(Todo::Check { blob: result, part, sealed: false })),
         Some(checked) if checked.public.passed() => {
-            Some(Step::Say(Say::Deliver { blob: result, checked: checked.share() }))
+            Some(Step::Say(Say::Deliver { blob: result, checked: checked.share(), part }))
         }
         Some(checked) => {
             let failed = checked.public.outcomes.iter().find(|outcome| !outcome.passed);
@@ -117,7 +118,7 @@ fn run(hire: &Hire, means: Means) -> Option<Step> {
         }
         _ => {}
     }
-    if hire.attempts.len() >= limits::DELIVERIES * 2 {
+    if hire.attempts.len() >= (limits::DELIVERIES + hire.terms().milestones.len()) * 2 {
         return cancel("the agent was started too often without a result");
     }
     Some(Step::Do(Todo::Work))
@@ -152,7 +153,11 @@ pub fn waits_for_contest(facts: &Facts, contest_by: Review, now: Timestamp) -> b
 fn recheck(hire: &Hire, facts: &Facts, idle: bool) -> Agreement {
     let disagrees = || Agreement::Disagrees("every check that was shown passes on what I delivered".to_owned());
     let Some(delivery) = &facts.delivery else { return disagrees() };
-    match hire.checked.get(&delivery.blob.root) {
+    // That others agree on another result is what it let itself in for; no check of its own can tell.
+    if hire.terms().agree.is_some() && outvoted(hire) {
+        return Agreement::Agrees;
+    }
+    match hire.checked_as(&delivery.blob.root, delivery.part) {
         Some(checked) if checked.sealed.is_some() || !facts.opened => {
             if checked.passed() {
                 disagrees()
@@ -160,8 +165,20 @@ fn recheck(hire: &Hire, facts: &Facts, idle: bool) -> Agreement {
                 Agreement::Agrees
             }
         }
-        _ => Agreement::Open(idle.then_some(Step::Do(Todo::Check { blob: delivery.blob, sealed: true }))),
+        _ => Agreement::Open(idle.then_some(Step::Do(Todo::Check {
+            blob: delivery.blob,
+            part: delivery.part,
+            sealed: true,
+        }))),
     }
+}
+
+/// Whether the requester's verdict says that the results of others agree on another.
+fn outvoted(hire: &Hire) -> bool {
+    hire.chain.of(crate::hire::Side::Requester).iter().rev().find_map(|entry| match entry {
+        crate::hire::chain::Entry::Verdict(verdict) => Some(verdict.failed.iter().any(|line| **line == *OUTVOTED)),
+        _ => None,
+    }) == Some(true)
 }
 
 fn close(hire: &Hire, facts: &Facts, outcome: Outcome, means: Means, now: Timestamp) -> Option<Step> {

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::Ext;
+use crate::codec::{Ext, List};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::checks::Checks;
 use crate::market::claim::Claim;
+use crate::market::milestone::Milestones;
 use crate::market::offer::Offer;
 use crate::market::price::Price;
 use crate::market::skill::Skill;
@@ -52,6 +53,9 @@ pub struct Terms {
     pub at: Timestamp,
     /// The work clock, started by the begin.
     pub done: Millis,
+    /// How many of the offer's results must say the same, as offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agree: Option<u16>,
     /// The offer.
     pub offer: Id<Offer>,
     /// The price, as claimed.
@@ -66,6 +70,9 @@ pub struct Terms {
     /// Commitment to the sealed checks, if there are any; opened with the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Bytes32>,
+    /// Parts that are delivered before the last, as offered.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub milestones: Milestones,
 }
 
 /// The size of a price as the public may know it: the number of binary digits of its micro-units, 0 for a free task.

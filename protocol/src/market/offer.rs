@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{Ext, Text};
+use crate::codec::{Ext, List, Text};
 use crate::id::{AgentId, Bytes32};
 use crate::limits;
 use crate::market::checks::Checks;
 use crate::market::constraint::{Constraint, Properties};
+use crate::market::milestone::{self, Milestones};
 use crate::market::price::Price;
 use crate::market::skill::Skill;
 use crate::record::{Invalid, Network, Nothing, Payload, ensure};
@@ -31,6 +32,9 @@ pub struct Offer {
     pub bids: Timestamp,
     /// The work clock: how long after its begin a worker has to deliver.
     pub done: Millis,
+    /// If the same work is given to several workers: how many results must say the same. Those that do are accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agree: Option<u16>,
     /// 32 random bytes: which of the issuer's offers this is.
     pub nonce: Bytes32,
     /// What has to be done.
@@ -49,6 +53,9 @@ pub struct Offer {
     pub expires: Timestamp,
     /// One line for people.
     pub summary: Text<{ limits::SUMMARY }>,
+    /// Parts that are delivered before the last.
+    #[serde(default, skip_serializing_if = "List::is_empty")]
+    pub milestones: Milestones,
     /// Typed facts about the task and its requester, which a worker's own `where` is matched against.
     #[serde(default, skip_serializing_if = "Properties::is_empty")]
     pub properties: Properties,
@@ -61,6 +68,10 @@ impl Payload for Offer {
 
     fn check(&self, _: &AgentId, _: &Network) -> Result<(), Invalid> {
         ensure(self.slots <= limits::SLOTS, "too many slots")?;
+        // An offer that is taken back has no slots left to agree.
+        let agree = self.agree.is_none_or(|agree| agree >= 2 && (agree <= self.slots || self.slots == 0));
+        ensure(agree, "as many results must agree as there are slots at most, and two at least")?;
+        milestone::check(&self.milestones)?;
         ensure(self.expires > self.at, "it expires before it begins")?;
         ensure(self.expires <= self.at + limits::OFFER_LIFE, "an offer lives a day at most")?;
         ensure(self.at <= self.bids && self.bids < self.expires, "bids end between the start and the expiry")?;

@@ -150,6 +150,8 @@ impl Peer {
             done: task.done,
             nonce: self.draw(),
             skill: task.skill.clone(),
+            agree: task.agree,
+            milestones: task.milestones.clone(),
             slots: if to.is_some() { 1 } else { task.slots },
             constraint: task.constraint.clone(),
             checks: task.checks.clone(),
@@ -458,6 +460,8 @@ impl Peer {
             checks: offer.checks.clone(),
             review: offer.review,
             sealed: posting.sealed().map(|sealed| sealed.commitment()),
+            agree: offer.agree,
+            milestones: offer.milestones.clone(),
         };
         let beside = Beside { body: terms, salt };
         let (slot, round, replaces) = place;
@@ -714,7 +718,7 @@ impl Peer {
             Ruling::Changes(due) if due <= now => {
                 return Err(Refused::Invalid("changes need a deadline that lies ahead".to_owned()));
             }
-            Ruling::Changes(_) if facts.deliveries >= limits::DELIVERIES => {
+            Ruling::Changes(_) if facts.deliveries >= limits::DELIVERIES + hire.terms().milestones.len() => {
                 return Err(Refused::Invalid("changes were wanted too often; accept or refuse it".to_owned()));
             }
             Ruling::Unserved => return Err(Refused::Invalid("the result is here; accept or refuse it".to_owned())),
@@ -753,6 +757,10 @@ fn check_task(task: &Task, direct: bool) -> Result<(), String> {
     // They are sent as they are or not at all.
     Text::<{ limits::PARAMS }>::try_from(params).map_err(|e| format!("the parameters cannot be sent: {e}"))?;
     task.checks.compile().map_err(|e| format!("a check cannot be run: {e}"))?;
+    for part in task.milestones.iter() {
+        part.checks.compile().map_err(|e| format!("a check of the milestone {:?} cannot be run: {e}", &*part.title))?;
+    }
+    rule(task.agree.is_none() || !direct, "several results are compared, and one worker makes one; leave out `agree`")?;
     let sealed = Sealed { salt: Bytes32::default(), checks: task.sealed.clone() };
     sealed.compile().map_err(|e| format!("a sealed check cannot be run: {e}"))?;
     Ok(())

@@ -9,7 +9,9 @@ use crate::ledger::Direction;
 use crate::market::checks::{Assert, Checks};
 use crate::market::constraint::{Constraint, Properties};
 use crate::market::price::{Amount, Price};
-use crate::market::{BlobRef, Claim, Input as BriefInput, Offer, Question, Rating, Ruling, Scores, Skill, SkillEntry};
+use crate::market::{
+    BlobRef, Claim, Input as BriefInput, Milestones, Offer, Question, Rating, Ruling, Scores, Skill, SkillEntry,
+};
 use crate::record::{Record, Refusal, Verified};
 use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
@@ -120,6 +122,12 @@ pub struct Task {
     pub summary: String,
     /// How many workers.
     pub slots: u16,
+    /// How many of their results must say the same.
+    pub agree: Option<u16>,
+    /// What of a result is compared then, as the path of an assertion; the whole without one.
+    pub compare: Option<String>,
+    /// Parts that are delivered before the last.
+    pub milestones: Milestones,
     /// What a worker's properties must say.
     pub constraint: Option<Constraint>,
     /// What workers may ask of it: typed facts, public.
@@ -376,6 +384,10 @@ pub struct CheckJob {
     pub hire: HireId,
     /// The result.
     pub blob: BlobRef,
+    /// As which part of the task: for [`Checked::part`].
+    pub part: usize,
+    /// What of it is compared with the results of others, for [`Checked::compared`]: a path, empty for the whole.
+    pub compare: Option<String>,
     /// The public checks.
     pub public: Checks,
     /// The sealed ones, where known.
@@ -399,6 +411,8 @@ pub struct WorkJob {
     pub inputs: Vec<BriefInput>,
     /// Parameters, JSON text.
     pub params: Option<String>,
+    /// Which part of the task is wanted, from 0, and its title, where there are several.
+    pub part: Option<(usize, String)>,
     /// What the requester wants changed, on a repeated run.
     pub feedback: Option<String>,
     /// When it must be done.

@@ -2,10 +2,11 @@
 
 use super::event::Event;
 use super::io::{CheckJob, Config, Notice, Outbox, Output, WorkJob};
-use super::{Busy, Peer, Wake, pause};
+use super::{Busy, Peer, Posting, Wake, pause};
 use crate::codec::{List, Text};
 use crate::hire::chain::Entry;
-use crate::hire::stage::{Facts, Stage};
+use crate::hire::requester::Consent;
+use crate::hire::stage::{self, Facts, Stage};
 use crate::hire::worker::{self, Means};
 use crate::hire::{Checked, Hire, HireId, Say, Side, Step, Todo, requester};
 use crate::id::Bytes32;
@@ -39,7 +40,8 @@ impl Peer {
             Side::Requester => {
                 // The worker shows a result to whom it knows to have acknowledged it: a fetch must not overtake the ack.
                 let answered = !self.letters.holds(&hire.other(), &last_of_mine(hire));
-                requester::next(hire, &self.postings.get(&hire.offer.id())?.task, now, idle && answered)
+                let posting = self.postings.get(&hire.offer.id())?;
+                requester::next(hire, &posting.task, now, idle && answered, self.consent(posting, hire))
             }
             Side::Worker => {
                 let others = self.load.len() - usize::from(self.load.contains(&id));
@@ -108,15 +110,17 @@ impl Peer {
                 let delivery = facts.delivery.as_ref()?.id;
                 signer.sign(&Ack { ext, hire: hire_id, link, until: now + terms.review, delivery }).into()
             }
-            Say::Deliver { blob, checked } => {
-                let nothing =
-                    Delivery { ext, blob, hire: hire_id, link, trace: None, checked, milestone: None, statement: None };
-                signer.sign(&nothing).into()
+            Say::Deliver { blob, checked, part } => {
+                let milestone = (!terms.milestones.is_empty()).then(|| u16::try_from(part).unwrap_or(u16::MAX));
+                let header =
+                    Delivery { ext, blob, hire: hire_id, link, trace: None, checked, milestone, statement: None };
+                signer.sign(&header).into()
             }
             Say::Verdict { ruling, failed, note } => {
                 let posting = self.postings.get(&hire.offer.id())?;
                 // Changes may still be made: the sealed checks stay sealed for the next delivery.
-                let opens = matches!(ruling, Ruling::Accepted | Ruling::Refused);
+                let last = facts.delivery.as_ref()?.part + 1 == stage::parts(terms);
+                let opens = ruling == Ruling::Refused || (ruling == Ruling::Accepted && last);
                 let opened = posting.sealed().filter(|_| opens);
                 let accepted = ruling == Ruling::Accepted;
                 let failed = List::fit(failed.iter().filter(|_| !accepted).map(|check| Text::fit(check)));
@@ -132,7 +136,7 @@ impl Peer {
             }
             Say::Receipt { outcome, scores } => {
                 let judgement = judged(scores);
-                let amount = crate::hire::stage::owed(outcome, terms);
+                let amount = stage::owed(outcome, &facts, terms);
                 let beside = Beside { body: ReceiptTerms { link, amount }, salt };
                 let seal = judgement.as_ref().map(|judgement| judgement.seal(&opening));
                 let took = hire.took(&facts);
@@ -179,6 +183,10 @@ impl Peer {
                     serving: serving.entry.path.clone(),
                     inputs: brief.inputs.to_vec(),
                     params: brief.params.as_ref().map(ToString::to_string),
+                    part: (!hire.terms().milestones.is_empty()).then(|| {
+                        let title = hire.terms().milestones.get(facts.accepted).map(|part| part.title.to_string());
+                        (facts.accepted, title.unwrap_or_default())
+                    }),
                     feedback: feedback(hire),
                     due: facts.due,
                 };
@@ -186,8 +194,8 @@ impl Peer {
                 out.push(Output::Notice(Notice::Started { hire: id, attempt: job.attempt }));
                 out.push(Output::Work(Box::new(job)));
             }
-            Todo::Check { blob, sealed } => {
-                let Some(job) = self.check_job(hire, blob, sealed) else { return };
+            Todo::Check { blob, part, sealed } => {
+                let Some(job) = self.check_job(hire, blob, part, sealed) else { return };
                 out.push(Output::Check(Box::new(job)));
             }
         }
@@ -201,16 +209,20 @@ impl Peer {
         self.commit(now, Event::Ended { hire: id, attempt, result: Err(reason) }, out);
     }
 
-    fn check_job(&self, hire: &Hire, blob: BlobRef, sealed: bool) -> Option<CheckJob> {
+    fn check_job(&self, hire: &Hire, blob: BlobRef, part: usize, sealed: bool) -> Option<CheckJob> {
+        let mut compare = None;
         let (inputs, known) = match hire.side {
             Side::Requester => {
                 let posting = self.postings.get(&hire.offer.id())?;
+                compare = posting.task.agree.map(|_| posting.task.compare.clone().unwrap_or_default());
                 (posting.task.inputs.clone(), posting.sealed())
             }
             Side::Worker => (worker::brief(hire)?.inputs.to_vec(), opened(hire)),
         };
-        let sealed = known.filter(|_| sealed).map(|sealed| sealed.checks);
-        Some(CheckJob { hire: hire.id(), blob, public: hire.terms().checks.clone(), sealed, inputs })
+        // Sealed checks are of the last part.
+        let last = part + 1 == stage::parts(hire.terms());
+        let sealed = known.filter(|_| sealed && last).map(|sealed| sealed.checks);
+        Some(CheckJob { hire: hire.id(), blob, part, compare, public: hire.checks_of(part).clone(), sealed, inputs })
     }
 
     // ---- what comes back ----
@@ -276,7 +288,45 @@ impl Peer {
         }
         self.busy.remove(&id);
         self.commit(now, Event::Checked { hire: id, root, checked: Box::new(checked) }, out);
+        self.wake_siblings(id);
         self.advance(now, id, out);
+    }
+
+    /// What the results of others say to the one under review.
+    fn consent(&self, posting: &Posting, hire: &Hire) -> Consent {
+        let Some(agree) = posting.task.agree.map(usize::from) else { return Consent::Unasked };
+        let compared = |hire: &Hire| {
+            let facts = hire.facts();
+            hire.checks(&facts).filter(|checked| checked.passed()).and_then(|checked| checked.compared)
+        };
+        let Some(mine) = compared(hire) else { return Consent::Unasked };
+        let others = || posting.hires.iter().filter_map(|id| self.hires.get(id));
+        let same = others().filter(|other| compared(other) == Some(mine)).count();
+        let pending = others().filter(|other| other.closed.is_none() && compared(other).is_none()).count();
+        // Slots without a hire may still bring one.
+        let begun = others().filter(|other| other.facts().begin.is_some() || other.closed.is_none()).count();
+        let unfilled = match posting.closed {
+            Some(_) => 0,
+            None => usize::from(posting.offer.slots).saturating_sub(begun),
+        };
+        if same >= agree {
+            Consent::Given
+        } else if same + pending + unfilled < agree {
+            Consent::Refused
+        } else {
+            Consent::Awaited
+        }
+    }
+
+    /// What one hire of a posting came to may decide others.
+    fn wake_siblings(&mut self, id: HireId) {
+        let Some(offer) = self.hires.get(&id).filter(|hire| hire.side == Side::Requester).map(|hire| hire.offer.id())
+        else {
+            return;
+        };
+        if let Some(posting) = self.postings.get(&offer).filter(|posting| posting.task.agree.is_some()) {
+            self.restless.extend(posting.hires.iter().filter(|other| **other != id));
+        }
     }
 
     // ---- closing ----
@@ -294,10 +344,7 @@ impl Peer {
                     if let Some(closed) = self.hires.get(&id).and_then(|hire| hire.closed) {
                         out.push(Output::Notice(Notice::Closed { hire: id, closed }));
                     }
-                    if agreed {
-                        self.book_close(now, id, out);
-                    }
-                    self.rate(now, id, &facts, out);
+                    self.wake_siblings(id);
                 }
                 None => self.commit(now, Event::Reopened { hire: id }, out),
             }
@@ -306,6 +353,13 @@ impl Peer {
                 (Some(_), None) => self.open += 1,
                 _ => {}
             }
+        }
+        // Asked each time, not once: this peer may have fallen between the close and what follows from it.
+        if is.is_some_and(|(_, agreed)| agreed) {
+            self.book_close(now, id, out);
+        }
+        if is.is_some() {
+            self.rate(now, id, &facts, out);
         }
         self.update_load(id, &facts, out);
         self.set_timer(now, id, &facts);
@@ -340,8 +394,9 @@ impl Peer {
         let again = self.busy.get(&id).and_then(|busy| busy.again);
         // A person may rate, or contest, until then.
         let rate_by = requester::rate_by(facts);
+        let alone = requester::alone_at(hire, facts).filter(|_| hire.terms().agree.is_some());
         // What is past has been acted upon, or is of no more use: a retry after the deadline, say.
-        let next = [silence, unserved, again, rate_by].into_iter().flatten().filter(|at| *at > now).min();
+        let next = [silence, unserved, again, rate_by, alone].into_iter().flatten().filter(|at| *at > now).min();
         let open = hire.closed.is_none();
         self.wake(Wake::Hire(id), next.filter(|_| open));
     }

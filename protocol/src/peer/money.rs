@@ -66,12 +66,8 @@ impl Peer {
     /// What the hires awarded today cost or may still cost, in millionths.
     fn spent_today(&self, now: Timestamp, currency: &Currency) -> u64 {
         let costs = |hire: &&Hire| hire.side == Side::Requester && hire.terms().at.day() == now.day();
-        let cost = |hire: &Hire| match hire.closed {
-            Some(closed) => crate::hire::stage::owed(closed.outcome, hire.terms()),
-            None => hire.terms().price.amount().micros(),
-        };
         let same = |hire: &&Hire| hire.terms().price.amount().currency() == Some(currency);
-        self.hires.values().filter(costs).filter(same).map(cost).fold(0, u64::saturating_add)
+        self.hires.values().filter(costs).filter(same).map(Hire::owed).fold(0, u64::saturating_add)
     }
 
     /// Whether one more hire at `price` would let `requester` owe more than it has credit for: then, how much it owes.
@@ -93,7 +89,7 @@ impl Peer {
 
     /// Books an agreed close, once.
     pub(super) fn book_close(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) {
-        let Some(hire) = self.hires.get(&id) else { return };
+        let Some(hire) = self.hires.get(&id).filter(|hire| !hire.booked) else { return };
         let signed = hire.chain.of(Side::Requester).iter().rev().find_map(|entry| match entry {
             Entry::Receipt(receipt) => receipt.private(),
             _ => None,

@@ -179,7 +179,10 @@ impl Peer {
             Some(Objection::Constraint(format!("I do not meet its `where`: {}", unmet(&theirs))))
         } else if ours != Match::Yes {
             Some(Objection::Constraint(format!("it does not meet my `where`: {}", unmet(&ours))))
-        } else if offer.checks.compile().is_err() {
+        } else if std::iter::once(&offer.checks)
+            .chain(offer.milestones.iter().map(|part| &part.checks))
+            .any(|checks| checks.compile().is_err())
+        {
             Some(Objection::Checks)
         } else {
             self.over_credit(&requester, price).map(Objection::Credit)
@@ -389,6 +392,7 @@ impl Peer {
             && terms.price == claim.price
             && terms.until == claim.until
             && (terms.done, terms.review) == (offer.done, offer.review)
+            && (terms.agree, &terms.milestones) == (offer.agree, &offer.milestones)
             && terms.checks == offer.checks;
         if !fits {
             return refused("the award does not say what was offered and claimed");

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use gigmesh_protocol::codec::List;
 use gigmesh_protocol::hire::selection::{Lane, Prefer, Why};
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::ledger::{Direction, Subject};
+use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::constraint::Properties;
 use gigmesh_protocol::market::price::Amount;
-use gigmesh_protocol::market::{Outcome, Rating, Scores};
+use gigmesh_protocol::market::{Milestone, Outcome, Rating, Scores};
 use gigmesh_protocol::peer::io::*;
 use gigmesh_protocol::record::Verified;
 use gigmesh_protocol::time::Millis;
 
-use crate::world::{World, worker};
+use crate::world::{Agent, World, worker};
 
 const TWENTY: Millis = Millis::mins(20);
 
@@ -565,4 +567,139 @@ fn a_claim_that_binds_for_long_holds_no_slot() {
     world.hire(task, None);
     world.drive(Millis::mins(1));
     assert_eq!(winner(&world), Some(1));
+}
+
+/// Two parts of a quarter of the price each, then the last.
+fn in_three_parts(world: &mut World) -> Task {
+    let part = |title: &str| Milestone {
+        share: 250,
+        title: title.try_into().unwrap(),
+        checks: Checks { schema: None, asserts: vec!["result.bytes == 11".parse().unwrap()] },
+    };
+    Task { milestones: List::fit([part("first"), part("second")]), ..world.task() }
+}
+
+#[test]
+fn milestones_are_delivered_judged_and_owed_for_in_order() {
+    let mut world = World::new(1);
+    let task = in_three_parts(&mut world);
+    world.hire(task, None);
+    world.drive(Millis::mins(2));
+    assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
+    let hire = world.hire_of(0).hire.unwrap();
+    assert_eq!(world.nodes[1].runs[&hire], 3, "the agent makes each part");
+    let records = world.shown(0, hire).records;
+    let parts: Vec<_> =
+        records.iter().filter(|record| record.kind == "delivery/1").map(|r| r.says["milestone"].clone()).collect();
+    assert_eq!(parts, [0, 1, 2]);
+    let opened = |record: &&ShownRecord| record.says.get("opened").is_some_and(|opened| !opened.is_null());
+    let verdicts: Vec<_> = records.iter().filter(|record| record.kind == "verdict/1").collect();
+    assert_eq!(verdicts.iter().map(opened).collect::<Vec<_>>(), [false, false, true], "sealed until the last");
+    assert_eq!((balance(&world, 0), balance(&world, 1)), (-20_000, 20_000));
+}
+
+#[test]
+fn what_was_accepted_before_the_end_is_owed_for_however_it_ends() {
+    fn spoils_the_second(job: &WorkJob, _: &[Vec<u8>]) -> Result<Vec<u8>, String> {
+        let part = job.part.as_ref().unwrap().0;
+        if part == 1 { Err("it broke".into()) } else { Ok(br#"{"bytes": 11}"#.to_vec()) }
+    }
+    fn spoils_the_last(job: &WorkJob, _: &[Vec<u8>]) -> Result<Vec<u8>, String> {
+        let part = job.part.as_ref().unwrap().0;
+        Ok(if part == 2 { br#"{"bytes": 12}"#.to_vec() } else { br#"{"bytes": 11}"#.to_vec() })
+    }
+    for (agent, outcome, owed) in [
+        (spoils_the_second as Agent, Outcome::CancelledByWorker, 5_000),
+        (spoils_the_last as Agent, Outcome::Refused, 10_000),
+    ] {
+        let mut world = World::new(1);
+        world.nodes[1].agent = agent;
+        let task = in_three_parts(&mut world);
+        world.hire(task, None);
+        world.drive(TWENTY);
+        assert_eq!(world.ends(), [Some((outcome, true)); 2]);
+        assert_eq!((balance(&world, 0), balance(&world, 1)), (-owed, owed), "{outcome}");
+    }
+}
+
+#[test]
+fn a_hire_in_parts_survives_a_fall_after_every_event_of_either_side() {
+    for side in [0, 1] {
+        let mut events = 1;
+        loop {
+            let mut world = World::new(1);
+            let task = in_three_parts(&mut world);
+            let before = world.nodes[side].journal.len();
+            world.crash_at = Some((side, before + events));
+            world.hire_or_crash(task);
+            world.drive(Millis::mins(30));
+            let fell = world.crash_at.is_none();
+            assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2], "side {side}, event {events}");
+            assert_eq!((balance(&world, 0), balance(&world, 1)), (-20_000, 20_000), "side {side}, event {events}");
+            for n in [0, 1] {
+                let ids: BTreeSet<_> = world.nodes[n].ratings.iter().map(|rating| rating.id()).collect();
+                assert_eq!(ids.len(), 2, "both ratings at {n} after a fall of {side} at event {events}");
+            }
+            if !fell {
+                break;
+            }
+            events += 1;
+        }
+        assert!(events > 15, "{events}");
+    }
+}
+
+/// Three workers, of whom two must say the same.
+fn by_three(world: &mut World) -> Task {
+    Task { slots: 3, agree: Some(2), ..world.task() }
+}
+
+#[test]
+fn of_three_results_two_that_agree_are_accepted_and_the_odd_one_out_is_not() {
+    let mut world = World::new(3);
+    // It passes every check, the sealed one too.
+    world.nodes[2].agent = |_, _| Ok(br#"{"bytes": 11, "note": "odd"}"#.to_vec());
+    let task = by_three(&mut world);
+    world.hire(task, None);
+    world.drive(Millis::mins(5));
+    let ends: Vec<_> = [1, 2, 3].map(|n| world.hire_of(n).closed.map(|closed| (closed.outcome, closed.agreed))).into();
+    let (good, odd) = (Some((Outcome::Accepted, true)), Some((Outcome::Refused, true)));
+    assert_eq!(ends, [good, odd, good]);
+    assert_eq!(balance(&world, 0), -40_000, "two are paid");
+    assert_eq!(ratings_of(&world, 0, 2), 1, "and the odd one is rated");
+}
+
+#[test]
+fn results_wait_for_each_other_only_as_long_as_they_can_agree() {
+    // Nobody agrees with anybody: all are refused as soon as that is plain.
+    let mut world = World::new(3);
+    world.nodes[1].agent = |_, _| Ok(br#"{"bytes": 11, "by": 1}"#.to_vec());
+    world.nodes[2].agent = |_, _| Ok(br#"{"bytes": 11, "by": 2}"#.to_vec());
+    world.nodes[3].agent = |_, _| Ok(br#"{"bytes": 11, "by": 3}"#.to_vec());
+    let task = by_three(&mut world);
+    world.hire(task, None);
+    world.drive(Millis::mins(5));
+    let outcomes =
+        |world: &World| -> Vec<_> { world.rows(0).iter().map(|row| row.closed.map(|closed| closed.outcome)).collect() };
+    assert_eq!(outcomes(&world), [Some(Outcome::Refused); 3]);
+
+    // One is slow: the two that agree do not wait for it, and it is measured by them when it comes.
+    let mut world = World::new(3);
+    world.nodes[3].work_takes = Millis::mins(4);
+    let task = by_three(&mut world);
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    let done = outcomes(&world).into_iter().filter(|outcome| *outcome == Some(Outcome::Accepted)).count();
+    assert_eq!(done, 2);
+    world.drive(Millis::mins(10));
+    assert_eq!(outcomes(&world), [Some(Outcome::Accepted); 3]);
+
+    // Only one ever comes: with the review nearly over it stands for itself.
+    let mut world = World::new(1);
+    let task = by_three(&mut world);
+    world.hire(task, None);
+    world.drive(Millis::mins(8));
+    assert_eq!(outcomes(&world), [None], "it waits");
+    world.drive(Millis::mins(10));
+    assert_eq!(outcomes(&world), [Some(Outcome::Accepted)]);
 }

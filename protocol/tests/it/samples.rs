@@ -103,6 +103,11 @@ impl Hire {
         Checks { schema: Some(schema), asserts: vec!["result.rows == 820".parse().unwrap()] }
     }
 
+    fn milestones(&self) -> Milestones {
+        let rows = Milestone { share: 250, title: self.text("rows"), checks: self.checks() };
+        if self.full { List::fit([rows]) } else { List::default() }
+    }
+
     fn sealed(&self) -> Sealed {
         Sealed { salt: random("sealed"), checks: vec!["result.mean in [355.0, 361.0]".parse().unwrap()] }
     }
@@ -140,14 +145,16 @@ impl Hire {
             seq: 2,
             bids: AT + Millis::secs(3),
             done: Millis::mins(5),
+            agree: self.opt(2),
             nonce: random("nonce"),
             skill: "table/summarise".parse().unwrap(),
-            slots: 1,
+            slots: if self.full { 3 } else { 1 },
             constraint: self.opt("region = \"eu\" and langs = \"de\"".parse().unwrap()),
             checks: self.checks(),
             review: Millis::mins(10),
             expires: AT + Millis::mins(10),
             summary: self.text("Rows and mean of a table"),
+            milestones: self.milestones(),
             properties: self.opt(properties(serde_json::json!({"rows": 820}))).unwrap_or_default(),
         });
         let contact = worker().sign(&Contact {
@@ -177,6 +184,8 @@ impl Hire {
             checks: self.checks(),
             review: offer.review,
             sealed: self.opt(self.sealed().commitment()),
+            agree: offer.agree,
+            milestones: self.milestones(),
         };
         let beside = Beside { body: terms, salt: random("terms") };
         let award = Award {

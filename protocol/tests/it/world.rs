@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gigmesh_protocol::codec::List;
 use gigmesh_protocol::hire::selection::Choosing;
 use gigmesh_protocol::hire::{Checked, HireId};
-use gigmesh_protocol::id::{AgentId, Bytes32, Id};
+use gigmesh_protocol::id::{AgentId, Bytes32, Id, sha256};
 use gigmesh_protocol::market::checks::{Checks, Inputs};
 use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Offer, Outcome, Rating, SkillEntry};
 use gigmesh_protocol::merkle::{self, CHUNK_BYTES};
@@ -346,7 +346,8 @@ impl World {
                     let inputs = Stored(&job.inputs);
                     let run = |checks: Checks| checks.compile().expect("checks were validated").run(&bytes, &inputs);
                     let sealed = job.sealed.clone().map(|asserts| run(Checks { schema: None, asserts }));
-                    let checked = Checked { public: run(job.public.clone()), sealed };
+                    let compared = job.compare.as_ref().map(|_| sha256(&[&bytes]));
+                    let checked = Checked { public: run(job.public.clone()), sealed, part: job.part, compared };
                     self.post(
                         Millis(1),
                         Mail::Input(n, life, Input::Checked { hire: job.hire, root: job.blob.root, checked }),
@@ -494,6 +495,9 @@ impl World {
             skill: "text/count".parse().unwrap(),
             summary: "Count the bytes".into(),
             slots: 1,
+            agree: None,
+            compare: None,
+            milestones: Default::default(),
             constraint: None,
             properties: Default::default(),
             checks: Checks { schema: None, asserts: vec!["result.bytes >= 0".parse().unwrap()] },

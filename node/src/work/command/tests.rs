@@ -18,6 +18,7 @@ fn job(config_dir: &Path, script: &str) -> Job {
         attempt: 1,
         params: json!({ "unit": "words" }),
         inputs: BTreeMap::new(),
+        part: None,
         feedback: None,
         timeout: SOON,
         result_cap: 10_000,

@@ -14,6 +14,8 @@ fn terms() -> Terms {
         checks: Checks::default(),
         review: Millis::mins(10),
         sealed: None,
+        agree: None,
+        milestones: Default::default(),
     }
 }
 
@@ -25,6 +27,7 @@ fn facts(stage: Stage) -> Facts {
         briefed: true,
         delivery: None,
         deliveries: 0,
+        accepted: 0,
         review_until: Some(AT + Millis::mins(20)),
         since: Some(AT + Millis::mins(6)),
         opened: false,
@@ -117,6 +120,24 @@ fn silence_blames_only_who_had_signed_for_it() {
 
 #[test]
 fn only_accepted_work_is_owed_for() {
-    assert_eq!(owed(Outcome::Accepted, &terms()), 1_000_000);
-    assert_eq!(owed(Outcome::Refused, &terms()), 0);
+    let blob = BlobRef { root: Bytes32([7; 32]), size: 1 };
+    let delivered = |part, accepted| Facts {
+        delivery: Some(Delivered { id: Id::from_bytes([1; 32]), at: AT, blob, part }),
+        accepted,
+        ..facts(Stage::Reviewing)
+    };
+    assert_eq!(owed(Outcome::Accepted, &delivered(0, 0), &terms()), 1_000_000);
+    assert_eq!(owed(Outcome::Refused, &delivered(0, 0), &terms()), 0);
+    let part = |share| crate::market::Milestone { share, title: Default::default(), checks: Checks::default() };
+    let terms = Terms { milestones: crate::codec::List::fit([part(250), part(333)]), ..terms() };
+    for (outcome, part, accepted, micros) in [
+        (Outcome::Accepted, 0, 0, 250_000),
+        (Outcome::Accepted, 1, 1, 583_000),
+        (Outcome::Accepted, 2, 3, 1_000_000),
+        (Outcome::Refused, 2, 2, 583_000),
+        (Outcome::Failed, 0, 1, 250_000),
+        (Outcome::CancelledByRequester, 0, 0, 0),
+    ] {
+        assert_eq!(owed(outcome, &delivered(part, accepted), &terms), micros, "{outcome} {part} {accepted}");
+    }
 }
