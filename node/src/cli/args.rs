@@ -80,7 +80,7 @@ pub(super) enum Command {
     /// Look at files without running anything
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// See the whole of it at work: a market of five processes on this machine
+    /// See the whole of it at work: a market of nine processes on this machine
     Demo(DemoArgs),
     /// Do the work of one of the demo's agents: a JSON request on stdin, the result on stdout
     DemoAgent {

@@ -15,6 +15,7 @@ use crate::demo_agent::{self, Reading};
 
 /// The program.
 pub fn main() -> ExitCode {
+    demo::end_with_parent();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && std::env::args().any(|argument| argument == "--json") => {
