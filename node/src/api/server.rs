@@ -36,7 +36,7 @@ use super::types::{
     PaymentRequest, Peer, Posted, RateRequest, Readiness, ReplyRequest, SettleRequest, StopRequest, TextRequest,
 };
 use crate::limits::{API_KEEP_ALIVE, FIRST_SEARCH, MAX_API_BODY, SEARCH_AGAIN};
-use crate::node::NodeHandle;
+use crate::node::{CallError, NodeHandle};
 use crate::store::blobs::BlobStore;
 
 /// What the routes know.
@@ -282,7 +282,7 @@ async fn hire(State(api): State<Api>, body: Given<HireRequest>) -> Result<(Statu
     let (blobs, inputs) = (api.blobs(), task.inputs.clone());
     blocking(move || {
         for input in inputs {
-            let size = blobs.open(input.blob.root)?.metadata().map_err(ApiError::ours)?.len();
+            let size = blobs.open_checked(input.blob.root)?.metadata().map_err(ApiError::ours)?.len();
             if size != input.blob.size {
                 return Err(ApiError::bad(format!("input {} has {size} bytes, not {}", &*input.name, input.blob.size)));
             }
@@ -311,9 +311,9 @@ async fn records(State(api): State<Api>, Path(id): Path<String>) -> Answered<Tra
         Found::Records { records, ratings } => (records, ratings),
         other => return Err(unexpected(&other)),
     };
-    let node = api.node.clone();
+    let store = api.node.ratings().ok_or(CallError::Stopped)?;
     let kept = blocking(move || {
-        let read = |id: &Id<Rating>| node.ratings().get(*id.as_bytes()).map_err(ApiError::ours);
+        let read = |id: &Id<Rating>| store.get(*id.as_bytes()).map_err(ApiError::ours);
         ratings.iter().map(read).collect::<Result<Vec<_>, _>>()
     })
     .await?;
@@ -468,7 +468,7 @@ async fn get_blob(State(api): State<Api>, Path(root): Path<String>) -> Result<Re
     let root: Bytes32 = root.parse().map_err(ApiError::bad)?;
     let blobs = api.blobs();
     let (file, size) = blocking(move || {
-        let file = blobs.open(root)?;
+        let file = blobs.open_checked(root)?;
         let size = file.metadata().map_err(ApiError::ours)?.len();
         Ok((file, size))
     })

@@ -88,6 +88,15 @@ async fn a_node_says_who_it_is_and_that_it_knows_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_not_set_needs_no_word_of_the_operator() {
+    let alone = Alone::start().await;
+    assert_eq!(alone.client.get::<Value>("/v1/status").await.unwrap()["warnings"], json!([]));
+    let (status, error, _) = refused(alone.client.post::<Done>("/v1/clock/confirm", &json!({})).await);
+    assert!(status == StatusCode::BAD_REQUEST && error.contains("nothing to confirm"), "{status} {error}");
+    alone.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_told_with_a_status_and_in_json() {
     let alone = Alone::start().await;
     let client = &alone.client;
