@@ -12,7 +12,7 @@ pub(super) const READY_WAIT: Duration = Duration::from_secs(15);
 pub(super) const MEET_WAIT: Duration = Duration::from_secs(15);
 /// The longest bid window: long enough for a machine so slow that starting took as long, and short enough that four of them
 /// are borne.
-pub(super) const BIDS_MAX: Millis = Millis::secs(5);
+pub(super) const BIDS_MAX: Millis = Millis::secs(4);
 /// How long the tasks of a wave may take together; a few seconds are for bids.
 pub(super) const WAVE_WAIT: Duration = Duration::from_secs(30);
 /// How often a task is posted at most: once, and again for somebody who does it well.

@@ -259,7 +259,7 @@ fn fact(skill: &str, result: &Value) -> Option<String> {
         }
         "json/validate" => Some(format!("{} errors", count("/error_count")?)),
         "checksum/verify" => Some(format!("{} of {} files match", count("/totals/ok")?, count("/totals/lines")?)),
-        "changelog/extract" => Some(format!("{} entries", result.get("entries")?.as_array()?.len())),
+        "changelog/extract" => Some(format!("{} items", count("/totals/items")?)),
         _ => None,
     }
 }

@@ -131,12 +131,11 @@ fn steps(posting: &Posting, worker: &str) -> Vec<String> {
 }
 
 fn table(postings: &[Posting], screen: &Screen) -> String {
-    let mut table = Table::new(["TASK", "FOR", "SKILL", "WORKER", "TIME", "STATE"]);
+    let mut table = Table::new(["TASK", "FOR", "WORKER", "TIME", "STATE"]);
     for posting in postings {
         table.row([
             (Tone::Plain, posting.name().to_owned()),
             (Tone::Quiet, REQUESTERS[posting.piece.desk].name.to_owned()),
-            (Tone::Quiet, posting.skill().to_string()),
             (Tone::Plain, posting.worker_name.to_owned()),
             (Tone::Quiet, format!("{:.1}s", posting.elapsed().as_secs_f64())),
             (posting.tone, posting.state.clone()),

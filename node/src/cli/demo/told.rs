@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gigmesh_protocol::market::price::Price;
+use gigmesh_protocol::market::price::{Amount, Price};
 use gigmesh_protocol::reputation::{Facts, View};
 
 use super::board::Desk;
@@ -38,7 +38,7 @@ pub(super) fn text(report: &Report, screen: &Screen, good: bool, left: Option<&P
     text.push_str(&match left {
         Some(_) if stays => staying(report),
         Some(dir) => kept(report, dir),
-        None => "every process is stopped and its data removed; `gigmesh demo --keep` leaves it to look at, and \
+        None => "every process is stopped and its data removed\n`gigmesh demo --keep` leaves it to look at, \
                  `gigmesh demo --stay` leaves the market running\n"
             .to_owned(),
     });
@@ -69,15 +69,16 @@ fn done<'a>(hires: impl Iterator<Item = &'a HireEnd>) -> Table {
 }
 
 fn chosen<'a>(hires: impl Iterator<Item = &'a HireEnd>) -> Table {
-    let mut table = Table::new(["TASK", "WORKER", "CLAIMS", "WHY"]);
+    let mut table = Table::new(["TASK", "CHOSEN", "OF", "WHY"]);
     for (hire, why) in hires.filter_map(|hire| Some((hire, hire.why.as_ref()?))) {
-        // How many there were is said beside it.
+        // How many claims there were is said beside it, and all prices of the demo are per task.
         let next = format!("before the next of {}: ", why.claims);
+        let reason = why.reason.strip_prefix(&next).unwrap_or(&why.reason).replace(" per task", "");
         table.row([
             (Tone::Plain, hire.task.to_owned()),
             (Tone::Plain, hire.worker.to_owned()),
             (Tone::Quiet, why.claims.to_string()),
-            (Tone::Plain, why.reason.strip_prefix(&next).unwrap_or(&why.reason).to_owned()),
+            (Tone::Plain, reason),
         ]);
     }
     table
@@ -91,7 +92,10 @@ fn workers(report: &Report) -> Table {
             (Tone::Plain, worker.accepted.to_string()),
             (if worker.refused > 0 { Tone::Bad } else { Tone::Plain }, worker.refused.to_string()),
             (Tone::Plain, worker.as_newcomer.to_string()),
-            (Tone::Plain, worker.earned.to_string()),
+            (
+                Tone::Plain,
+                if worker.earned == Amount::NOTHING { "nothing".to_owned() } else { worker.earned.to_string() },
+            ),
             (Tone::Quiet, worker.about.to_owned()),
         ]);
     }
@@ -202,7 +206,6 @@ mod tests {
     use std::time::Duration;
 
     use gigmesh_protocol::id::AgentId;
-    use gigmesh_protocol::market::price::Amount;
     use gigmesh_protocol::reputation::{Columns, Estimate};
 
     use super::*;
