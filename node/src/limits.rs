@@ -89,6 +89,8 @@ pub const API_KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub const SHORT_ID: usize = 4;
 /// A column of a table on a narrow terminal: a short id still fits.
 pub const CELL_MIN: usize = 8;
+/// `ledger export` reads all pages again if a line was booked meanwhile, at most so often: hundreds of pages are read in a second.
+pub const EXPORT_TRIES: u32 = 5;
 /// `hire --wait` asks again after this, should an event have been missed.
 pub const WATCH_PAUSE: Duration = Duration::from_secs(2);
 

@@ -68,6 +68,8 @@ impl Bootstrap {
 pub struct Setup {
     /// What it serves; nothing for a requester.
     pub agent: Option<Agent>,
+    /// Its file, if no agent's is written for it.
+    pub config: Option<PathBuf>,
     /// The doors it knows.
     pub doors: Vec<String>,
     /// Where it listens; loopback TCP if it does not say.
@@ -107,6 +109,9 @@ impl Node {
         let mut add = |flag: &str, value: &str| args.extend([flag.to_owned(), value.to_owned()]);
         if let Some(agent) = &setup.agent {
             add("--config", &agent.write(home, name).display().to_string());
+        }
+        if let Some(config) = &setup.config {
+            add("--config", &config.display().to_string());
         }
         let default = [Transport::Tcp.address(0)];
         let listen = if setup.listen.is_empty() { &default[..] } else { &setup.listen[..] };
@@ -202,6 +207,15 @@ impl Node {
         output.json()
     }
 
+    /// The rows of a list that it answers with.
+    ///
+    /// # Panics
+    /// If it is none.
+    pub fn rows(&self, args: &[&str]) -> Vec<Value> {
+        let mut page = self.ask(args);
+        serde_json::from_value(page["rows"].take()).unwrap_or_else(|_| panic!("{args:?}: not a list: {page}"))
+    }
+
     /// What it has counted, by name and labels.
     pub fn metrics(&self) -> BTreeMap<String, u64> {
         let output = self.cli(&["status", "--metrics"]);
@@ -237,9 +251,7 @@ impl Node {
 
     /// Its hires, newest first, without bare postings.
     pub fn hires(&self) -> Vec<Value> {
-        let page = self.ask(&["hires"]);
-        let rows = page["rows"].as_array().expect("`hires` has rows");
-        rows.iter().filter(|row| row["hire"].is_string()).cloned().collect()
+        self.rows(&["hires"]).into_iter().filter(|row| row["hire"].is_string()).collect()
     }
 
     /// Everything about an offer or a hire.

@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::peer::io::AgentRow;
 use gigmesh_protocol::time::Millis;
-use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
@@ -38,10 +38,9 @@ use self::report::Report;
 use self::show::Show;
 use super::failure::{Exit, Failure};
 use super::hire::with_inputs;
-use super::terminal::field;
 use crate::api::client::Client;
 use crate::api::socket;
-use crate::api::types::FindParams;
+use crate::api::types::{FindParams, Rows};
 use crate::{demo_files, task};
 
 /// Arguments of the demo.
@@ -234,9 +233,8 @@ async fn meet(desks: &[Desk], workers: &[Hired], processes: &mut Processes) -> R
         pairs.flat_map(|(skill, hired)| desks.iter().map(move |desk| (desk, skill, hired))).collect();
     while let Some((desk, skill, hired)) = unknown.last().copied() {
         let params = FindParams { skill: Some(skill.to_owned()), ..FindParams::default() };
-        let rows: Vec<Value> = desk.client.get_with("/v1/agents", &params).await?;
-        let agents = rows.iter().map(|row| field(row, "agent")).collect::<Result<Vec<AgentId>, _>>()?;
-        if agents.contains(&hired.agent) {
+        let known: Rows<AgentRow> = desk.client.get_with("/v1/agents", &params).await?;
+        if known.rows.iter().any(|row| row.agent == hired.agent) {
             unknown.pop();
             continue;
         }

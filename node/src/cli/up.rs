@@ -17,6 +17,12 @@ use crate::limits::{RECOVER_PAUSE, RECOVER_PAUSE_MAX, RECOVER_ROOM};
 use crate::node::{self, NodeHandle, StopError};
 use crate::store::disk;
 
+/// What a node says that nobody can hire.
+const ONLY_SHOPS: &str = "\
+it only shops: nobody can hire it. To be hired, name what it does under [[skill]] and who may hire it with `from` under [serve],
+like from = \"anyone\", in a file for --config; `gigmesh try` tries that file on a task
+";
+
 /// Runs the node. Ends well on SIGINT and SIGTERM; a second one does not wait for what is under way.
 pub(super) async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let (file, json) = (args.config.clone(), args.json);
@@ -71,14 +77,19 @@ async fn recover(config: &Config) -> Result<Running, Failure> {
 
 /// Says that the node is ready, and stays with it until it ends or is to be stopped.
 async fn stay(running: Running, config: &Config, json: bool, stop: &mut Stop) -> Result<Exit, Failure> {
-    let invited = !config.node.bootstrap.is_empty();
+    let (invited, serves) = (!config.node.bootstrap.is_empty(), config.serves());
     let (agent, listen) = (running.node.agent(), running.node.listen_addrs());
     let mdns = running.node.network_stats().await.mdns;
     if json {
-        emit_json(&serde_json::json!({ "ready": true, "agent": agent, "listen": listen, "mdns": mdns }))?
+        emit_json(
+            &serde_json::json!({ "ready": true, "agent": agent, "listen": listen, "mdns": mdns, "serves": serves }),
+        )?
     } else {
         let lan = if mdns { "on" } else { "off" };
-        emit(&format!("ready: agent {agent}, listening on {}, mDNS {lan}\n", listen.join(", ")))?
+        emit(&format!("ready: agent {agent}, listening on {}, mDNS {lan}\n", listen.join(", ")))?;
+        if !serves {
+            emit(ONLY_SHOPS)?;
+        }
     }
     if !invited && !mdns {
         tracing::warn!(

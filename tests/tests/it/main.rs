@@ -7,6 +7,7 @@ mod hire;
 mod hostile;
 mod kill;
 mod lan;
+mod market;
 mod mcp;
 mod network;
 mod refusal;

@@ -9,7 +9,7 @@ use gigmesh_protocol::hire::selection::Why;
 use gigmesh_protocol::hire::{Closed, HireId};
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::market::{Offer, Outcome, Skill};
-use gigmesh_protocol::peer::io::Task;
+use gigmesh_protocol::peer::io::{ReputationView, Shown, Task};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -20,8 +20,8 @@ use super::{Hired, limits};
 use crate::api::client::{Client, ClientError, Events};
 use crate::api::types::{HireRequest, Posted};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::hires::{Row, state};
-use crate::cli::terminal::{Tone, field};
+use crate::cli::hires::state;
+use crate::cli::terminal::Tone;
 
 /// A requester, and the door to its node.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ pub(super) struct Posting {
     /// Ratings held: the requester's of the worker, the worker's of the requester.
     pub rated: (bool, bool),
     /// Everything the node shows of it.
-    pub shown: Value,
+    pub shown: Option<Shown>,
 }
 
 impl Posting {
@@ -94,7 +94,7 @@ impl Posting {
             why: None,
             closed: None,
             rated: (false, false),
-            shown: Value::Null,
+            shown: None,
         }
     }
 
@@ -194,13 +194,12 @@ impl Board {
 
     async fn refresh(&mut self, index: usize) -> Result<(), Failure> {
         let desk = &self.desks[self.postings[index].piece.desk];
-        let mut shown: Value = desk.client.get(&format!("/v1/hires/{}", self.postings[index].offer)).await?;
-        let hires: Vec<HireId> = field(&shown, "hires")?;
-        let mut row = Row::read(&field(&shown, "row")?)?;
+        let mut shown: Shown = desk.client.get(&format!("/v1/hires/{}", self.postings[index].offer)).await?;
+        let hires = shown.hires.clone();
         if let (Some(last), true) = (hires.last(), hires.len() > 1) {
             shown = desk.client.get(&format!("/v1/hires/{last}")).await?;
-            row = Row::read(&field(&shown, "row")?)?;
         }
+        let row = &shown.row;
         let worker = row.with;
         let name = |worker: AgentId| self.workers.iter().find(|hired| hired.agent == worker);
         let worker_name = worker.and_then(name).map_or("", |hired| hired.worker.name);
@@ -210,19 +209,19 @@ impl Board {
             }
             _ => (false, false),
         };
-        let (mut tone, mut state) = state(row.closed, &row.stage);
-        match (worker, field::<usize>(&shown, "claims")?) {
+        let (mut tone, mut state) = state(row);
+        match (worker, shown.claims) {
             (None, 0) => tone = Tone::Quiet,
             (None, 1) => state = "1 claim".to_owned(),
             (None, claims) => state = format!("{claims} claims"),
             (Some(_), _) if rated == (true, true) => state.push_str(", rated by both"),
             _ => {}
         }
-        let why = field::<Option<Why>>(&shown, "why")?.filter(|_| worker.is_some());
+        let (closed, why) = (row.closed, shown.why.clone().filter(|_| worker.is_some()));
         let posting = &mut self.postings[index];
         (posting.hire, posting.worker, posting.worker_name) = (hires.last().copied(), worker, worker_name);
-        (posting.closed, posting.rated, posting.why) = (row.closed, rated, why);
-        (posting.tone, posting.state, posting.shown) = (tone, state, shown);
+        (posting.closed, posting.rated, posting.why) = (closed, rated, why);
+        (posting.tone, posting.state, posting.shown) = (tone, state, Some(shown));
         if posting.over() {
             posting.took = Some(posting.posted.elapsed());
         }
@@ -243,13 +242,8 @@ async fn listen(desk: usize, mut events: Events, tell: mpsc::Sender<Heard>) {
 
 /// Whether the requester holds the rating of `subject` by `rater` for this hire.
 async fn has_rated(desk: &Desk, rater: AgentId, subject: AgentId, hire: HireId) -> Result<bool, Failure> {
-    let view: Value = desk.client.get(&format!("/v1/reputation/{subject}")).await?;
-    for rating in field::<Vec<Value>>(&view, "ratings")? {
-        if field::<HireId>(&rating, "hire")? == hire && field::<AgentId>(&rating, "by")? == rater {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let view: ReputationView = desk.client.get(&format!("/v1/reputation/{subject}")).await?;
+    Ok(view.ratings.iter().any(|rating| rating.hire == hire && rating.by == rater))
 }
 
 /// Whether an event is about this posting.

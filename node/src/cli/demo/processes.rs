@@ -19,7 +19,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{cast, limits};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::terminal::field;
 
 /// In the environment of a process that is to end when its parent does, however that ends: the parent's id. Not a variable
 /// for users.
@@ -145,7 +144,7 @@ impl Processes {
     pub async fn agent(&mut self, name: &'static str) -> Result<AgentId, Failure> {
         let line = self.line(name).await?;
         let ready: Value = serde_json::from_str(&line).map_err(|_| unexpected(name, &line))?;
-        field(&ready, "agent")
+        ready["agent"].as_str().and_then(|agent| agent.parse().ok()).ok_or_else(|| unexpected(name, &line))
     }
 
     async fn line(&mut self, name: &'static str) -> Result<String, Failure> {

@@ -13,7 +13,7 @@ use gigmesh_protocol::hire::selection::Why;
 use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::market::Outcome;
 use gigmesh_protocol::market::price::{Amount, Price};
-use gigmesh_protocol::peer::view::{CheckedView, ReputationView};
+use gigmesh_protocol::peer::view::ReputationView;
 use gigmesh_protocol::reputation::Columns;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,7 @@ use super::{Hired, told};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::hire::last_words;
 use crate::cli::hires::{held_result, write};
-use crate::cli::terminal::{Tone, emit, emit_json, field, theirs};
+use crate::cli::terminal::{Tone, emit, emit_json, theirs};
 
 /// The whole of it.
 #[derive(Debug)]
@@ -116,14 +116,14 @@ impl Report {
             let desk = &desks[posting.piece.desk];
             let last = !board.postings[index + 1..].iter().any(|later| later.name() == posting.name());
             let mut result = None;
-            if let Some(blob) = held_result(&posting.shown)? {
+            if let Some(blob) = posting.shown.as_ref().and_then(held_result) {
                 let bytes = desk.client.blob(blob.root).await?;
                 // Of a task that was posted again, the last result is the one to have.
                 let file = if last { format!("{}.json", posting.name()) } else { refused(posting) };
                 write(&results.join(file), &bytes)?;
                 result = serde_json::from_slice(&bytes).ok();
             }
-            hires.push(HireEnd::new(posting, desk.name, result.as_ref(), last)?);
+            hires.push(HireEnd::new(posting, desk.name, result.as_ref(), last));
         }
         let mut workers = Vec::new();
         for Hired { worker, agent } in hired {
@@ -185,20 +185,19 @@ fn refused(posting: &Posting) -> String {
 }
 
 impl HireEnd {
-    fn new(posting: &Posting, requester: &'static str, result: Option<&Value>, last: bool) -> Result<Self, Failure> {
-        let row: Value = field(&posting.shown, "row")?;
-        let records: Vec<Value> = field(&posting.shown, "records")?;
-        let receipt =
-            records.iter().find(|record| record["kind"].as_str().is_some_and(|kind| kind.starts_with("receipt/")));
+    fn new(posting: &Posting, requester: &'static str, result: Option<&Value>, last: bool) -> Self {
+        let shown = posting.shown.as_ref();
+        let mut records = shown.into_iter().flat_map(|shown| &shown.records);
+        let receipt = records.find(|record| record.kind.starts_with("receipt/"));
         // Before an award it is the ceiling, which nobody has agreed to.
-        let price: Option<Price> = if posting.worker.is_some() { field(&row, "price")? } else { None };
+        let price: Option<Price> = posting.worker.and(shown).and_then(|shown| shown.row.price.clone());
         let owed = receipt.and_then(|receipt| {
             let currency = price.as_ref()?.amount().currency()?.clone();
-            Amount::new(receipt["private"]["amount"].as_u64()?, currency).ok()
+            Amount::new(receipt.private.as_ref()?["amount"].as_u64()?, currency).ok()
         });
         let (mut checks, mut failed) = (0, Vec::new());
-        for (_, CheckedView { public, sealed }) in field::<BTreeMap<String, CheckedView>>(&posting.shown, "checks")? {
-            for (report, sealed) in [(public, false), (sealed.unwrap_or_default(), true)] {
+        for checked in shown.into_iter().flat_map(|shown| shown.checks.values().cloned()) {
+            for (report, sealed) in [(checked.public, false), (checked.sealed.unwrap_or_default(), true)] {
                 checks += report.outcomes.len();
                 let wrong = report.outcomes.into_iter().filter(|outcome| !outcome.passed);
                 failed.extend(wrong.map(|one| Failed { check: one.check, found: one.detail, sealed }));
@@ -213,11 +212,11 @@ impl HireEnd {
                     let Failed { check, found, .. } = failed;
                     format!(": {} failed, {}", theirs(check), theirs(found))
                 });
-                let said = last_words(&posting.shown)?.map(|(_, words)| format!(", with the words {}", theirs(&words)));
+                let said = shown.and_then(last_words).map(|(_, words)| format!(", with the words {}", theirs(words)));
                 Some(format!("{}{}{}", posting.state, because.unwrap_or_default(), said.unwrap_or_default()))
             }
         };
-        Ok(Self {
+        Self {
             task: posting.name(),
             requester,
             skill: posting.skill().to_string(),
@@ -231,12 +230,12 @@ impl HireEnd {
             failed,
             price,
             owed: owed.unwrap_or(Amount::NOTHING),
-            work_ms: receipt.and_then(|receipt| receipt["says"]["took"].as_u64()),
+            work_ms: receipt.and_then(|receipt| receipt.says["took"].as_u64()),
             took_ms: millis(posting.elapsed()),
             fact: result.and_then(|result| fact(posting.skill().as_str(), result)),
             // One that was posted again is judged by what came of that.
             problem: problem.filter(|_| last),
-        })
+        }
     }
 
     fn told_problem(&self) -> Option<String> {
@@ -314,7 +313,7 @@ pub(super) mod tests {
         let piece = Piece { name: "02-co2-monthly", desk: 1, task: task(), before: 0 };
         let mut posting = Posting::new(piece, Id::from_bytes([2; 32]));
         (posting.worker, posting.worker_name) = (Some(AgentId([1; 32])), "tables");
-        (posting.rated, posting.state, posting.shown) = (rated, state.to_owned(), shown);
+        (posting.rated, posting.state, posting.shown) = (rated, state.to_owned(), Some(shown));
         posting.closed = serde_json::from_value(closed).unwrap();
         posting
     }
@@ -323,14 +322,14 @@ pub(super) mod tests {
     pub fn end() -> HireEnd {
         let accepted = json!({ "at": 1, "outcome": "accepted", "agreed": true });
         let result = json!({ "rows": 820, "mean": 361.2 });
-        HireEnd::new(&posting(accepted, (true, true)), "observatory", Some(&result), true).unwrap()
+        HireEnd::new(&posting(accepted, (true, true)), "observatory", Some(&result), true)
     }
 
     #[test]
     fn a_task_is_as_it_should_be_only_if_accepted_in_the_end_and_rated_by_both() {
         let accepted = json!({ "at": 1, "outcome": "accepted", "agreed": true });
         let problem = |closed: &Value, rated, last| {
-            HireEnd::new(&posting(closed.clone(), rated), "observatory", None, last).unwrap().told_problem()
+            HireEnd::new(&posting(closed.clone(), rated), "observatory", None, last).told_problem()
         };
         assert_eq!(problem(&accepted, (true, true), true), None);
         let told = |rated| problem(&accepted, rated, true).unwrap();
