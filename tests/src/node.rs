@@ -78,6 +78,8 @@ pub struct Setup {
     pub network: Option<String>,
     /// Which host it runs on, if not this.
     pub host: Option<Host>,
+    /// A program with arguments, if any, that makes it what it starts in, and then becomes it.
+    pub under: Vec<String>,
 }
 
 /// `gigmesh up`.
@@ -87,6 +89,7 @@ pub struct Node {
     home: PathBuf,
     args: Vec<String>,
     host: Option<Host>,
+    under: Vec<String>,
     /// Who it is, in hexadecimal digits.
     pub agent: String,
     /// Where it listens now.
@@ -119,9 +122,10 @@ impl Node {
         setup.doors.iter().for_each(|door| add("--bootstrap", door));
         setup.network.iter().for_each(|network| add("--network", network));
         let host = setup.host.clone();
-        let process = Some(Process::start_on(host.as_ref(), home, name, &args));
+        let under = setup.under.clone();
+        let process = Some(Process::start_on(host.as_ref(), &under, home, name, &args));
         let (agent, listen) = (String::new(), Vec::new());
-        Self { name: name.to_owned(), home: home.to_owned(), args, host, agent, listen, process }
+        Self { name: name.to_owned(), home: home.to_owned(), args, host, under, agent, listen, process }
     }
 
     /// Waits for its word that it is ready.
@@ -173,7 +177,7 @@ impl Node {
 
     /// Starts it again on the same data, and checks that it is who it was.
     pub fn restart(&mut self) {
-        self.process = Some(Process::start_on(self.host.as_ref(), &self.home, &self.name, &self.args));
+        self.process = Some(Process::start_on(self.host.as_ref(), &self.under, &self.home, &self.name, &self.args));
         let agent = self.agent.clone();
         self.ready();
         assert_eq!(self.agent, agent, "a restart keeps the identity");

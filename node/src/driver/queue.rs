@@ -54,7 +54,10 @@ pub(crate) struct Queue {
 impl Queue {
     pub fn new() -> (Self, Receiver<Task>) {
         let (tasks, receiver) = sync_channel(QUEUE);
-        (Self { tasks, stop: Arc::new(watch::Sender::new(None)), metrics: Arc::default(), clock: Arc::default() }, receiver)
+        (
+            Self { tasks, stop: Arc::new(watch::Sender::new(None)), metrics: Arc::default(), clock: Arc::default() },
+            receiver,
+        )
     }
 
     /// The node's counters: whoever works for the brain holds its queue.
