@@ -96,6 +96,11 @@ impl Config {
         self.unrunnable.clone().map_or(Ok(self), Err)
     }
 
+    /// Whether anybody can hire this node.
+    pub fn serves(&self) -> bool {
+        !self.node.peer.skills.is_empty() && self.node.peer.from != ServeFrom::Nobody
+    }
+
     /// What is allowed and probably not meant.
     pub fn doubt(&self) -> Option<&'static str> {
         match (self.node.peer.skills.is_empty(), &self.node.peer.from) {

@@ -43,8 +43,10 @@ use gigmesh_protocol::time::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-pub(crate) use brain::{Driver, Ledger, World};
-pub(crate) use clock::{ClockState, Clocks, SystemClocks};
+pub(crate) use brain::{Driver, Ledger, StoreError, World};
+#[cfg(test)]
+pub(crate) use clock::tests::Set as SetClocks;
+pub(crate) use clock::{Clocks, SystemClocks};
 pub(crate) use ear::Ear;
 pub(crate) use edge::Edge;
 pub(crate) use hands::{Hands, Never};

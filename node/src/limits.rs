@@ -20,6 +20,8 @@ pub const RATINGS_LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// One input or result of a task. Larger ones need streaming checks first.
 pub const MAX_BLOB: u64 = 64 << 20;
+/// Blobs whose leaf hashes are remembered while they are served: 8 KiB each at most.
+pub const LEAVES_CACHED: usize = 64;
 /// All blobs on this disk, those being fetched included, unless the operator says otherwise.
 pub const BLOB_QUOTA: u64 = 4 << 30;
 
@@ -87,6 +89,8 @@ pub const API_KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub const SHORT_ID: usize = 4;
 /// A column of a table on a narrow terminal: a short id still fits.
 pub const CELL_MIN: usize = 8;
+/// `ledger export` reads all pages again if a line was booked meanwhile, at most so often: hundreds of pages are read in a second.
+pub const EXPORT_TRIES: u32 = 5;
 /// `hire --wait` asks again after this, should an event have been missed.
 pub const WATCH_PAUSE: Duration = Duration::from_secs(2);
 
@@ -184,6 +188,13 @@ pub const NETWORK_TRIES: u32 = 20;
 pub const NETWORK_PAUSE: Duration = Duration::from_millis(100);
 /// How long a stop waits for tasks that are reading or writing a file.
 pub const STOP_WAIT: Duration = Duration::from_secs(10);
+
+/// The pause before a node whose store failed is started again; it doubles.
+pub const RECOVER_PAUSE: Duration = Duration::from_secs(1);
+/// The longest of them, and how long a node must have run for the next to be short again.
+pub const RECOVER_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Room on the disk without which it is not started again: a few groups of a busy node's events.
+pub const RECOVER_ROOM: usize = 1 << 20;
 
 /// How long the first search in a room waits for somebody to be heard of there.
 pub const FIRST_SEARCH: Duration = Duration::from_secs(4);

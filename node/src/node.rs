@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 pub use crate::driver::CallError;
-use crate::driver::{Body, Clocks, Driver, Ear, Edge, Hands, Queue, SystemClocks, Task, Why, wall_clock};
+use crate::driver::{Body, Clocks, Driver, Ear, Edge, Hands, Queue, StoreError, SystemClocks, Task, Why, wall_clock};
 use crate::identity::{self, IdentityError};
 use crate::limits::{BLOB_QUOTA, NOTICES, STOP_WAIT};
 use crate::metrics::Metrics;
@@ -129,13 +129,23 @@ impl StartError {
             Self::System(..) => false,
         }
     }
+
+    /// Whether a node that has run in this directory may start there later, with nothing put right but the disk's room.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Journal(error) => matches!(error, LogError::Disk(_)),
+            Self::Network(_) | Self::Ratings(_) | Self::Blobs(_) | Self::Leftovers(_) | Self::System(..) => true,
+            Self::Lock(_) | Self::Identity(_) | Self::KeyMissing(_) | Self::Restore { .. } => false,
+        }
+    }
 }
 
 /// Why a node stopped by itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StopError {
-    /// The journal could not be written. Nothing that rested on it was said.
-    #[error("the journal cannot be written: {0}")]
+    /// The journal or the ratings could not be written. Nothing that rested on it was said. Started again, the node goes on
+    /// from what the disk holds.
+    #[error("the node's data cannot be written: {0}")]
     Storage(String),
     /// The network's task ended.
     #[error("the network stopped by itself; its log may say why")]
@@ -203,6 +213,7 @@ async fn start_with(config: NodeConfig, clocks: Box<dyn Clocks>) -> Result<NodeH
     drop(body);
     let (ends, ended) = watch::channel(None);
     tokio::spawn(wind_up(queue.clone(), net.clone(), brain_ended, dead, lock, ends));
+    let ratings = Arc::downgrade(&ratings);
     let handle = NodeHandle(Arc::new(Inner { agent, net, queue, notices, blobs, ratings, ended }));
     // From here on dropping the handle stops what runs.
     listening.map_err(no_thread)?;
@@ -271,7 +282,7 @@ fn evidence(ratings: &SledRatings, network: &Network) -> Result<Vec<Verified<Rat
 async fn wind_up(
     queue: Queue,
     net: Net,
-    brain_ended: oneshot::Receiver<Result<(), LogError>>,
+    brain_ended: oneshot::Receiver<Result<(), StoreError>>,
     mut dead: mpsc::Receiver<std::convert::Infallible>,
     lock: Arc<DirLock>,
     ends: watch::Sender<Option<Result<(), StopError>>>,
@@ -304,7 +315,8 @@ struct Inner {
     queue: Queue,
     notices: broadcast::Sender<Notice>,
     blobs: Arc<BlobStore>,
-    ratings: Arc<SledRatings>,
+    /// The running node's: whoever holds a handle must not hold the directory of a node that has stopped.
+    ratings: Weak<SledRatings>,
     ended: watch::Receiver<Option<Result<(), StopError>>>,
 }
 
@@ -391,9 +403,9 @@ impl NodeHandle {
         &self.0.blobs
     }
 
-    /// The ratings held, signed as they came. Reads go to the disk.
-    pub fn ratings(&self) -> &dyn Ratings {
-        &*self.0.ratings
+    /// The ratings held, signed as they came, while the node runs. Reads go to the disk.
+    pub fn ratings(&self) -> Option<Arc<dyn Ratings>> {
+        Some(self.0.ratings.upgrade()?)
     }
 
     /// Begins to stop: what was taken in is made durable, agents are stopped, links are closed. Returns at once.

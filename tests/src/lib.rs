@@ -39,5 +39,5 @@ pub use lan::{Host, Lan};
 pub use market::{Market, Transport, free_port, home, temp_dir};
 pub use node::{Bootstrap, Node, Setup};
 pub use process::{Output, Process, Signal, run};
-pub use require::{python_with, tool};
+pub use require::{namespaces, python_with, tool};
 pub use wait::{SOON, wait_until};

@@ -69,7 +69,12 @@ impl Market {
 
     /// Starts one more worker.
     pub fn join(&mut self, name: &str, agent: Agent) -> &mut Node {
-        let setup = Setup { agent: Some(agent), doors: vec![self.bootstrap.address.clone()], ..Setup::default() };
+        self.join_as(name, Setup { agent: Some(agent), ..Setup::default() })
+    }
+
+    /// Starts one more node of the test's own making, which knows the door too.
+    pub fn join_as(&mut self, name: &str, setup: Setup) -> &mut Node {
+        let setup = Setup { doors: vec![self.bootstrap.address.clone()], ..setup };
         self.workers.push(Node::start(&home(self.dir.path(), name), name, &setup));
         self.workers.last_mut().expect("it was just added")
     }

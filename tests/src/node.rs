@@ -68,6 +68,8 @@ impl Bootstrap {
 pub struct Setup {
     /// What it serves; nothing for a requester.
     pub agent: Option<Agent>,
+    /// Its file, if no agent's is written for it.
+    pub config: Option<PathBuf>,
     /// The doors it knows.
     pub doors: Vec<String>,
     /// Where it listens; loopback TCP if it does not say.
@@ -76,6 +78,8 @@ pub struct Setup {
     pub network: Option<String>,
     /// Which host it runs on, if not this.
     pub host: Option<Host>,
+    /// A program with arguments, if any, that makes it what it starts in, and then becomes it.
+    pub under: Vec<String>,
 }
 
 /// `gigmesh up`.
@@ -85,6 +89,7 @@ pub struct Node {
     home: PathBuf,
     args: Vec<String>,
     host: Option<Host>,
+    under: Vec<String>,
     /// Who it is, in hexadecimal digits.
     pub agent: String,
     /// Where it listens now.
@@ -108,15 +113,19 @@ impl Node {
         if let Some(agent) = &setup.agent {
             add("--config", &agent.write(home, name).display().to_string());
         }
+        if let Some(config) = &setup.config {
+            add("--config", &config.display().to_string());
+        }
         let default = [Transport::Tcp.address(0)];
         let listen = if setup.listen.is_empty() { &default[..] } else { &setup.listen[..] };
         listen.iter().for_each(|address| add("--listen", address));
         setup.doors.iter().for_each(|door| add("--bootstrap", door));
         setup.network.iter().for_each(|network| add("--network", network));
         let host = setup.host.clone();
-        let process = Some(Process::start_on(host.as_ref(), home, name, &args));
+        let under = setup.under.clone();
+        let process = Some(Process::start_on(host.as_ref(), &under, home, name, &args));
         let (agent, listen) = (String::new(), Vec::new());
-        Self { name: name.to_owned(), home: home.to_owned(), args, host, agent, listen, process }
+        Self { name: name.to_owned(), home: home.to_owned(), args, host, under, agent, listen, process }
     }
 
     /// Waits for its word that it is ready.
@@ -168,7 +177,7 @@ impl Node {
 
     /// Starts it again on the same data, and checks that it is who it was.
     pub fn restart(&mut self) {
-        self.process = Some(Process::start_on(self.host.as_ref(), &self.home, &self.name, &self.args));
+        self.process = Some(Process::start_on(self.host.as_ref(), &self.under, &self.home, &self.name, &self.args));
         let agent = self.agent.clone();
         self.ready();
         assert_eq!(self.agent, agent, "a restart keeps the identity");
@@ -200,6 +209,15 @@ impl Node {
         let output = self.cli(&[args, &["--json"]].concat());
         assert_eq!(output.code, Some(0), "{} {args:?}: {output:?}", self.name);
         output.json()
+    }
+
+    /// The rows of a list that it answers with.
+    ///
+    /// # Panics
+    /// If it is none.
+    pub fn rows(&self, args: &[&str]) -> Vec<Value> {
+        let mut page = self.ask(args);
+        serde_json::from_value(page["rows"].take()).unwrap_or_else(|_| panic!("{args:?}: not a list: {page}"))
     }
 
     /// What it has counted, by name and labels.
@@ -237,9 +255,7 @@ impl Node {
 
     /// Its hires, newest first, without bare postings.
     pub fn hires(&self) -> Vec<Value> {
-        let page = self.ask(&["hires"]);
-        let rows = page["rows"].as_array().expect("`hires` has rows");
-        rows.iter().filter(|row| row["hire"].is_string()).cloned().collect()
+        self.rows(&["hires"]).into_iter().filter(|row| row["hire"].is_string()).collect()
     }
 
     /// Everything about an offer or a hire.

@@ -31,19 +31,28 @@ impl Process {
     /// # Panics
     /// If it cannot be started.
     pub fn start<S: AsRef<str>>(dir: &Path, name: &str, args: &[S]) -> Self {
-        Self::start_on(None, dir, name, args)
+        Self::start_on(None, &[], dir, name, args)
     }
 
-    /// The same, on a host of a LAN.
-    pub(crate) fn start_on<S: AsRef<str>>(host: Option<&Host>, dir: &Path, name: &str, args: &[S]) -> Self {
+    /// The same on a host of a LAN, and under the program with arguments that `under` names, which becomes it.
+    pub(crate) fn start_on<S: AsRef<str>>(
+        host: Option<&Host>,
+        under: &[String],
+        dir: &Path,
+        name: &str,
+        args: &[S],
+    ) -> Self {
         static STARTS: AtomicU64 = AtomicU64::new(1);
         let number = STARTS.fetch_add(1, Ordering::Relaxed);
         let file = |kind| dir.join(format!("{name}.{number}.{kind}"));
         let create = |path: &PathBuf| File::create(path).expect("the test's own directory can be written to");
         let (stdout, stderr) = (file("stdout"), file("stderr"));
         let program = binary().to_str().expect("cargo's target directory has a name in UTF-8");
-        let mut command = host.map_or_else(|| Command::new(program), |host| host.command(program));
+        let mut words = under.iter().map(String::as_str).chain([program]);
+        let first = words.next().unwrap_or(program);
+        let mut command = host.map_or_else(|| Command::new(first), |host| host.command(first));
         let child = command
+            .args(words)
             .args(args.iter().map(AsRef::as_ref))
             .current_dir(dir)
             // Whatever the caller's environment says to gigmesh, or of a home to write to, is not meant here.

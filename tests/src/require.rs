@@ -18,6 +18,22 @@ pub fn tool(name: &str) -> bool {
     found
 }
 
+/// Whether the system lets this user make namespaces. Otherwise the caller returns early, or fails, as with [`tool`]; there
+/// the name is `namespaces`.
+///
+/// # Panics
+/// If they are required and cannot be had.
+pub fn namespaces() -> bool {
+    let made = Command::new("unshare").args(["--user", "--map-root-user", "--mount", "true"]).output();
+    let why = match made {
+        Ok(output) if output.status.success() => return true,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => format!("unshare: {error}"),
+    };
+    missing("namespaces", &format!("no namespaces can be made: {why}"));
+    false
+}
+
 /// Says that a test is skipped for want of `name`.
 ///
 /// # Panics

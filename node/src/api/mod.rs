@@ -6,11 +6,19 @@
 //! | `GET /v1/id` | [`Identity`](types::Identity) |
 //! | `GET /v1/status` | [`NodeStatus`](types::NodeStatus) |
 //! | `GET /v1/agents?skill=&where=&max=&limit=` | agents of the directory, best first |
-//! | `GET /v1/hires?after=` | postings and hires, newest first, with `next` for the page after |
+//! | `GET /v1/hires?after=&limit=` | postings and hires, newest first |
 //! | `POST /v1/hires` | takes a [`HireRequest`](types::HireRequest), answers with the offer's id |
 //! | `GET /v1/hires/{id}` | everything about an offer, claim or hire |
 //! | `POST /v1/hires/{id}/stop` | takes a [`StopRequest`](types::StopRequest) |
 //! | `POST /v1/hires/{id}/judge` | takes a [`JudgeRequest`](types::JudgeRequest) |
+//! | `POST /v1/hires/{id}/rate` | takes a [`RateRequest`](types::RateRequest) |
+//! | `POST /v1/hires/{id}/approve`, `../refuse` | takes a [`SettleRequest`](types::SettleRequest) |
+//! | `GET /v1/hires/{id}/records` | all that was signed in a hire, as `gigmesh verify` takes it |
+//! | `GET /v1/inbox` | what waits for a person, the most urgent first |
+//! | `GET /v1/claims` | this worker's claims that wait for their answer |
+//! | `GET /v1/passed` | offers not claimed and claims not awarded, with the reasons, newest first |
+//! | `GET /v1/ledger?skip=` | [`LedgerPage`](types::LedgerPage) |
+//! | `POST /v1/ledger` | takes a [`PaymentRequest`](types::PaymentRequest) |
 //! | `GET /v1/reputation/{agent}` | what this node thinks of an agent |
 //! | `GET /v1/peers` | connected agents |
 //! | `POST /v1/blobs` | takes bytes, answers with root and size |
@@ -19,10 +27,10 @@
 //! | `GET /metrics` | counters and gauges, as Prometheus reads them |
 //! | `GET /livez`, `GET /readyz` | 200 if the process answers; if it can take part in the market, else 503 with reasons |
 //!
-//! An `{id}` or `{agent}` may be the beginning of one, if no other begins so. What goes wrong is
-//! `{"error": "...", "hint": "..."}` with a status: 4xx for the caller to put right, 5xx for the node's own failures.
-//! No request waits for a hire. Texts of other agents are passed on as they are: whoever shows them must treat them as
-//! somebody else's.
+//! A list is `{"rows": [...]}`, with `next` if there is a page after it. An `{id}` or `{agent}` may be the beginning of one,
+//! if no other begins so. What goes wrong is `{"error": "...", "hint": "..."}` with a status: 4xx for the caller to put
+//! right, 5xx for the node's own failures. No request waits for a hire. Texts of other agents are passed on as they are:
+//! whoever shows them must treat them as somebody else's.
 
 pub mod client;
 mod error;

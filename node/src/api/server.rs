@@ -20,12 +20,11 @@ use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::limits::ANSWER_ROWS;
 use gigmesh_protocol::market::{BlobRef, Rating, Ruling, Scores, Skill};
 use gigmesh_protocol::peer::io::{
-    AgentRow, Answer, Command, Find, Found, HireRow, InboxRow, PassedRow, Query, ReputationView, Shown,
+    AgentRow, Answer, ClaimRow, Command, Find, Found, HireRow, InboxRow, PassedRow, Query, ReputationView, Shown,
 };
 use gigmesh_protocol::time::{Millis, Timestamp};
 use gigmesh_protocol::transcript::Transcript;
 use gigmesh_protocol::wire::Item;
-use serde::Serialize;
 use tokio::net::UnixListener;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
@@ -33,10 +32,10 @@ use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 use super::error::ApiError;
 use super::types::{
     Done, FindParams, HireRequest, Identity, JudgeRequest, Judged, LedgerPage, LedgerParams, NodeStatus, PageParams,
-    PaymentRequest, Peer, Posted, RateRequest, Readiness, ReplyRequest, SettleRequest, StopRequest, TextRequest,
+    PaymentRequest, Peer, Posted, RateRequest, Readiness, ReplyRequest, Rows, SettleRequest, StopRequest, TextRequest,
 };
 use crate::limits::{API_KEEP_ALIVE, FIRST_SEARCH, MAX_API_BODY, SEARCH_AGAIN};
-use crate::node::NodeHandle;
+use crate::node::{CallError, NodeHandle};
 use crate::store::blobs::BlobStore;
 
 /// What the routes know.
@@ -85,6 +84,7 @@ fn routes(api: Api) -> Router {
         .route("/v1/hires/{id}/approve", post(approve))
         .route("/v1/hires/{id}/refuse", post(refuse))
         .route("/v1/inbox", get(inbox))
+        .route("/v1/claims", get(claims))
         .route("/v1/passed", get(passed))
         .route("/v1/ledger", get(ledger).post(book))
         .route("/v1/reputation/{agent}", get(reputation))
@@ -227,7 +227,7 @@ async fn readyz(State(api): State<Api>) -> Result<Response, ApiError> {
 async fn agents(
     State(api): State<Api>,
     params: Result<UrlQuery<FindParams>, QueryRejection>,
-) -> Answered<Vec<AgentRow>> {
+) -> Answered<Rows<AgentRow>> {
     let UrlQuery(FindParams { skill, r#where, max, limit }) = params?;
     let find = Find {
         skill: parse("skill", skill)?,
@@ -247,7 +247,7 @@ async fn agents(
             other => return Err(unexpected(&other)),
         };
         if !rows.is_empty() || tokio::time::Instant::now() >= until {
-            return Ok(Json(rows));
+            return Ok(Json(rows.into()));
         }
         tokio::time::sleep(SEARCH_AGAIN).await;
     }
@@ -261,18 +261,20 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
     text.map(|text| text.parse().map_err(wrong)).transpose()
 }
 
-/// A page of [`HireRow`]s.
-#[derive(Serialize)]
-struct HirePage {
-    rows: Vec<HireRow>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<Bytes32>,
-}
-
-async fn hires(State(api): State<Api>, params: Result<UrlQuery<PageParams>, QueryRejection>) -> Answered<HirePage> {
-    let after = parse("after", params?.0.after)?;
+async fn hires(
+    State(api): State<Api>,
+    params: Result<UrlQuery<PageParams>, QueryRejection>,
+) -> Answered<Rows<HireRow>> {
+    let UrlQuery(PageParams { after, limit }) = params?;
+    let (after, limit) = (parse("after", after)?, limit.unwrap_or(ANSWER_ROWS).max(1));
     match api.ask(Query::Hires { after }).await? {
-        Found::Hires { rows, next } => Ok(Json(HirePage { rows, next })),
+        Found::Hires { mut rows, mut next } => {
+            if rows.len() > limit {
+                rows.truncate(limit);
+                next = rows.last().map(HireRow::id);
+            }
+            Ok(Json(Rows { rows, next }))
+        }
         other => Err(unexpected(&other)),
     }
 }
@@ -282,7 +284,7 @@ async fn hire(State(api): State<Api>, body: Given<HireRequest>) -> Result<(Statu
     let (blobs, inputs) = (api.blobs(), task.inputs.clone());
     blocking(move || {
         for input in inputs {
-            let size = blobs.open(input.blob.root)?.metadata().map_err(ApiError::ours)?.len();
+            let size = blobs.open_checked(input.blob.root)?.metadata().map_err(ApiError::ours)?.len();
             if size != input.blob.size {
                 return Err(ApiError::bad(format!("input {} has {size} bytes, not {}", &*input.name, input.blob.size)));
             }
@@ -311,9 +313,9 @@ async fn records(State(api): State<Api>, Path(id): Path<String>) -> Answered<Tra
         Found::Records { records, ratings } => (records, ratings),
         other => return Err(unexpected(&other)),
     };
-    let node = api.node.clone();
+    let store = api.node.ratings().ok_or(CallError::Stopped)?;
     let kept = blocking(move || {
-        let read = |id: &Id<Rating>| node.ratings().get(*id.as_bytes()).map_err(ApiError::ours);
+        let read = |id: &Id<Rating>| store.get(*id.as_bytes()).map_err(ApiError::ours);
         ratings.iter().map(read).collect::<Result<Vec<_>, _>>()
     })
     .await?;
@@ -395,16 +397,23 @@ async fn refuse(State(api): State<Api>, Path(id): Path<String>, body: Given<Sett
     api.done(Command::Refuse { id, reason: note }).await
 }
 
-async fn inbox(State(api): State<Api>) -> Answered<Vec<InboxRow>> {
+async fn inbox(State(api): State<Api>) -> Answered<Rows<InboxRow>> {
     match api.ask(Query::Inbox).await? {
-        Found::Inbox(rows) => Ok(Json(rows)),
+        Found::Inbox(rows) => Ok(Json(rows.into())),
         other => Err(unexpected(&other)),
     }
 }
 
-async fn passed(State(api): State<Api>) -> Answered<Vec<PassedRow>> {
+async fn claims(State(api): State<Api>) -> Answered<Rows<ClaimRow>> {
+    match api.ask(Query::Claims).await? {
+        Found::Claims(rows) => Ok(Json(rows.into())),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn passed(State(api): State<Api>) -> Answered<Rows<PassedRow>> {
     match api.ask(Query::Passed).await? {
-        Found::Passed(rows) => Ok(Json(rows)),
+        Found::Passed(rows) => Ok(Json(rows.into())),
         other => Err(unexpected(&other)),
     }
 }
@@ -415,7 +424,7 @@ async fn ledger(
 ) -> Answered<LedgerPage> {
     let UrlQuery(LedgerParams { skip }) = params?;
     match api.ask(Query::Ledger { skip }).await? {
-        Found::Ledger { balances, entries, next } => Ok(Json(LedgerPage { balances, entries, next })),
+        Found::Ledger { balances, entries, next } => Ok(Json(LedgerPage { balances, rows: entries, next })),
         other => Err(unexpected(&other)),
     }
 }
@@ -445,8 +454,8 @@ async fn reputation(State(api): State<Api>, Path(agent): Path<String>) -> Answer
     api.view(&agent).await.map(Json)
 }
 
-async fn peers(State(api): State<Api>) -> Json<Vec<Peer>> {
-    Json(api.node.peers().await.into_iter().map(Peer::from).collect())
+async fn peers(State(api): State<Api>) -> Json<Rows<Peer>> {
+    Json(api.node.peers().await.into_iter().map(Peer::from).collect::<Vec<_>>().into())
 }
 
 /// Runs what waits for the disk where waiting is allowed.
@@ -468,7 +477,7 @@ async fn get_blob(State(api): State<Api>, Path(root): Path<String>) -> Result<Re
     let root: Bytes32 = root.parse().map_err(ApiError::bad)?;
     let blobs = api.blobs();
     let (file, size) = blocking(move || {
-        let file = blobs.open(root)?;
+        let file = blobs.open_checked(root)?;
         let size = file.metadata().map_err(ApiError::ours)?.len();
         Ok((file, size))
     })

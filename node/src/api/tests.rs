@@ -77,13 +77,22 @@ async fn a_node_says_who_it_is_and_that_it_knows_nobody() {
     let identity: Identity = client.get("/v1/id").await.unwrap();
     assert_eq!((identity.agent, identity.listen.len()), (alone.node.agent(), 1));
     assert_eq!(client.get::<Value>("/v1/status").await.unwrap()["peers"], 0);
-    assert_eq!(client.get::<Value>("/v1/peers").await.unwrap(), json!([]));
+    assert_eq!(client.get::<Value>("/v1/peers").await.unwrap(), json!({ "rows": [] }));
     assert_eq!(client.get::<Value>("/v1/hires").await.unwrap(), json!({ "rows": [] }));
-    assert_eq!(client.get_with::<Value>("/v1/agents", &FindParams::default()).await.unwrap(), json!([]));
+    assert_eq!(client.get_with::<Value>("/v1/agents", &FindParams::default()).await.unwrap(), json!({ "rows": [] }));
     assert!(client.get::<Readiness>("/livez").await.unwrap().ready);
     let (status, body, _) = refused(client.get::<Readiness>("/readyz").await);
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(body.contains("no peer is connected"), "{body}");
+    alone.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_not_set_needs_no_word_of_the_operator() {
+    let alone = Alone::start().await;
+    assert_eq!(alone.client.get::<Value>("/v1/status").await.unwrap()["warnings"], json!([]));
+    let (status, error, _) = refused(alone.client.post::<Done>("/v1/clock/confirm", &json!({})).await);
+    assert!(status == StatusCode::BAD_REQUEST && error.contains("nothing to confirm"), "{status} {error}");
     alone.stop().await;
 }
 

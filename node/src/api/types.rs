@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use gigmesh_net::PeerInfo;
-use gigmesh_protocol::id::{AgentId, Id};
+use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::ledger::{Balance, Direction, Entry};
 use gigmesh_protocol::market::Offer;
 use gigmesh_protocol::peer::io::{Status, Task};
@@ -39,7 +39,7 @@ pub struct Identity {
 }
 
 /// Numbers for the operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
     /// Connected agents.
     pub peers: usize,
@@ -103,13 +103,33 @@ pub struct FindParams {
     pub limit: Option<usize>,
 }
 
-/// A page of a list.
+/// A list, or a page of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows<T> {
+    /// Its rows.
+    pub rows: Vec<T>,
+    /// The `after` of the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Bytes32>,
+}
+
+impl<T> From<Vec<T>> for Rows<T> {
+    /// All there is.
+    fn from(rows: Vec<T>) -> Self {
+        Self { rows, next: None }
+    }
+}
+
+/// Which page of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PageParams {
     /// The `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// How many rows at most; never more than 200 a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
 }
 
 /// A task to be posted: on the market, or to one worker.
@@ -229,7 +249,7 @@ pub struct LedgerPage {
     /// What is not settled, by counterparty and currency.
     pub balances: Vec<Balance>,
     /// Lines, newest first.
-    pub entries: Vec<Entry>,
+    pub rows: Vec<Entry>,
     /// The `skip` of the next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<usize>,

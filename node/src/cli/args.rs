@@ -2,12 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use gigmesh_protocol::id::Bytes32;
+use gigmesh_protocol::limits::{NOTE, SUMMARY};
+use gigmesh_protocol::market::Skill;
+use gigmesh_protocol::market::constraint::Constraint;
+use gigmesh_protocol::market::price::{Amount, Price};
+use gigmesh_protocol::time::Millis;
 
 use super::demo::DemoArgs;
 use super::export::ExportArgs;
 use super::failure::{Exit, Failure};
 use super::id::IdArgs;
+use super::ledger::{BalanceArgs, LedgerArgs};
 use super::store::StoreCommand;
 use super::verify::VerifyArgs;
 use crate::api::client::Client;
@@ -55,14 +62,36 @@ pub(super) enum Command {
     Hires(HiresArgs),
     /// Show everything about an offer, a claim or a hire
     Show(ShowArgs),
+    /// List what waits for you
+    Inbox(Door),
+    /// Let go on what waits for you: an award, a delivery, a refusal that you agree to
+    Approve(ApproveArgs),
+    /// Do not let it go on
+    Refuse(RefuseArgs),
+    /// As the worker, ask the requester something
+    Ask(AskArgs),
+    /// Answer the worker's oldest open question
+    Reply(ReplyArgs),
     /// Judge a delivery that waits for a person
     Judge(JudgeArgs),
+    /// As the worker, contest that your delivery was refused
+    Contest(ContestArgs),
+    /// Rate the other side of a hire in place of the derived rating, before your close is signed
+    Rate(RateArgs),
     /// Stop a posting, or a hire that is not delivered yet
     Stop(StopArgs),
     /// Show what this node thinks of an agent, and why
     Reputation(ReputationArgs),
+    /// Show what this node does as a worker
+    Work(WorkArgs),
+    /// Show who owes whom
+    Balance(BalanceArgs),
+    /// List what was booked, newest first; export it, or note a payment
+    Ledger(LedgerArgs),
     /// List connected agents
     Peers(Door),
+    /// Follow what happens, until Ctrl-C
+    Watch(Door),
     /// Print this agent's id; keep its key, or bring it back
     Id(IdArgs),
     /// Look after a node's data while the node is down
@@ -77,10 +106,15 @@ pub(super) enum Command {
     /// Say what time it is, where the node has doubts
     #[command(subcommand)]
     Clock(ClockCommand),
+    /// Print what completes commands in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Look at files without running anything
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// See the whole of it at work: a market of five processes on this machine
+    /// See the whole of it at work: a market of nine processes on this machine
     Demo(DemoArgs),
     /// Do the work of one of the demo's agents: a JSON request on stdin, the result on stdout
     DemoAgent {
@@ -194,16 +228,17 @@ pub(super) struct McpArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct FindArgs {
-    /// Agents whose skills lie at, below or above this one; all without it
-    pub skill: Option<String>,
+    /// Agents whose skills lie at, below or above this one. The node follows the room of the skill from then on, until it
+    /// stops: that is how it hears of agents. Without it, all agents of the rooms that it follows already
+    pub skill: Option<Skill>,
     /// What they must say of themselves, as in 'retention_days = 0 and region = "eu"'
     #[arg(long, value_name = "CONSTRAINT")]
-    pub r#where: Option<String>,
+    pub r#where: Option<Constraint>,
     /// The highest price, as in '0.05 USD'
     #[arg(long, value_name = "PRICE")]
-    pub max: Option<String>,
+    pub max: Option<Price>,
     /// How many at most
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
     #[command(flatten)]
     pub door: Door,
@@ -230,7 +265,10 @@ pub(super) struct HireArgs {
 pub(super) struct HiresArgs {
     /// Go on after this one
     #[arg(long, value_name = "ID")]
-    pub after: Option<String>,
+    pub after: Option<Bytes32>,
+    /// How many at most [default: a page of 200]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub limit: Option<usize>,
     #[command(flatten)]
     pub door: Door,
 }
@@ -241,8 +279,11 @@ pub(super) struct ShowArgs {
     #[arg(value_parser = id_prefix)]
     pub id: String,
     /// Write its result here
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", conflicts_with = "why")]
     pub output: Option<PathBuf>,
+    /// The claims it was chosen from, or of an open offer how they compare so far
+    #[arg(long)]
+    pub why: bool,
     #[command(flatten)]
     pub door: Door,
 }
@@ -255,11 +296,11 @@ pub(super) struct JudgeArgs {
     /// What you think of the delivery
     pub ruling: Judged,
     /// Why; the worker reads it
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", value_parser = note)]
     pub note: String,
     /// How long the worker has for the changes, from now [default: 10m]
     #[arg(long, value_name = "TIME")]
-    pub within: Option<String>,
+    pub within: Option<Millis>,
     #[command(flatten)]
     pub door: Door,
 }
@@ -270,8 +311,102 @@ pub(super) struct StopArgs {
     #[arg(value_parser = id_prefix)]
     pub id: String,
     /// Why; the other side reads it
-    #[arg(long, default_value = "no longer wanted")]
+    #[arg(long, default_value = "no longer wanted", value_parser = note)]
     pub reason: String,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApproveArgs {
+    /// An offer or a hire, as `inbox` lists it
+    #[arg(value_parser = id_prefix)]
+    pub id: String,
+    /// For the other side of a hire
+    #[arg(long, default_value = "", value_parser = note)]
+    pub note: String,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RefuseArgs {
+    /// An offer or a hire, as `inbox` lists it
+    #[arg(value_parser = id_prefix)]
+    pub id: String,
+    /// Why; the other side of a hire reads it
+    #[arg(long, default_value = "refused by a person", value_parser = note)]
+    pub reason: String,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AskArgs {
+    /// The hire
+    #[arg(value_parser = id_prefix)]
+    pub id: String,
+    /// What you want to know
+    #[arg(value_parser = words)]
+    pub text: String,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplyArgs {
+    /// The hire
+    #[arg(value_parser = id_prefix)]
+    pub id: String,
+    /// The answer
+    #[arg(value_parser = words)]
+    pub text: String,
+    /// How much longer the worker has, as in 10m
+    #[arg(long, value_name = "TIME")]
+    pub later: Option<Millis>,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ContestArgs {
+    /// The hire
+    #[arg(value_parser = id_prefix)]
+    pub id: String,
+    /// What you say to it; the requester reads it
+    #[arg(value_parser = words)]
+    pub statement: String,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("scores").required(true).multiple(true).args(["accuracy", "quality", "speed", "communication"]))]
+pub(super) struct RateArgs {
+    /// The hire
+    #[arg(value_parser = id_prefix)]
+    pub id: String,
+    /// Share of what was asked for that was right, from 0 to 1
+    #[arg(long, value_name = "SCORE", value_parser = score)]
+    pub accuracy: Option<f64>,
+    /// The whole, from 0 to 1
+    #[arg(long, value_name = "SCORE", value_parser = score)]
+    pub quality: Option<f64>,
+    /// In time, from 0 to 1
+    #[arg(long, value_name = "SCORE", value_parser = score)]
+    pub speed: Option<f64>,
+    /// Answered and closed as agreed, from 0 to 1
+    #[arg(long, value_name = "SCORE", value_parser = score)]
+    pub communication: Option<f64>,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WorkArgs {
+    /// Why offers were not claimed and claims not awarded, newest first, since the node started
+    #[arg(long)]
+    pub why: bool,
     #[command(flatten)]
     pub door: Door,
 }
@@ -283,6 +418,45 @@ pub(super) struct ReputationArgs {
     pub agent: String,
     #[command(flatten)]
     pub door: Door,
+}
+
+/// A score.
+fn score(text: &str) -> Result<f64, String> {
+    let score = text.parse().ok().filter(|score| (0.0..=1.0).contains(score));
+    score.ok_or_else(|| "a score is from 0 to 1, like 0.8".to_owned())
+}
+
+/// How many lines.
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "write a number from 1 up, like 20".to_owned())
+}
+
+/// A sum that was paid.
+pub(super) fn payment(text: &str) -> Result<Amount, String> {
+    match text.parse::<Amount>() {
+        Ok(Amount::NOTHING) => Err("a payment is of something, like \"5 USD\"".to_owned()),
+        amount => amount.map_err(|error| error.to_string()),
+    }
+}
+
+/// Words that a record carries.
+fn note(text: &str) -> Result<String, String> {
+    bounded(text, NOTE)
+}
+
+/// The same, and not none.
+fn words(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("say something".to_owned()) } else { note(text) }
+}
+
+/// Words kept with a line of the ledger.
+pub(super) fn remark(text: &str) -> Result<String, String> {
+    bounded(text, SUMMARY)
+}
+
+fn bounded(text: &str, most: usize) -> Result<String, String> {
+    let fits = text.len() <= most;
+    if fits { Ok(text.to_owned()) } else { Err(format!("that is {} bytes; say it in {most}", text.len())) }
 }
 
 #[derive(Debug, Subcommand)]
@@ -317,7 +491,16 @@ impl Command {
             Self::Judge(args) => args.door.json,
             Self::Stop(args) => args.door.json,
             Self::Reputation(args) => args.door.json,
-            Self::Peers(door) => door.json,
+            Self::Inbox(door) | Self::Peers(door) | Self::Watch(door) => door.json,
+            Self::Approve(args) => args.door.json,
+            Self::Refuse(args) => args.door.json,
+            Self::Rate(args) => args.door.json,
+            Self::Ask(args) => args.door.json,
+            Self::Reply(args) => args.door.json,
+            Self::Contest(args) => args.door.json,
+            Self::Work(args) => args.door.json,
+            Self::Balance(args) => args.door.json,
+            Self::Ledger(args) => args.json(),
             Self::Status(args) => args.door.json,
             Self::Id(args) => args.json(),
             Self::Store(command) => command.json(),
@@ -327,7 +510,7 @@ impl Command {
             Self::Config(ConfigCommand::Check { json, .. }) => *json,
             Self::Bootstrap(args) => args.json,
             Self::Demo(args) => args.json,
-            Self::DemoAgent { .. } => false,
+            Self::DemoAgent { .. } | Self::Completions { .. } => false,
         }
     }
 

@@ -1,11 +1,12 @@
-//! `gigmesh demo`: a whole market on this machine. A bootstrap node, three workers and a requester, each a process of its
-//! own running this very binary, do 24 tasks on real documents over loopback, and rate each other.
+//! `gigmesh demo`: a whole market on this machine. A bootstrap node, six workers and two requesters, each a process of its
+//! own running this very binary, do 24 tasks on real documents over loopback, and rate each other. One of the workers is
+//! cheap and wrong, one comes when the others are known already; what becomes of them follows from the market's rules.
 //!
 //! In: nothing but the binary, which carries the documents. Out: what happens, as it happens, and what came of it. The
-//! requester is driven through its local API, as every other command drives a node; nothing here knows more than that.
+//! requesters are driven through their local API, as every other command drives a node; nothing here knows more than that.
 //!
-//! What must never happen: a process or a directory left behind, on whatever way out; success said when a task was not
-//! accepted, or not rated by both sides.
+//! What must never happen: a process left behind, on whatever way out, or a directory, unless the demo itself was killed;
+//! success said when a task was not accepted in the end, or not rated by both sides.
 
 mod board;
 mod cast;
@@ -14,43 +15,49 @@ pub(super) mod place;
 mod processes;
 mod report;
 mod show;
+mod told;
 
 use std::io::{self, Write};
+use std::mem;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use gigmesh_protocol::id::AgentId;
-use serde_json::Value;
+use gigmesh_protocol::peer::io::AgentRow;
+use gigmesh_protocol::time::Millis;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
-use self::board::Board;
-use self::cast::{REQUESTER, WORKERS, Worker};
+use self::board::{Board, Desk, Piece};
+use self::cast::{NEWCOMER, REQUESTERS, Requester, WAVES, WORKERS, Worker};
 use self::place::Place;
+pub(super) use self::processes::end_with_parent;
 use self::processes::{BOOTSTRAP, Processes};
 use self::report::Report;
 use self::show::Show;
 use super::failure::{Exit, Failure};
 use super::hire::with_inputs;
-use super::terminal::field;
 use crate::api::client::Client;
 use crate::api::socket;
-use crate::api::types::{FindParams, HireRequest, Posted};
+use crate::api::types::{FindParams, Rows};
 use crate::{demo_files, task};
 
 /// Arguments of the demo.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
+    /// Leave the market running when all is told, to be hired from, until Ctrl-C
+    #[arg(long)]
+    stay: bool,
     /// Keep what there is afterwards (configurations, keys, journals, ratings, results, logs), in DIR if it is named
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     keep: Option<Option<PathBuf>>,
-    /// Print what happens, and a summary at the end, as lines of JSON
+    /// Print what came of it as one JSON document, and nothing else
     #[arg(long)]
     pub json: bool,
 }
 
-/// Runs the demo. Exit code 0 only if every task was accepted and rated by both sides.
+/// Runs the demo. Exit code 0 only if every task was accepted in the end and rated by both sides.
 pub async fn run(args: DemoArgs) -> ExitCode {
     let json = args.json;
     let exit = demo(args).await.unwrap_or_else(|failure| {
@@ -63,30 +70,42 @@ pub async fn run(args: DemoArgs) -> ExitCode {
 async fn demo(args: DemoArgs) -> Result<Exit, Failure> {
     let mut show = Show::new(args.json);
     // Listened to before there is anything to clean up.
-    let stop = stop_signal()?;
+    let mut stop = Box::pin(stop_signal()?);
     probe_loopback()?;
     let place = Place::new(args.keep)?;
     let mut processes = Processes::new()?;
     let ended = tokio::select! {
         ended = play(place.path(), &mut processes, &mut show) => Some(ended),
-        () = stop => None,
+        () = &mut stop => None,
     };
     // A process that fell is the cause of whatever else went wrong.
-    let ended = ended.map(|ended| ended.map_err(|failure| processes.check().err().unwrap_or(failure)));
+    let mut ended = ended.map(|ended| ended.map_err(|failure| processes.check().err().unwrap_or(failure)));
+    // Told while the market still runs; otherwise when nothing is left of it.
+    let mut told = None;
+    if let (true, Some(Ok(report))) = (args.stay, &ended) {
+        told = Some(report.tell(&show, Some(place.path()), true, &processes.logs())?);
+        tokio::select! {
+            Err(failure) = watch(&mut processes) => ended = Some(Err(failure)),
+            () = &mut stop => {}
+        }
+    }
     processes.stop(limits::STOP_WAIT).await;
     let logs = processes.logs();
     let kept = place.close()?;
-    match ended {
-        Some(Ok(report)) => report.tell(&show, kept.as_deref(), &logs),
-        Some(Err(failure)) => report::tell_failure(&show, &failure, kept.as_deref(), &logs).map(|()| failure.exit),
-        None => {
+    match (ended, told) {
+        (Some(Ok(_)), Some(exit)) => Ok(exit),
+        (Some(Ok(report)), None) => report.tell(&show, kept.as_deref(), false, &logs),
+        (Some(Err(failure)), told) => {
+            report::tell_failure(&show, &failure, kept.as_deref(), &logs, told.is_some()).map(|()| failure.exit)
+        }
+        (None, _) => {
             let failure = Failure::new(Exit::Ours, "interrupted; every process is stopped");
-            report::tell_failure(&show, &failure, kept.as_deref(), &[]).map(|()| failure.exit)
+            report::tell_failure(&show, &failure, kept.as_deref(), &[], false).map(|()| failure.exit)
         }
     }
 }
 
-/// Whether this machine talks to itself: a sandbox may not, and five processes would only wait for each other.
+/// Whether this machine talks to itself: a sandbox may not, and the processes would only wait for each other.
 fn probe_loopback() -> Result<(), Failure> {
     let talk = || TcpStream::connect(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?);
     talk().map(drop).map_err(|error| {
@@ -109,47 +128,77 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
+/// Returns only when a process has fallen.
+async fn watch(processes: &mut Processes) -> Result<(), Failure> {
+    loop {
+        processes.check()?;
+        sleep(limits::TICK).await;
+    }
+}
+
 /// From nothing to hires that both sides have rated.
 async fn play(dir: &Path, processes: &mut Processes, show: &mut Show) -> Result<Report, Failure> {
     let demo = dir.join("demo");
     let unwritten = |error| Failure::new(Exit::Ours, format!("cannot write {}: {error}", demo.display()));
     demo_files::write_to(&demo).map_err(unwritten)?;
 
-    show.heading("a market of five processes on this machine")?;
-    processes.bootstrap(&dir.join("bootstrap"))?;
+    show.heading("a market of nine processes on this machine; the last worker comes later")?;
+    processes.bootstrap(&dir.join(BOOTSTRAP))?;
     let doors = processes.doors().await?;
     show.started(BOOTSTRAP, processes.pid(BOOTSTRAP), None, "the door into the network")?;
-    for worker in &WORKERS {
+    let (late, early): (Vec<_>, Vec<_>) = WORKERS.iter().partition(|worker| worker.name == NEWCOMER);
+    for worker in &early {
         processes.node(worker.name, &dir.join(worker.name), &worker.toml(processes.binary(), &doors))?;
     }
-    let home = dir.join(REQUESTER);
-    processes.node(REQUESTER, &home, &cast::requester_toml(&doors))?;
+    for requester in &REQUESTERS {
+        processes.node(requester.name, &dir.join(requester.name), &requester.toml(&doors))?;
+    }
     let mut workers = Vec::new();
-    for worker in &WORKERS {
-        let agent = processes.agent(worker.name).await?;
-        show.started(worker.name, processes.pid(worker.name), Some(agent), &worker.trade())?;
-        workers.push(Hired { worker, agent });
+    for worker in early {
+        workers.push(ready(worker, processes, show).await?);
     }
-    let me = processes.agent(REQUESTER).await?;
-    show.started(REQUESTER, processes.pid(REQUESTER), Some(me), "posts the tasks")?;
+    let mut desks = Vec::new();
+    for Requester { name, about, .. } in &REQUESTERS {
+        let agent = processes.agent(name).await?;
+        show.started(name, processes.pid(name), Some(agent), about)?;
+        let data = dir.join(name).join(cast::DATA);
+        let client = Client::new(socket::locate(&data));
+        desks.push(Desk { name, agent, data, client });
+    }
 
-    let client = Client::new(socket::locate(&home.join(cast::DATA)));
-    meet(&client, &workers, processes).await?;
-    // Listened to before there is anything to hear, so that nothing is missed.
-    let events = client.events().await?;
-    let mut board = Board::new(client.clone(), me, &workers);
-    let mut tasks = Vec::new();
-    for (name, path) in task_files(&demo) {
-        tasks.push((name, with_inputs(&client, task::read(&path)?).await?));
+    meet(&desks, &workers, processes).await?;
+    // Where it took long until all had met, claims take longer too.
+    let met = Millis(u64::try_from(show.elapsed().as_millis()).unwrap_or(u64::MAX)).min(limits::BIDS_MAX);
+    let mut board = Board::new(&desks, &workers).await?;
+    let mut again = Vec::new();
+    for wave in 0..WAVES {
+        let mut pieces = mem::take(&mut again);
+        for (desk, requester) in REQUESTERS.iter().enumerate() {
+            for number in requester.waves[wave] {
+                let (name, path) = task_file(&demo, *number)?;
+                let mut task = with_inputs(&desks[desk].client, task::read(&path)?).await?;
+                task.bids = task.bids.max(met);
+                pieces.push(Piece { name, desk, task, before: 0 });
+            }
+        }
+        show.wave(&pieces)?;
+        again = board.wave(pieces, processes, show).await?;
+        if wave == 0 {
+            for worker in &late {
+                processes.node(worker.name, &dir.join(worker.name), &worker.toml(processes.binary(), &doors))?;
+                let hired = ready(worker, processes, show).await?;
+                meet(&desks, &[hired], processes).await?;
+                board.joined(hired);
+                workers.push(hired);
+            }
+        }
     }
-    show.heading(&format!("the requester knows all three workers, and posts {} tasks", tasks.len()))?;
-    for (name, task) in tasks {
-        let skill = task.skill.clone();
-        let Posted { offer } = client.post("/v1/hires", &HireRequest { task, to: None }).await?;
-        board.add(name, skill, offer);
+    // Each is posted so often at most, so this ends.
+    while !again.is_empty() {
+        show.wave(&again)?;
+        again = board.wave(again, processes, show).await?;
     }
-    board.follow(events, processes, show).await?;
-    Report::new(&client, &board, &workers, &dir.join("results"), show.elapsed()).await
+    Report::new(&board, desks, &workers, doors, processes.binary(), dir, show.elapsed()).await
 }
 
 /// A worker of the cast, and the key it goes by.
@@ -159,31 +208,40 @@ struct Hired {
     agent: AgentId,
 }
 
-/// The tasks by name, in order.
-fn task_files(demo: &Path) -> impl Iterator<Item = (&'static str, PathBuf)> {
-    demo_files::FILES.iter().filter_map(move |(path, _)| {
-        let name = path.strip_prefix("tasks/")?.strip_suffix(".toml")?;
-        Some((name, demo.join(path)))
-    })
+async fn ready(worker: &'static Worker, processes: &mut Processes, show: &Show) -> Result<Hired, Failure> {
+    let agent = processes.agent(worker.name).await?;
+    show.started(worker.name, processes.pid(worker.name), Some(agent), worker.about)?;
+    Ok(Hired { worker, agent })
 }
 
-/// Waits until the requester knows every worker for everything it offers.
-async fn meet(client: &Client, workers: &[Hired], processes: &mut Processes) -> Result<(), Failure> {
+/// The name and the file of a task.
+fn task_file(demo: &Path, number: usize) -> Result<(&'static str, PathBuf), Failure> {
+    let start = format!("tasks/{number:02}-");
+    let found = demo_files::FILES.iter().find_map(|(path, _)| {
+        let name = path.strip_prefix("tasks/")?.strip_suffix(".toml")?;
+        path.starts_with(&start).then(|| (name, demo.join(path)))
+    });
+    found.ok_or_else(|| Failure::new(Exit::Ours, format!("there is no task {number}")))
+}
+
+/// Waits until every requester knows each of these workers for everything it offers.
+async fn meet(desks: &[Desk], workers: &[Hired], processes: &mut Processes) -> Result<(), Failure> {
     let deadline = Instant::now() + limits::MEET_WAIT;
-    let pairs = workers.iter().flat_map(|hired| hired.worker.skills.iter().map(move |offered| (offered.skill, hired)));
-    let mut unknown: Vec<(&str, &Hired)> = pairs.collect();
-    while let Some((skill, hired)) = unknown.last().copied() {
+    let offers = |hired: &Hired| hired.worker.skills.iter().map(|offered| offered.skill);
+    let pairs = workers.iter().flat_map(|hired| offers(hired).map(move |skill| (skill, hired)));
+    let mut unknown: Vec<(&Desk, &str, &Hired)> =
+        pairs.flat_map(|(skill, hired)| desks.iter().map(move |desk| (desk, skill, hired))).collect();
+    while let Some((desk, skill, hired)) = unknown.last().copied() {
         let params = FindParams { skill: Some(skill.to_owned()), ..FindParams::default() };
-        let rows: Vec<Value> = client.get_with("/v1/agents", &params).await?;
-        let agents = rows.iter().map(|row| field(row, "agent")).collect::<Result<Vec<AgentId>, _>>()?;
-        if agents.contains(&hired.agent) {
+        let known: Rows<AgentRow> = desk.client.get_with("/v1/agents", &params).await?;
+        if known.rows.iter().any(|row| row.agent == hired.agent) {
             unknown.pop();
             continue;
         }
         processes.check()?;
         if Instant::now() >= deadline {
             let (name, wait) = (hired.worker.name, limits::MEET_WAIT);
-            let text = format!("the requester did not hear within {wait:?} that {name} offers {skill}");
+            let text = format!("{} did not hear within {wait:?} that {name} offers {skill}", desk.name);
             return Err(Failure::new(Exit::Ours, text));
         }
         sleep(limits::TICK).await;

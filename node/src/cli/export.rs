@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use gigmesh_protocol::peer::io::Shown;
 use gigmesh_protocol::transcript::{Fault, Transcript};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::Door;
 use super::failure::{Exit, Failure};
@@ -40,8 +41,8 @@ pub(super) async fn export(args: ExportArgs) -> Result<Exit, Failure> {
         transcript = transcript.public().map_err(unfit)?;
     }
     if args.result {
-        let shown: Value = client.get(&format!("/v1/hires/{}", args.id)).await?;
-        let Some(result) = held_result(&shown)? else {
+        let shown: Shown = client.get(&format!("/v1/hires/{}", args.id)).await?;
+        let Some(result) = held_result(&shown) else {
             return Err(Failure::new(Exit::User, "its result is not here (yet); leave out --result"));
         };
         transcript = transcript.with_result(client.blob(result.root).await?.to_vec()).map_err(unfit)?;

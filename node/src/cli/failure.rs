@@ -36,15 +36,22 @@ pub(super) struct Failure {
     pub exit: Exit,
     pub error: String,
     hint: Option<String>,
+    /// Whether a node that had run before may be started again after a while.
+    pub passes: bool,
 }
 
 impl Failure {
     pub fn new(exit: Exit, error: impl fmt::Display) -> Self {
-        Self { exit, error: error.to_string(), hint: None }
+        Self { exit, error: error.to_string(), hint: None, passes: false }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn passing(mut self, passes: bool) -> Self {
+        self.passes = passes;
         self
     }
 
@@ -65,7 +72,7 @@ impl From<ClientError> for Failure {
             ClientError::NoNode(_) => Self::new(Exit::NoNode, text).hint("start one with `gigmesh up`"),
             ClientError::Refused { status, hint, .. } => {
                 let exit = if status.is_client_error() { Exit::User } else { Exit::Ours };
-                Self { exit, error: text, hint }
+                Self { hint, ..Self::new(exit, text) }
             }
             ClientError::File { .. } => Self::new(Exit::User, text),
             ClientError::Lost(_) | ClientError::Malformed(_) => Self::new(Exit::Ours, text),

@@ -1,163 +1,166 @@
 //! Who is here: `find`, `reputation`, `peers`, `id`, `status`.
 
-use gigmesh_protocol::id::AgentId;
-use gigmesh_protocol::market::price::Price;
-use gigmesh_protocol::market::{Scores, Skill};
+use gigmesh_protocol::limits::ROOM_DEPTH;
+use gigmesh_protocol::market::Skill;
+use gigmesh_protocol::peer::io::{AgentRow, ReputationView};
+use gigmesh_protocol::reputation::{Columns, Criterion, Estimate, Facts, View};
 use gigmesh_protocol::time::{Millis, Timestamp};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::args::{Door, FindArgs, ReputationArgs, StatusArgs};
 use super::failure::{Exit, Failure};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, field, rough, short, theirs};
-use crate::api::types::{Bootstrap, FindParams, Identity, Peer};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, score, short, span, theirs};
+use crate::api::client::Client;
+use crate::api::types::{Bootstrap, FindParams, Identity, NodeStatus, Peer, Rows};
 
 /// `gigmesh find`.
 pub(super) async fn find(args: FindArgs) -> Result<Exit, Failure> {
     let FindArgs { skill, r#where, max, limit, door } = args;
-    let nobody = match &skill {
-        Some(_) => "nobody is known who offers that; `gigmesh peers` tells whether this node is connected\n",
-        None => "nobody is known yet; name a skill, and this node listens where that is traded\n",
+    let client = door.client()?;
+    let params = FindParams {
+        skill: skill.as_ref().map(ToString::to_string),
+        r#where: r#where.map(|constraint| constraint.to_string()),
+        max: max.map(|max| max.to_string()),
+        limit,
     };
-    let agents: Value = door.client()?.get_with("/v1/agents", &FindParams { skill, r#where, max, limit }).await?;
+    let agents: Rows<AgentRow> = client.get_with("/v1/agents", &params).await?;
     if door.json {
         emit_json(&agents)?;
-    } else {
-        let table = agents_table(&agents)?;
-        emit(&if table.is_empty() { nobody.to_owned() } else { table.render(&Screen::stdout()) })?;
+        return Ok(Exit::Done);
     }
+    let mut text = agents_table(&agents.rows).render(&Screen::stdout());
+    match skill {
+        Some(skill) if agents.rows.is_empty() => text = nobody(&skill),
+        Some(_) => {}
+        None => text = rooms_only(&client, &agents.rows, text).await?,
+    }
+    emit(&text)?;
     Ok(Exit::Done)
 }
 
-fn agents_table(agents: &Value) -> Result<Table, Failure> {
-    let mut table = Table::new(["AGENT", "NAME", "SKILL", "PRICE", "EXPECTS", "MY VIEW", "ON RECORD", "NOT STATED"]);
-    for row in agents.as_array().into_iter().flatten() {
-        let columns: Columns = field(row, "reputation")?;
-        let missing: Vec<String> = field(row, "missing")?;
+fn nobody(skill: &Skill) -> String {
+    let room = skill.room(ROOM_DEPTH);
+    format!(
+        "nobody who fits is known\nthis node listens in the room `{room}` now, until it stops: ask again in a moment; \
+         `gigmesh peers` tells whether it is connected\n"
+    )
+}
+
+/// A search without a skill sees no further than the rooms that the node follows, and says so.
+async fn rooms_only(client: &Client, agents: &[AgentRow], table: String) -> Result<String, Failure> {
+    let NodeStatus { market, .. } = client.get("/v1/status").await?;
+    let found = if agents.is_empty() { "nobody is known\n" } else { &table };
+    let rooms = market.rooms.join(", ");
+    Ok(if rooms.is_empty() {
+        format!(
+            "{found}this node follows no room yet: `gigmesh find SKILL` follows the room of a skill, until the node stops\n"
+        )
+    } else {
+        format!(
+            "{found}these are the rooms that this node follows: {rooms}; `gigmesh find SKILL` follows one more, until the node stops\n"
+        )
+    })
+}
+
+fn agents_table(agents: &[AgentRow]) -> Table {
+    let headings = ["AGENT", "NAME", "SKILL", "PRICE", "EXPECTS", "MY VIEW", "ON RECORD", "DEMANDS", "NOT STATED"];
+    let mut table = Table::new(headings).yielding(["NAME", "ON RECORD", "DEMANDS", "NOT STATED", "EXPECTS", "PRICE"]);
+    for row in agents {
         table.row([
-            (Tone::Plain, short(Some(field(row, "agent")?))),
-            (Tone::Plain, theirs(&field::<String>(row, "name")?)),
-            (Tone::Plain, field::<Skill>(row, "skill")?.to_string()),
-            (Tone::Plain, field::<Price>(row, "price")?.to_string()),
-            (Tone::Plain, field::<Millis>(row, "expect")?.to_string()),
-            (Tone::Plain, opinion(columns.mine.as_ref())),
-            (Tone::Plain, columns.facts.text()),
-            (Tone::Quiet, missing.join(", ")),
+            (Tone::Plain, short(Some(row.agent))),
+            (Tone::Plain, theirs(&row.name)),
+            (Tone::Plain, row.skill.to_string()),
+            (Tone::Plain, row.price.to_string()),
+            (Tone::Plain, span(row.expect)),
+            (Tone::Plain, opinion(row.reputation.mine.as_ref())),
+            (Tone::Plain, facts(&row.reputation.facts)),
+            (Tone::Quiet, row.demands.as_ref().map(|demands| theirs(&demands.to_string())).unwrap_or_default()),
+            (Tone::Quiet, row.missing.join(", ")),
         ]);
     }
-    Ok(table)
+    table
 }
 
-/// The three columns reputation is shown in, as far as they are shown here.
-#[derive(Deserialize)]
-struct Columns {
-    mine: Option<View>,
-    pinned: Option<View>,
-    facts: Facts,
+fn estimate(estimate: &Estimate) -> String {
+    let Estimate { mean, low, high, n } = estimate;
+    format!("{mean:.2} ({low:.2} to {high:.2}, n {n:.0})")
 }
 
-#[derive(Deserialize)]
-struct View {
-    overall: Estimate,
-    criteria: Map<String, Value>,
-}
-
-#[derive(Deserialize)]
-struct Estimate {
-    mean: f64,
-    low: f64,
-    high: f64,
-    n: f64,
-}
-
-#[derive(Deserialize)]
-struct Facts {
-    hires: u32,
-    accepted: u32,
-    counterparties: u32,
-    median_took: Option<Millis>,
-}
-
-impl Estimate {
-    fn text(&self) -> String {
-        format!("{:.2} ({:.2} to {:.2}, n {:.0})", self.mean, self.low, self.high, self.n)
-    }
-}
-
-impl Facts {
-    fn text(&self) -> String {
-        let Self { hires, accepted, counterparties, median_took } = self;
-        let took = median_took.map(|took| format!(", median {}", rough(took))).unwrap_or_default();
-        if *hires == 0 {
-            "nothing".to_owned()
-        } else {
-            format!("{accepted} of {hires} accepted, {counterparties} parties{took}")
-        }
+fn facts(facts: &Facts) -> String {
+    let Facts { hires, accepted, counterparties, median_took } = facts;
+    let took = median_took.map(|took| format!(", median {}", span(took))).unwrap_or_default();
+    if *hires == 0 {
+        "nothing".to_owned()
+    } else {
+        format!("{accepted} of {hires} accepted, {counterparties} parties{took}")
     }
 }
 
 fn opinion(view: Option<&View>) -> String {
-    view.map_or_else(|| "none yet".to_owned(), |view| view.overall.text())
+    view.map_or_else(|| "none yet".to_owned(), |view| estimate(&view.overall))
 }
 
 /// `gigmesh reputation`.
 pub(super) async fn reputation(args: ReputationArgs) -> Result<Exit, Failure> {
-    let view: Value = args.door.client()?.get(&format!("/v1/reputation/{}", args.agent)).await?;
+    let view: ReputationView = args.door.client()?.get(&format!("/v1/reputation/{}", args.agent)).await?;
     if args.door.json {
         emit_json(&view)?;
     } else {
-        emit(&reputation_text(&view, &Screen::stdout())?)?;
+        emit(&reputation_text(&view, &Screen::stdout()))?;
     }
     Ok(Exit::Done)
 }
 
-fn reputation_text(view: &Value, screen: &Screen) -> Result<String, Failure> {
-    let name: Option<String> = field(view, "name")?;
-    let name = name.map(|name| format!(", which calls itself {}", theirs(&name))).unwrap_or_default();
-    let mut text = format!("agent {}{name}\n\n", field::<AgentId>(view, "agent")?);
+fn reputation_text(view: &ReputationView, screen: &Screen) -> String {
+    let name = view.name.as_ref().map(|name| format!(", which calls itself {}", theirs(name))).unwrap_or_default();
+    let mut text = format!("agent {}{name}\n\n", view.agent);
 
     let mut table = Table::new(["SKILL", "MY VIEW", "MY SEEDS' VIEW", "ON RECORD"]);
-    let skills: Map<String, Value> = field(view, "skills")?;
-    let overall: Columns = field(view, "overall")?;
-    let criteria = overall.mine.as_ref().map(|mine| mine.criteria.clone()).unwrap_or_default();
-    for (skill, columns) in std::iter::once(Ok(("all".to_owned(), overall)))
-        .chain(skills.iter().map(|(skill, _)| Ok((skill.clone(), field(&Value::Object(skills.clone()), skill)?))))
-        .collect::<Result<Vec<(String, Columns)>, Failure>>()?
-    {
-        let facts = columns.facts.text();
-        let cells = [skill, opinion(columns.mine.as_ref()), opinion(columns.pinned.as_ref()), facts];
+    let mut row = |skill: &str, columns: &Columns| {
+        let Columns { mine, pinned, facts: record } = columns;
+        let cells = [skill.to_owned(), opinion(mine.as_ref()), opinion(pinned.as_ref()), facts(record)];
         table.row(cells.map(|cell| (Tone::Plain, cell)));
-    }
+    };
+    row("all", &view.overall);
+    view.skills.iter().for_each(|(skill, columns)| row(skill, columns));
     text.push_str(&table.render(screen));
 
-    if !criteria.is_empty() {
+    if let Some(mine) = view.overall.mine.as_ref().filter(|mine| !mine.criteria.is_empty()) {
         let mut table = Table::new(["CRITERION", "MY VIEW"]);
-        let criteria = Value::Object(criteria);
-        for name in criteria.as_object().into_iter().flat_map(Map::keys) {
-            table.row([(Tone::Plain, name.clone()), (Tone::Plain, field::<Estimate>(&criteria, name)?.text())]);
+        for (criterion, seen) in &mine.criteria {
+            table.row([(Tone::Plain, named(*criterion).to_owned()), (Tone::Plain, estimate(seen))]);
         }
         text.push('\n');
         text.push_str(&table.render(screen));
     }
 
-    let mut table = Table::new(["DAY", "BY", "SKILL", "ACCURACY", "QUALITY", "SPEED", "COMMUNICATION", "CLOSE"]);
-    for rating in field::<Vec<Value>>(view, "ratings")? {
-        let scores: Scores = field(&rating, "scores")?;
-        let score = |score: Option<u16>| (Tone::Plain, score.map_or_else(|| "-".to_owned(), |score| score.to_string()));
+    let headings = ["DAY", "BY", "SKILL", "ACCURACY", "QUALITY", "SPEED", "COMMUNICATION", "CLOSE"];
+    let mut table = Table::new(headings).yielding(["CLOSE", "SKILL"]);
+    for rating in &view.ratings {
+        let given = |given: Option<u16>| (Tone::Plain, given.map_or_else(|| "-".to_owned(), score));
         table.row([
-            (Tone::Plain, day(field(&rating, "day")?)),
-            (Tone::Plain, short(Some(field(&rating, "by")?))),
-            (Tone::Plain, field::<Skill>(&rating, "skill")?.to_string()),
-            score(scores.accuracy),
-            score(scores.quality),
-            score(scores.speed),
-            score(scores.communication),
-            (Tone::Quiet, if field(&rating, "agreed")? { "signed by both" } else { "one-sided" }.to_owned()),
+            (Tone::Plain, day(rating.day)),
+            (Tone::Plain, short(Some(rating.by))),
+            (Tone::Plain, rating.skill.to_string()),
+            given(rating.scores.accuracy),
+            given(rating.scores.quality),
+            given(rating.scores.speed),
+            given(rating.scores.communication),
+            (Tone::Quiet, if rating.agreed { "signed by both" } else { "one-sided" }.to_owned()),
         ]);
     }
     text.push('\n');
     text.push_str(&if table.is_empty() { "no ratings held\n".to_owned() } else { table.render(screen) });
-    Ok(text)
+    text
+}
+
+fn named(criterion: Criterion) -> &'static str {
+    match criterion {
+        Criterion::Accuracy => "accuracy",
+        Criterion::Quality => "quality",
+        Criterion::Speed => "speed",
+        Criterion::Communication => "communication",
+    }
 }
 
 /// A UTC day as a date.
@@ -167,14 +170,14 @@ fn day(days: u32) -> String {
 
 /// `gigmesh peers`.
 pub(super) async fn peers(door: Door) -> Result<Exit, Failure> {
-    let answer: Value = door.client()?.get("/v1/peers").await?;
+    let peers: Rows<Peer> = door.client()?.get("/v1/peers").await?;
     if door.json {
-        emit_json(&answer)?;
+        emit_json(&peers)?;
         return Ok(Exit::Done);
     }
-    let peers: Vec<Peer> = field(&serde_json::json!({ "peers": answer }), "peers")?;
-    let mut table = Table::new(["AGENT", "ADDRESS", "OVER", "ROUND TRIP", "UP", "ROOMS", "PROGRAM"]);
-    for peer in peers {
+    let mut table = Table::new(["AGENT", "ADDRESS", "OVER", "ROUND TRIP", "UP", "ROOMS", "PROGRAM"])
+        .yielding(["PROGRAM", "ADDRESS", "ROOMS"]);
+    for peer in peers.rows {
         let rtt = peer.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1} ms"));
         let cells = [
             short(Some(peer.agent)),
@@ -199,8 +202,7 @@ pub(super) async fn peers(door: Door) -> Result<Exit, Failure> {
 pub(super) async fn id(door: Door) -> Result<Exit, Failure> {
     let identity: Identity = door.client()?.get("/v1/id").await?;
     if door.json {
-        let document = serde_json::to_value(&identity).map_err(|error| Failure::new(Exit::Ours, error))?;
-        emit_json(&document)?;
+        emit_json(&identity)?;
     } else {
         emit(&format!("{}\n", identity.agent))?;
     }
@@ -214,29 +216,25 @@ pub(super) async fn status(StatusArgs { metrics, door }: StatusArgs) -> Result<E
         emit(&client.text("/metrics").await?)?;
         return Ok(Exit::Done);
     }
-    let mut status: Value = client.get("/v1/status").await?;
+    let status: NodeStatus = client.get("/v1/status").await?;
     if door.json {
         emit_json(&status)?;
         return Ok(Exit::Done);
     }
-    let doors: Vec<Bootstrap> = field(&status, "bootstrap")?;
-    let mdns: bool = field(&status, "mdns")?;
-    let warnings: Vec<String> = field(&status, "warnings")?;
-    if let Some(status) = status.as_object_mut() {
-        status.remove("bootstrap");
-        status.remove("mdns");
-        status.remove("warnings");
-    }
     let mut table = Table::new(["NUMBER OF", ""]);
-    for (name, number) in status.as_object().into_iter().flatten() {
+    table.row([(Tone::Plain, "peers".to_owned()), (Tone::Plain, status.peers.to_string())]);
+    // Each number is named once, where the brain counts it.
+    let market = serde_json::to_value(&status.market).map_err(|error| Failure::new(Exit::Ours, error))?;
+    for (name, number) in market.as_object().into_iter().flatten() {
         let text = match number {
             Value::Array(rooms) => rooms.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
             other => other.to_string(),
         };
         table.row([(Tone::Plain, name.replace('_', " ")), (Tone::Plain, text)]);
     }
-    let warnings: String = warnings.iter().map(|warning| format!("Warning: {warning}.\n")).collect();
-    emit(&format!("{}\n{}{warnings}", table.render(&Screen::stdout()), ways_in(&doors, mdns)))?;
+    let warnings: String = status.warnings.iter().map(|warning| format!("Warning: {warning}.\n")).collect();
+    let ways_in = ways_in(&status.bootstrap, status.mdns);
+    emit(&format!("{}\n{ways_in}{warnings}", table.render(&Screen::stdout())))?;
     Ok(Exit::Done)
 }
 
@@ -261,10 +259,12 @@ fn ways_in(doors: &[Bootstrap], mdns: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gigmesh_protocol::market::constraint::Constraint;
+    use gigmesh_protocol::market::price::Price;
     use serde_json::json;
 
     use super::*;
-    use crate::cli::terminal::PIPE;
+    use crate::cli::terminal::{self, PIPE};
 
     fn columns(seen: bool) -> Value {
         let estimate = json!({ "mean": 0.9, "low": 0.713, "high": 0.98, "n": 12.0 });
@@ -273,14 +273,19 @@ mod tests {
         json!({ "mine": mine, "pinned": null, "facts": facts })
     }
 
-    #[test]
-    fn agents_are_listed_with_their_own_words_quoted() {
-        let agents = json!([{
+    fn agent() -> AgentRow {
+        let row = json!({
             "agent": "ab".repeat(32), "name": "desk\u{1b}[31m", "version": "1", "skill": "table/summarise",
             "price": "0.02 USD".parse::<Price>().unwrap(), "expect": 30_000, "missing": ["region"],
+            "demands": "rows <= 1000".parse::<Constraint>().unwrap(),
             "reputation": columns(false), "manifest": "cd".repeat(32), "expires": 1,
-        }]);
-        let text = agents_table(&agents).unwrap().render(&PIPE);
+        });
+        serde_json::from_value(row).unwrap()
+    }
+
+    #[test]
+    fn agents_are_listed_with_their_own_words_quoted_and_with_what_they_demand() {
+        let text = agents_table(&[agent()]).render(&PIPE);
         let row = text.lines().nth(1).unwrap();
         let cells: Vec<&str> = row.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect();
         let expected = [
@@ -291,11 +296,18 @@ mod tests {
             "30s",
             "none yet",
             "5 of 6 accepted, 3 parties, median 12s",
+            r#""rows <= 1000""#,
             "region",
         ];
         assert_eq!(cells, expected);
-        assert!(agents_table(&json!([])).unwrap().is_empty());
-        assert!(agents_table(&json!([{ "agent": 3 }])).is_err());
+        assert!(agents_table(&[]).is_empty());
+        for width in [60, 80, 120] {
+            let text = agents_table(&[agent()]).render(&terminal::columns(width));
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+            for kept in ["abababab", "table/summarise", "0.02", "none yet"] {
+                assert!(text.contains(kept), "{kept} is not in\n{text}");
+            }
+        }
     }
 
     #[test]
@@ -304,10 +316,10 @@ mod tests {
             "agent": "ab".repeat(32), "name": "desk", "overall": columns(true), "skills": { "a/b": columns(false) },
             "ratings": [{
                 "hire": "cd".repeat(32), "by": "ef".repeat(32), "skill": "a/b", "day": 20_000,
-                "scores": { "speed": 1000 }, "agreed": true,
+                "scores": { "speed": 1000, "quality": 612 }, "agreed": true,
             }],
         });
-        let text = reputation_text(&view, &PIPE).unwrap();
+        let text = reputation_text(&serde_json::from_value(view).unwrap(), &PIPE);
         let expected =
             "agent abababababababababababababababababababababababababababababababab, which calls itself \"desk\"\n
 SKILL  MY VIEW                    MY SEEDS' VIEW  ON RECORD
@@ -318,7 +330,7 @@ CRITERION  MY VIEW
 speed      0.90 (0.71 to 0.98, n 12)
 
 DAY         BY        SKILL  ACCURACY  QUALITY  SPEED  COMMUNICATION  CLOSE
-2024-10-04  efefefef  a/b    -         -        1000   -              signed by both
+2024-10-04  efefefef  a/b    -         0.61     1.00   -              signed by both
 ";
         assert_eq!(text, expected);
     }

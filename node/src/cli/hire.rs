@@ -7,17 +7,18 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use gigmesh_protocol::hire::{Closed, HireId};
+use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::market::{Offer, Outcome};
-use gigmesh_protocol::peer::io::Task;
+use gigmesh_protocol::peer::io::{Shown, Task};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::args::HireArgs;
 use super::failure::{Exit, Failure};
-use super::hires::{Row, checks, held_result, state, write};
-use super::terminal::{Screen, Tone, emit, emit_json, field, short, their_json, theirs};
+use super::hires::{checks, held_result, state, write};
+use super::terminal::{Screen, Tone, emit, emit_json, short, their_json, theirs};
+use super::up::Stop;
 use crate::api::client::{Client, Events};
 use crate::api::types::{HireRequest, Posted};
 use crate::limits::WATCH_PAUSE;
@@ -26,12 +27,16 @@ use crate::task::{self, TaskFile};
 /// `gigmesh hire`.
 pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
     let file = task::read(&args.task)?;
+    let direct = args.to.is_some();
+    let (slots, expires) = (if direct { 1 } else { usize::from(file.task.slots) }, file.task.expires);
+    if let Some(output) = &args.output {
+        has_place(output, slots)?;
+    }
     let client = args.door.client()?;
+    let mut stop = Stop::listen()?;
     // Listened to before there is anything to hear, so that nothing is missed.
     let events = if args.wait { Some(client.events().await?) } else { None };
     let task = with_inputs(&client, file).await?;
-    let direct = args.to.is_some();
-    let (slots, expires) = (if direct { 1 } else { usize::from(task.slots) }, task.expires);
     let Posted { offer } = client.post("/v1/hires", &HireRequest { task, to: args.to }).await?;
     let Some(events) = events else {
         if args.door.json {
@@ -51,8 +56,29 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
         quiet: args.door.json,
         began: Instant::now(),
     };
-    let end = watch.follow(events).await?;
+    let end = tokio::select! {
+        end = watch.follow(events) => end?,
+        () = stop.wanted() => {
+            let id = offer.short();
+            let failure = Failure::new(Exit::Ours, "no longer waiting; the hire goes on");
+            return Err(failure.hint(format!("`gigmesh show {id}` tells how it is, `gigmesh stop {id}` ends it")));
+        }
+    };
     end.report(&client, slots, args.output.as_deref(), args.door.json).await
+}
+
+/// Finds out before the hire, and not after it, whether its result can be written where it is wanted.
+fn has_place(output: &Path, slots: usize) -> Result<(), Failure> {
+    let place = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let problem = match slots {
+        1 if output.is_dir() => "is a directory: name a file".to_owned(),
+        2.. if output.exists() && !output.is_dir() => {
+            format!("is a file: for {slots} results name a directory")
+        }
+        _ if !place.is_dir() => format!("has no place: there is no directory {}", place.display()),
+        _ => return Ok(()),
+    };
+    Err(Failure::new(Exit::User, format!("--output {} {problem}", output.display())))
 }
 
 /// The task with its files in the node's store.
@@ -80,22 +106,24 @@ struct End {
     offer: Id<Offer>,
     unfilled: Option<String>,
     /// What the node shows of each hire, in the order of the awards.
-    hires: Vec<(HireId, Value)>,
+    hires: Vec<(HireId, Shown)>,
 }
 
 impl Watch<'_> {
     async fn follow(mut self, mut events: Events) -> Result<End, Failure> {
         self.say(Tone::Quiet, &format!("posted as {}", self.offer));
         loop {
-            let posting: Value = self.client.get(&format!("/v1/hires/{}", self.offer)).await?;
+            let posting: Shown = self.client.get(&format!("/v1/hires/{}", self.offer)).await?;
             let mut hires = Vec::new();
-            for id in field::<Vec<HireId>>(&posting, "hires")? {
-                let shown: Value = self.client.get(&format!("/v1/hires/{id}")).await?;
-                self.tell(id, &shown)?;
-                hires.push((id, shown));
+            for id in posting.hires {
+                hires.push((id, self.client.get::<Shown>(&format!("/v1/hires/{id}")).await?));
             }
-            if self.ended(&hires)? {
+            // The end is the report's to tell.
+            if self.ended(&hires) {
                 return Ok(End { offer: self.offer, unfilled: self.unfilled, hires });
+            }
+            for (id, shown) in &hires {
+                self.tell(*id, shown);
             }
             let about = hires.iter().map(|(id, _)| id.to_string()).chain([self.offer.to_string()]).collect();
             // Asked again after a while even if nothing is heard: events may be missed, and time passes.
@@ -107,17 +135,11 @@ impl Watch<'_> {
 
     /// Whether nothing more can come of the posting: every hire is closed, and either enough workers have begun or no
     /// more are looked for.
-    fn ended(&self, hires: &[(HireId, Value)]) -> Result<bool, Failure> {
-        let mut begun = 0;
-        for (_, shown) in hires {
-            if closed(shown)?.is_none() {
-                return Ok(false);
-            }
-            let records: Vec<Value> = field(shown, "records")?;
-            let begins = |record: &Value| record["kind"].as_str().is_some_and(|kind| kind.starts_with("begin/"));
-            begun += usize::from(records.iter().any(begins));
-        }
-        Ok(begun >= self.slots || self.unfilled.is_some() || Instant::now() >= self.expiry)
+    fn ended(&self, hires: &[(HireId, Shown)]) -> bool {
+        let begins = |shown: &Shown| shown.records.iter().any(|record| record.kind.starts_with("begin/"));
+        let begun = hires.iter().filter(|(_, shown)| begins(shown)).count();
+        hires.iter().all(|(_, shown)| shown.row.closed.is_some())
+            && (begun >= self.slots || self.unfilled.is_some() || Instant::now() >= self.expiry)
     }
 
     /// Waits for an event about this posting.
@@ -132,23 +154,19 @@ impl Watch<'_> {
                 continue;
             }
             if event["event"] == "unfilled" {
-                let reason: String = field(&event, "reason")?;
-                self.say(Tone::Bad, &format!("nobody began: {reason}"));
-                self.unfilled = Some(reason);
+                self.unfilled = Some(event["reason"].as_str().unwrap_or_default().to_owned());
             }
             return Ok(());
         }
     }
 
     /// A line for each stage that a hire reaches.
-    fn tell(&mut self, id: HireId, shown: &Value) -> Result<(), Failure> {
-        let row = Row::read(&field(shown, "row")?)?;
-        let (tone, state) = state(row.closed, &row.stage);
+    fn tell(&mut self, id: HireId, shown: &Shown) {
+        let (tone, state) = state(&shown.row);
         if self.told.get(&id) != Some(&state) {
-            self.say(tone, &format!("{} by {}: {state}", id.short(), short(row.with)));
+            self.say(tone, &format!("{} by {}: {state}", id.short(), short(shown.row.with)));
             self.told.insert(id, state);
         }
-        Ok(())
     }
 
     fn say(&self, tone: Tone, line: &str) {
@@ -160,22 +178,12 @@ impl Watch<'_> {
     }
 }
 
-fn closed(shown: &Value) -> Result<Option<Closed>, Failure> {
-    field(&field::<Value>(shown, "row")?, "closed")
-}
-
-fn accepted(shown: &Value) -> Result<bool, Failure> {
-    Ok(closed(shown)?.is_some_and(|closed| closed.outcome == Outcome::Accepted))
-}
-
 /// The last reason, note or statement that either side gave on the way to the end, and whose it is.
-pub(super) fn last_words(shown: &Value) -> Result<Option<(AgentId, String)>, Failure> {
-    let records: Vec<Value> = field(shown, "records")?;
-    let said = records.iter().rev().find_map(|record| {
-        let words = ["reason", "statement", "note"].into_iter().find_map(|key| record["says"][key].as_str())?;
-        Some((record, words.to_owned()))
-    });
-    said.map(|(record, words)| Ok((field(record, "by")?, words))).transpose()
+pub(super) fn last_words(shown: &Shown) -> Option<(AgentId, &str)> {
+    shown.records.iter().rev().find_map(|record| {
+        let words = ["reason", "statement", "note"].into_iter().find_map(|key| record.says[key].as_str())?;
+        Some((record.by, words))
+    })
 }
 
 impl End {
@@ -190,12 +198,12 @@ impl End {
         let screen = Screen::stdout();
         let (mut good, mut documents, mut text) = (0, Vec::new(), String::new());
         for (id, shown) in &self.hires {
-            let row: Value = field(shown, "row")?;
-            let result = match held_result(shown)? {
+            let row = &shown.row;
+            let result = match held_result(shown) {
                 Some(result) => Some(client.blob(result.root).await?),
                 None => None,
             };
-            good += usize::from(accepted(shown)?);
+            good += usize::from(row.closed.is_some_and(|closed| closed.outcome == Outcome::Accepted));
             if let (Some(bytes), Some(output)) = (&result, output) {
                 if slots == 1 {
                     write(output, bytes)?;
@@ -206,18 +214,17 @@ impl End {
                 }
             }
             let value: Option<Value> = result.as_ref().and_then(|bytes| serde_json::from_slice(bytes).ok());
-            let (with, closed, price) = (&row["with"], &row["closed"], &row["price"]);
+            let (with, closed, price) = (row.with, row.closed, &row.price);
             documents.push(json!({ "hire": id, "with": with, "closed": closed, "price": price, "result": value }));
 
-            let row = Row::read(&row)?;
-            let (tone, state) = state(row.closed, &row.stage);
-            let price = row.price.map(|price| format!(" for {price}")).unwrap_or_default();
+            let (tone, state) = state(row);
+            let price = row.price.as_ref().map(|price| format!(" for {price}")).unwrap_or_default();
             text.push_str(&format!("{}: hire {id} by {}{price}\n", screen.paint(tone, &state), short(row.with)));
-            for (_, check, detail) in checks(shown)?.into_iter().filter(|(passed, ..)| !passed) {
-                text.push_str(&format!("  failed: {}: {}\n", theirs(&check), theirs(&detail)));
+            for failed in checks(shown).filter(|outcome| !outcome.passed) {
+                text.push_str(&format!("  failed: {}: {}\n", theirs(&failed.check), theirs(&failed.detail)));
             }
-            if let Some((by, words)) = last_words(shown)? {
-                text.push_str(&format!("  {} says: {}\n", short(Some(by)), theirs(&words)));
+            if let Some((by, words)) = last_words(shown) {
+                text.push_str(&format!("  {} says: {}\n", short(Some(by)), theirs(words)));
             }
             match (value, output) {
                 (Some(value), None) => text.push_str(&format!("{}\n", their_json(&value))),
@@ -267,27 +274,38 @@ mod tests {
         let hire = |closed: Value| (Id::from_bytes([1; 32]), shown(closed));
         let (open, over) = (hire(Value::Null), hire(json!({ "at": 1, "outcome": "accepted", "agreed": true })));
         let mut declined = over.clone();
-        declined.1["records"] = json!([]);
+        declined.1.records.clear();
         let minute = Duration::from_secs(60);
-        assert!(!watch(&client, 1, minute).ended(&[]).unwrap(), "nobody has been found yet");
-        assert!(!watch(&client, 1, minute).ended(std::slice::from_ref(&open)).unwrap(), "it is under way");
-        assert!(watch(&client, 1, minute).ended(std::slice::from_ref(&over)).unwrap(), "the only one is over");
-        assert!(!watch(&client, 2, minute).ended(std::slice::from_ref(&over)).unwrap(), "a second worker may be found");
-        assert!(!watch(&client, 1, minute).ended(&[declined.clone()]).unwrap(), "another may take its place");
-        assert!(watch(&client, 1, minute).ended(&[declined.clone(), over.clone()]).unwrap());
-        assert!(
-            watch(&client, 2, Duration::ZERO).ended(std::slice::from_ref(&over)).unwrap(),
-            "nobody is looked for any more"
-        );
-        assert!(!watch(&client, 2, Duration::ZERO).ended(&[over, open]).unwrap(), "one goes on beyond the offer");
+        assert!(!watch(&client, 1, minute).ended(&[]), "nobody has been found yet");
+        assert!(!watch(&client, 1, minute).ended(std::slice::from_ref(&open)), "it is under way");
+        assert!(watch(&client, 1, minute).ended(std::slice::from_ref(&over)), "the only one is over");
+        assert!(!watch(&client, 2, minute).ended(std::slice::from_ref(&over)), "a second worker may be found");
+        assert!(!watch(&client, 1, minute).ended(&[declined.clone()]), "another may take its place");
+        assert!(watch(&client, 1, minute).ended(&[declined.clone(), over.clone()]));
+        assert!(watch(&client, 2, Duration::ZERO).ended(std::slice::from_ref(&over)), "nobody is looked for any more");
+        assert!(!watch(&client, 2, Duration::ZERO).ended(&[over, open]), "one goes on beyond the offer");
         let unfilled = Watch { unfilled: Some("nobody".to_owned()), ..watch(&client, 1, minute) };
-        assert!(unfilled.ended(&[declined]).unwrap());
+        assert!(unfilled.ended(&[declined]));
+    }
+
+    #[test]
+    fn a_result_without_a_place_is_found_out_before_the_hire() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(has_place(&file, 1), Ok(()));
+        assert_eq!(has_place(&dir.path().join("new"), 2), Ok(()));
+        assert_eq!(has_place(Path::new("new"), 1), Ok(()));
+        for (bad, slots) in [(dir.path(), 1), (&file, 2), (&dir.path().join("no/where"), 1)] {
+            let failure = has_place(bad, slots).unwrap_err();
+            assert!(failure.exit == Exit::User && failure.error.starts_with("--output "), "{failure:?}");
+        }
     }
 
     #[test]
     fn the_last_reason_given_is_told_with_whose_it_is() {
         let shown = shown(Value::Null);
-        let (by, words) = last_words(&shown).unwrap().unwrap();
-        assert_eq!((by.to_string(), words.as_str()), ("ef".repeat(32), "I\u{1b}[2Jbegin"));
+        let (by, words) = last_words(&shown).unwrap();
+        assert_eq!((by.to_string(), words), ("ef".repeat(32), "I\u{1b}[2Jbegin"));
     }
 }

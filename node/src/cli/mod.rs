@@ -13,12 +13,17 @@ mod find;
 mod hire;
 mod hires;
 mod id;
+mod inbox;
+mod ledger;
 mod mcp;
 mod run;
+mod show;
 mod store;
 mod terminal;
 mod trial;
 mod up;
 mod verify;
+mod watch;
+mod work;
 
 pub use run::main;

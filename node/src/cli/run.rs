@@ -4,17 +4,21 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use gigmesh_protocol::time::Timestamp;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{Cli, ClockCommand, Command, ConfigCommand};
 use super::failure::{Exit, Failure};
-use super::{check, demo, export, find, hire, hires, id, mcp, store, trial, up, verify};
+use super::terminal::emit;
+use super::{
+    check, demo, export, find, hire, hires, id, inbox, ledger, mcp, show, store, trial, up, verify, watch, work,
+};
 use crate::demo_agent::{self, Reading};
 
 /// The program.
 pub fn main() -> ExitCode {
+    demo::end_with_parent();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && std::env::args().any(|argument| argument == "--json") => {
@@ -62,7 +66,19 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Find(args) => find::find(args).await,
         Command::Hire(args) => hire::hire(args).await,
         Command::Hires(args) => hires::list(args).await,
-        Command::Show(args) => hires::show(args).await,
+        Command::Show(args) => show::show(args).await,
+        Command::Inbox(door) => inbox::inbox(door).await,
+        Command::Approve(args) => inbox::approve(args).await,
+        Command::Refuse(args) => inbox::refuse(args).await,
+        Command::Rate(args) => inbox::rate(args).await,
+        Command::Ask(args) => inbox::ask(args).await,
+        Command::Reply(args) => inbox::reply(args).await,
+        Command::Contest(args) => inbox::contest(args).await,
+        Command::Work(args) => work::work(args).await,
+        Command::Balance(args) => ledger::balance(args).await,
+        Command::Ledger(args) => ledger::ledger(args).await,
+        Command::Watch(door) => watch::watch(door).await,
+        Command::Completions { shell } => completions(shell),
         Command::Judge(args) => hires::judge(args).await,
         Command::Stop(args) => hires::stop(args).await,
         Command::Reputation(args) => find::reputation(args).await,
@@ -76,6 +92,13 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Config(ConfigCommand::Check { file, json }) => check::check(&file, json),
         Command::Bootstrap(_) | Command::Demo(_) | Command::DemoAgent { .. } => Ok(Exit::Done),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "gigmesh", &mut script);
+    emit(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Done)
 }
 
 fn end(failure: Failure, json: bool) -> Exit {

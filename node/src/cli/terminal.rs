@@ -6,8 +6,9 @@ use std::io::{self, IsTerminal, Write};
 
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::time::{Millis, Timestamp};
-use serde::de::DeserializeOwned;
+use serde::Serialize;
 use serde_json::Value;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::failure::{Exit, Failure};
 use crate::limits::{CELL_MIN, QUOTE};
@@ -43,6 +44,11 @@ impl Screen {
         Self { width: None, colour: wants_colour(io::stderr().is_terminal()) }
     }
 
+    /// Columns, where there is a terminal.
+    pub fn width(&self) -> Option<usize> {
+        self.width
+    }
+
     /// The same without a width: nothing is cut.
     pub fn uncut(self) -> Self {
         Self { width: None, ..self }
@@ -69,27 +75,23 @@ fn wants_colour(terminal: bool) -> bool {
 
 /// Writes to stdout. Whoever closed the pipe has read enough.
 pub(super) fn emit(text: &str) -> Result<(), Failure> {
+    is_read(text).map(drop)
+}
+
+/// Writes to stdout; whether somebody still reads there.
+pub(super) fn is_read(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Ours, format!("cannot write to stdout: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(Exit::Ours, format!("cannot write to stdout: {error}"))),
     }
 }
 
 /// A document for programs: one line of JSON.
-pub(super) fn emit_json(document: &Value) -> Result<(), Failure> {
-    emit(&format!("{document}\n"))
-}
-
-/// The field of a node's answer. The answer's types belong to the brain; here they are only looked at.
-pub(super) fn field<T: DeserializeOwned>(answer: &Value, name: &str) -> Result<T, Failure> {
-    let value = answer.get(name).cloned().unwrap_or(Value::Null);
-    serde_json::from_value(value).map_err(|error| {
-        let text = format!("the node's answer is not understood ({name}: {error}); is it of another version?");
-        Failure::new(Exit::Ours, text)
-    })
+pub(super) fn emit_json(document: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(document).map_err(|error| Failure::new(Exit::Ours, error))?;
+    emit(&format!("{text}\n"))
 }
 
 /// Another agent's words: in quotation marks, with everything escaped that is not plainly visible, and not too long.
@@ -104,11 +106,6 @@ pub(super) fn theirs(text: &str) -> String {
 /// JSON that another agent made, laid out for a person: still the same JSON, with only visible characters in it.
 pub(super) fn their_json(value: &Value) -> String {
     visible(&format!("{value:#}"))
-}
-
-/// The same on one line, and not too long: its own quotation marks show what is theirs.
-pub(super) fn their_json_line(value: &Value) -> String {
-    fit(&visible(&value.to_string()), QUOTE)
 }
 
 /// JSON text in which what Rust would escape in a string (what a terminal may act upon or hide) is escaped.
@@ -135,6 +132,37 @@ pub(super) fn rough(time: Millis) -> String {
     }
 }
 
+/// A length of time as a person measures it.
+pub(super) fn span(time: Millis) -> String {
+    let units = |seconds: u64| (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    match (time.0, units(time.0 / 1_000)) {
+        (0..1_000, _) => format!("{}ms", time.0),
+        (1_000..60_000, (.., seconds)) => match time.0 % 1_000 / 100 {
+            0 => format!("{seconds}s"),
+            tenths => format!("{seconds}.{tenths}s"),
+        },
+        (_, (0, 0, minutes, 0)) => format!("{minutes}m"),
+        (_, (0, 0, minutes, seconds)) => format!("{minutes}m {seconds}s"),
+        (_, (0, hours, 0, _)) => format!("{hours}h"),
+        (_, (0, hours, minutes, _)) => format!("{hours}h {minutes}m"),
+        (_, (days, 0, ..)) => format!("{days}d"),
+        (_, (days, hours, ..)) => format!("{days}d {hours}h"),
+    }
+}
+
+/// A moment, UTC: the time of day, and the date if that is not today's.
+pub(super) fn clock(moment: Timestamp, now: Timestamp) -> String {
+    let text = moment.to_string();
+    let (date, time) = text.split_once('T').unwrap_or((&text, ""));
+    let time = time.get(..8).unwrap_or(time);
+    if moment.day() == now.day() { time.to_owned() } else { format!("{date} {time}") }
+}
+
+/// A score of so many per mille, from 0 to 1.
+pub(super) fn score(per_mille: u16) -> String {
+    format!("{:.2}", f64::from(per_mille) / 1000.0)
+}
+
 /// How long ago, or how far ahead.
 pub(super) fn when(moment: Timestamp, now: Timestamp) -> String {
     if moment > now { format!("in {}", rough(moment.since(now))) } else { format!("{} ago", rough(now.since(moment))) }
@@ -149,12 +177,21 @@ pub(super) fn short(agent: Option<AgentId>) -> String {
 #[derive(Debug)]
 pub(super) struct Table {
     headings: Vec<&'static str>,
+    yielding: Vec<usize>,
     rows: Vec<Vec<(Tone, String)>>,
 }
 
 impl Table {
     pub fn new<const N: usize>(headings: [&'static str; N]) -> Self {
-        Self { headings: headings.to_vec(), rows: Vec::new() }
+        Self { headings: headings.to_vec(), yielding: Vec::new(), rows: Vec::new() }
+    }
+
+    /// The columns that give way first where the terminal is narrow, in this order; after them the widest.
+    pub fn yielding<const N: usize>(mut self, headings: [&str; N]) -> Self {
+        let place = |heading: &&str| self.headings.iter().position(|known| known == heading);
+        self.yielding = headings.iter().filter_map(place).collect();
+        debug_assert_eq!(self.yielding.len(), N, "each is a column");
+        self
     }
 
     /// Adds a row with a tone for each cell.
@@ -166,22 +203,26 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// The table, cut to the terminal's width. Without one nothing is cut.
+    /// The table, cut to the terminal's width. Without one nothing is cut or left out.
     pub fn render(&self, screen: &Screen) -> String {
         let headings = self.headings.iter().map(|heading| (Tone::Heading, (*heading).to_owned())).collect();
         let rows: Vec<&Vec<(Tone, String)>> = std::iter::once(&headings).chain(&self.rows).collect();
-        let widest = |column: usize| rows.iter().map(|row| row[column].1.chars().count()).max().unwrap_or(0);
-        let mut widths: Vec<usize> = (0..self.headings.len()).map(widest).collect();
+        let widest = |column: usize| rows.iter().map(|row| row[column].1.width()).max().unwrap_or(0);
+        let mut columns: Vec<(usize, usize)> =
+            (0..self.headings.len()).map(|column| (column, widest(column))).collect();
         if let Some(available) = screen.width {
-            shrink(&mut widths, available);
+            // A column without a word tells nothing.
+            columns.retain(|(column, _)| self.rows.iter().any(|row| !row[*column].1.is_empty()));
+            squeeze(&mut columns, &self.yielding, available);
         }
         let mut out = String::new();
         for row in rows {
-            for (index, ((tone, text), width)) in row.iter().zip(&widths).enumerate() {
+            for (index, (column, width)) in columns.iter().enumerate() {
+                let (tone, text) = &row[*column];
                 let text = fit(text, *width);
                 // Nothing follows the last column.
-                let last = index + 1 == widths.len();
-                let padding = if last { 0 } else { width - text.chars().count() + 2 };
+                let last = index + 1 == columns.len();
+                let padding = if last { 0 } else { width.saturating_sub(text.width()) + 2 };
                 out.push_str(&screen.paint(*tone, &text));
                 out.push_str(&" ".repeat(padding));
             }
@@ -192,27 +233,62 @@ impl Table {
     }
 }
 
-/// Takes from the widest columns, one by one, until the row fits or nothing more can be taken.
-fn shrink(widths: &mut [usize], available: usize) {
-    let gaps = 2 * widths.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > available {
-        match widths.iter_mut().max() {
-            Some(widest) if *widest > CELL_MIN => *widest -= 1,
+/// Makes a row of columns, each with its width, fit. Those that yield are narrowed, in their order, and where that is not
+/// enough left out, in the same order. Then the widest are narrowed, and at last columns are left out from the right.
+fn squeeze(columns: &mut Vec<(usize, usize)>, yielding: &[usize], available: usize) {
+    let excess = |columns: &[(usize, usize)]| {
+        let gaps = 2 * columns.len().saturating_sub(1);
+        (columns.iter().map(|(_, width)| *width).sum::<usize>() + gaps).saturating_sub(available)
+    };
+    let mut going = yielding.iter();
+    let mut rest = std::mem::take(columns);
+    loop {
+        columns.clone_from(&rest);
+        for column in yielding {
+            let too_much = excess(columns);
+            for (_, width) in columns.iter_mut().filter(|(other, _)| other == column) {
+                *width -= too_much.min(width.saturating_sub(CELL_MIN));
+            }
+        }
+        match going.next() {
+            Some(column) if excess(columns) > 0 => rest.retain(|(other, _)| other != column),
+            _ => break,
+        }
+    }
+    while excess(columns) > 0 {
+        let alone = columns.len() == 1;
+        match columns.iter_mut().map(|(_, width)| width).max() {
+            Some(widest) if *widest > CELL_MIN || (alone && *widest > 1) => *widest -= 1,
+            Some(_) if !alone => drop(columns.pop()),
             _ => return,
         }
     }
 }
 
+/// The text in at most so many columns of a terminal.
 pub(super) fn fit(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+    let mut room = width.saturating_sub(1);
+    let fits = |c: &char| {
+        let needed = c.width().unwrap_or(0);
+        let fits = needed <= room;
+        room = if fits { room - needed } else { 0 };
+        fits
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 /// Neither a terminal nor coloured.
 #[cfg(test)]
 pub(super) const PIPE: Screen = Screen { width: None, colour: false };
+
+/// A terminal of so many columns.
+#[cfg(test)]
+pub(super) fn columns(width: usize) -> Screen {
+    Screen { width: Some(width), colour: false }
+}
 
 #[cfg(test)]
 mod tests {
@@ -242,6 +318,29 @@ mod tests {
     }
 
     #[test]
+    fn what_matters_least_gives_way_first_and_goes_first() {
+        let cells = ["ab12cd34", "accepted by both", "some words that nobody needs", ""];
+        let mut table = Table::new(["ID", "STATE", "SAYS", "EMPTY"]).yielding(["SAYS"]);
+        table.row(cells.map(|cell| (Tone::Plain, cell.to_owned())));
+        let row = |width| table.render(&columns(width)).lines().nth(1).unwrap().to_owned();
+        assert_eq!(row(80), "ab12cd34  accepted by both  some words that nobody needs");
+        assert_eq!(row(40), "ab12cd34  accepted by both  some words …");
+        assert_eq!(row(30), "ab12cd34  accepted by both");
+        assert_eq!(row(20), "ab12cd34  accepted …");
+        assert_eq!(row(6), "ab12c…");
+        let heading = table.render(&PIPE).lines().next().unwrap().to_owned();
+        assert!(heading.ends_with("EMPTY"), "a program that reads finds every column: {heading}");
+    }
+
+    #[test]
+    fn letters_that_take_two_columns_are_counted_so() {
+        let mut table = Table::new(["NAME", "STATE"]);
+        table.row([(Tone::Plain, "机器翻译服务".into()), (Tone::Plain, "ok".into())]);
+        assert_eq!(table.render(&columns(15)).lines().nth(1).unwrap(), "机器翻…   ok");
+        assert_eq!(table.render(&PIPE), "NAME          STATE\n机器翻译服务  ok\n");
+    }
+
+    #[test]
     fn the_words_of_others_are_quoted_and_cannot_act() {
         assert_eq!(theirs("table \"desk\"\x1b[2J\u{202e}"), r#""table \"desk\"\u{1b}[2J\u{202e}""#);
         assert!(theirs(&"x".repeat(10_000)).chars().count() < QUOTE + 5);
@@ -257,12 +356,26 @@ mod tests {
         assert_eq!(when(now + Millis::mins(5), now), "in 5m");
         assert_eq!(when(now - Millis::hours(49), now), "2d ago");
         assert_eq!(when(now, now), "0s ago");
+        assert_eq!(clock(now, now), "13:46:40");
+        assert_eq!(clock(now, now + Millis::days(1)), "1970-01-12 13:46:40");
     }
 
     #[test]
-    fn an_answer_without_a_field_is_an_error_and_not_a_blank() {
-        assert_eq!(field::<u64>(&json!({ "n": 3 }), "n"), Ok(3));
-        assert_eq!(field::<Option<u64>>(&json!({}), "n"), Ok(None));
-        assert!(field::<u64>(&json!({}), "n").unwrap_err().text(false).contains("another version"));
+    fn lengths_of_time_are_told_as_people_measure_them() {
+        let told = [
+            (0, "0ms"),
+            (350, "350ms"),
+            (30_000, "30s"),
+            (1_449, "1.4s"),
+            (300_000, "5m"),
+            (312_345, "5m 12s"),
+            (7_200_000, "2h"),
+            (9_000_000, "2h 30m"),
+            (90_000_000, "1d 1h"),
+            (172_800_000, "2d"),
+        ];
+        for (ms, text) in told {
+            assert_eq!(span(Millis(ms)), text);
+        }
     }
 }

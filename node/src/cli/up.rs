@@ -1,4 +1,7 @@
-//! `gigmesh up`: a node and its local door, until somebody stops it.
+//! `gigmesh up`: a node and its local door, until somebody stops it. If its disk is full or fails meanwhile, it ends, with
+//! nothing said that is not on disk, and is started again from there when there is room.
+
+use std::time::Instant;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -10,7 +13,15 @@ use crate::api::server;
 use crate::api::socket;
 use crate::api::types::Identity;
 use crate::config::{self, Config};
-use crate::node::{self, NodeHandle};
+use crate::limits::{RECOVER_PAUSE, RECOVER_PAUSE_MAX, RECOVER_ROOM};
+use crate::node::{self, NodeHandle, StopError};
+use crate::store::disk;
+
+/// What a node says that nobody can hire.
+const ONLY_SHOPS: &str = "\
+it only shops: nobody can hire it. To be hired, name what it does under [[skill]] and who may hire it with `from` under [serve],
+like from = \"anyone\", in a file for --config; `gigmesh try` tries that file on a task
+";
 
 /// Runs the node. Ends well on SIGINT and SIGTERM; a second one does not wait for what is under way.
 pub(super) async fn up(args: UpArgs) -> Result<Exit, Failure> {
@@ -19,19 +30,66 @@ pub(super) async fn up(args: UpArgs) -> Result<Exit, Failure> {
     if let Some(doubt) = config.doubt() {
         tracing::warn!("{doubt}");
     }
-    let invited = !config.node.bootstrap.is_empty();
     let mut stop = Stop::listen()?;
     let running = tokio::select! {
-        started = Running::start(config) => started?,
+        started = Running::start(config.clone()) => started?,
         () = stop.wanted() => return Ok(Exit::Done),
     };
+    let mut over = stay(running, &config, json, &mut stop).await;
+    let mut pause = RECOVER_PAUSE;
+    while let Err(Failure { error, passes: true, .. }) = &over {
+        tracing::error!("{error}; nobody is told anything until it can be written again. The next try is in {pause:?}");
+        let recovered = async {
+            tokio::time::sleep(pause).await;
+            recover(&config).await
+        };
+        let recovered = tokio::select! {
+            recovered = recovered => recovered,
+            () = stop.wanted() => return Ok(Exit::Done),
+        };
+        pause = RECOVER_PAUSE_MAX.min(2 * pause);
+        over = match recovered {
+            Ok(running) => {
+                tracing::info!("the node is up again, from what its disk holds");
+                let since = Instant::now();
+                let over = stay(running, &config, json, &mut stop).await;
+                if since.elapsed() > RECOVER_PAUSE_MAX {
+                    pause = RECOVER_PAUSE;
+                }
+                over
+            }
+            Err(failure) => Err(failure),
+        };
+    }
+    over
+}
+
+/// Starts a node whose store had failed, if there is room now. What it held in memory was ahead of its disk, so it begins
+/// with what is there.
+async fn recover(config: &Config) -> Result<Running, Failure> {
+    let journal = config.node.data_dir.join("journal");
+    let room = tokio::task::spawn_blocking(move || disk::probe(&journal, RECOVER_ROOM)).await;
+    room.map_err(|error| Failure::new(Exit::Ours, error))?.map_err(|error| {
+        Failure::new(Exit::User, format!("the node's data cannot be written: {error}")).passing(true)
+    })?;
+    Running::start(config.clone()).await
+}
+
+/// Says that the node is ready, and stays with it until it ends or is to be stopped.
+async fn stay(running: Running, config: &Config, json: bool, stop: &mut Stop) -> Result<Exit, Failure> {
+    let (invited, serves) = (!config.node.bootstrap.is_empty(), config.serves());
     let (agent, listen) = (running.node.agent(), running.node.listen_addrs());
     let mdns = running.node.network_stats().await.mdns;
     if json {
-        emit_json(&serde_json::json!({ "ready": true, "agent": agent, "listen": listen, "mdns": mdns }))?
+        emit_json(
+            &serde_json::json!({ "ready": true, "agent": agent, "listen": listen, "mdns": mdns, "serves": serves }),
+        )?
     } else {
         let lan = if mdns { "on" } else { "off" };
-        emit(&format!("ready: agent {agent}, listening on {}, mDNS {lan}\n", listen.join(", ")))?
+        emit(&format!("ready: agent {agent}, listening on {}, mDNS {lan}\n", listen.join(", ")))?;
+        if !serves {
+            emit(ONLY_SHOPS)?;
+        }
     }
     if !invited && !mdns {
         tracing::warn!(
@@ -62,9 +120,10 @@ impl Running {
         let Config { node: config, api, .. } = config;
         let (data_dir, network) = (config.data_dir.clone(), config.network.clone());
         let invited = !config.bootstrap.is_empty();
-        let node = node::start(config)
-            .await
-            .map_err(|error| Failure::new(if error.is_users() { Exit::User } else { Exit::Ours }, error))?;
+        let node = node::start(config).await.map_err(|error| {
+            let exit = if error.is_users() { Exit::User } else { Exit::Ours };
+            Failure::new(exit, &error).passing(error.passes())
+        })?;
         // The node holds the data directory now, so a socket in it is ours to replace.
         let (listener, door) = match socket::open(&data_dir, api.as_deref()) {
             Ok(opened) => opened,
@@ -98,7 +157,10 @@ impl Running {
         }
         drop(door);
         match node.ended() {
-            Some(Err(error)) => Err(Failure::new(Exit::Ours, error)),
+            Some(Err(error)) => {
+                let passes = matches!(error, StopError::Storage(_));
+                Err(Failure::new(Exit::Ours, error).passing(passes))
+            }
             _ => Ok(()),
         }
     }

@@ -2,8 +2,8 @@
 //! commit, and only then carries out the rest, in order. *Log first, then speak.*
 //!
 //! In: tasks from the queue, the time. Out: events to the log, ratings to their store, everything else to the [`World`].
-//! What must never happen: a word that rests on an event that is not on disk. So a failed commit ends the thread, and what
-//! was to be said in that batch is never said.
+//! What must never happen: a word that rests on an event that is not on disk. So a store that fails ends the thread, and what
+//! was to be said in that batch is never said; whoever started it may start anew from what the disk holds.
 //!
 //! While the clocks have parted there is no time, and the brain is told nothing: what peers sent is left unanswered, which
 //! they take for not received; commands are refused; what the node has to report waits; questions are answered as of the
@@ -75,6 +75,15 @@ impl Brain for Peer {
     }
 }
 
+/// A store failed. What the brain holds is ahead of the disk.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Ratings(#[from] RatingsError),
+}
+
 /// Who carries out what the brain wants.
 pub(crate) trait World {
     /// Remembers who waits for an answer; the number names it to the brain.
@@ -83,8 +92,8 @@ pub(crate) trait World {
     fn carry_out(&mut self, output: Output);
     /// Frees the room of all blobs but these.
     fn sweep(&mut self, live: BTreeSet<Bytes32>);
-    /// The log failed: tells whoever waits.
-    fn fail(&mut self, error: &LogError);
+    /// A store failed: tells whoever waits.
+    fn fail(&mut self, error: &StoreError);
 }
 
 /// A log that grows shorter.
@@ -142,11 +151,11 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
     /// Runs until it is time to stop. When it returns, all it said is durable and the stores are closed.
     ///
     /// # Errors
-    /// The log failed; nothing that rested on what it did not take was said.
-    pub fn run(mut self) -> Result<(), LogError> {
+    /// A store failed; nothing that rested on what it did not take was said.
+    pub fn run(mut self) -> Result<(), StoreError> {
         let ended = self.live();
         if let Err(error) = &ended {
-            tracing::error!(%error, "the journal failed; the node stops and says nothing more");
+            tracing::error!(%error, "a store failed; the node stops and says nothing more");
             for task in self.tasks.try_iter() {
                 if let Task::Command { caller, .. } = task {
                     self.world.wait(Waiting::Caller(caller));
@@ -160,7 +169,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         ended
     }
 
-    fn live(&mut self) -> Result<(), LogError> {
+    fn live(&mut self) -> Result<(), StoreError> {
         self.settle()?;
         while self.queue.stopping().is_none() {
             let patience = self.patience();
@@ -257,7 +266,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
     }
 
     /// Makes durable what the brain decided, then lets it speak.
-    fn settle(&mut self) -> Result<(), LogError> {
+    fn settle(&mut self) -> Result<(), StoreError> {
         let mut events = self.outbox.iter().filter_map(|output| match output {
             Output::Persist(event) => Some(event),
             _ => None,
@@ -274,10 +283,8 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
             metrics.count(Count::Commits);
             metrics.took(Count::CommitMicros, begun.elapsed());
         }
-        // Evidence may be had again, from the journal if it is ours: worth a loud word, not the end.
-        if let Err(error) = self.keep_ratings() {
-            tracing::error!(%error, "a rating could not be kept; start the node again to have the ratings rebuilt");
-        }
+        // Evidence may be had again, but from a store that has failed nothing more: only opening it anew mends it.
+        self.keep_ratings()?;
         for output in self.outbox.drain(..) {
             if !matches!(output, Output::Persist(_) | Output::Keep(_)) {
                 count(self.queue.metrics(), &output);
@@ -296,7 +303,10 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         for output in &self.outbox {
             let Output::Keep(record) = output else { continue };
             let Record::Rating(rating) = &**record else { continue };
-            kept |= self.ratings.put(*rating.id().as_bytes(), rating.judgement.subject.0, rating.envelope())?;
+            match self.ratings.put(*rating.id().as_bytes(), rating.judgement.subject.0, rating.envelope()) {
+                Err(error @ RatingsError::Size(_)) => tracing::error!(%error, "a rating is not kept"),
+                put => kept |= put?,
+            }
             self.queue.metrics().count(Count::RatingsKept);
         }
         if kept { self.ratings.flush() } else { Ok(()) }

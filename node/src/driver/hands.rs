@@ -17,10 +17,9 @@ use gigmesh_protocol::record::Record;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use tokio::sync::{broadcast, oneshot};
 
-use super::brain::World;
+use super::brain::{StoreError, World};
 use super::{Body, CallError, Waiting, blocking, catch_up, fetch, work};
 use crate::limits::{NETWORK_PAUSE, NETWORK_TRIES, SWEEP_AGE, WAITING};
-use crate::store::traits::LogError;
 
 /// See the module.
 pub(crate) struct Hands {
@@ -169,7 +168,7 @@ impl World for Hands {
         });
     }
 
-    fn fail(&mut self, error: &LogError) {
+    fn fail(&mut self, error: &StoreError) {
         for waiting in std::mem::take(&mut self.waiting).into_values() {
             if let Waiting::Caller(caller) = waiting {
                 let _ = caller.send(Err(CallError::Storage(error.to_string())));

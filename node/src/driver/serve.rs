@@ -74,7 +74,7 @@ pub(super) async fn ratings_by_id(body: Arc<Body>, ids: Vec<Bytes32>, next: Opti
 
 /// The leaf hashes of a blob.
 pub(super) async fn leaves(body: Arc<Body>, who: AgentId, hire: HireId, root: Bytes32) -> Response {
-    match read(&body, who, hire, root, move |blobs| blobs.leaves(root)).await {
+    match read(&body, who, hire, root, move |blobs| blobs.check(root)).await {
         Some(leaves) => leaves.concat().try_into().map_or_else(|_| no("the blob is too large"), Response::Leaves),
         None => not_yours(),
     }

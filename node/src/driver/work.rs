@@ -1,7 +1,7 @@
 //! Runs the operator's agent, and the checks over what an agent delivered. In: jobs of the brain. Out: a result in the
 //! blob store, or why there is none; reports.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -35,6 +35,8 @@ pub(crate) enum RunError {
     NoExecutor(String),
     #[error("the input {0:?} is not here")]
     NoInput(String),
+    #[error("an input cannot be used: {0}")]
+    Input(BlobError),
     #[error("the parameters are not JSON")]
     Params,
     #[error("the time is over")]
@@ -59,6 +61,9 @@ pub(super) async fn run(body: Arc<Body>, job: WorkJob, stop: oneshot::Receiver<N
 }
 
 async fn produce(body: &Body, job: WorkJob, stop: oneshot::Receiver<Never>) -> Result<BlobRef, RunError> {
+    let (blobs, roots) = (Arc::clone(&body.blobs), job.inputs.iter().map(|input| input.blob.root).collect::<Vec<_>>());
+    let sound = blocking(move || roots.into_iter().try_for_each(|root| blobs.check(root).map(drop))).await;
+    sound.ok_or(RunError::Stopping)?.map_err(RunError::Input)?;
     let run = plan(&body.blobs, &body.executors, job)?;
     let output = command::run(&body.work_dir, run, async {
         // Nothing is ever sent; this completes when the sender is dropped.
@@ -115,7 +120,7 @@ pub(crate) fn run_checks(blobs: &BlobStore, job: &CheckJob) -> Result<Checked, B
     let inputs = Held::new(blobs, &job.inputs);
     let result = if job.blob.size <= RESULT {
         let mut bytes = Vec::new();
-        blobs.open(job.blob.root)?.take(RESULT).read_to_end(&mut bytes).at(Path::new("a delivered result"))?;
+        blobs.open_checked(job.blob.root)?.take(RESULT).read_to_end(&mut bytes).at(Path::new("a delivered result"))?;
         Some(bytes)
     } else {
         None
@@ -129,7 +134,9 @@ pub(crate) fn run_checks(blobs: &BlobStore, job: &CheckJob) -> Result<Checked, B
     let sealed = job.sealed.clone().map(|asserts| Checks { schema: None, asserts });
     let sealed = sealed.map(|checks| if checks.compile().is_ok() { run(&checks) } else { Report::default() });
     let compared = job.compare.as_deref().and_then(|path| compared(result.as_deref()?, path));
-    Ok(Checked { public: run(&job.public), sealed, part: job.part, compared })
+    let checked = Checked { public: run(&job.public), sealed, part: job.part, compared };
+    // A check that asked for an input that the disk has changed says nothing of the delivery.
+    inputs.damaged.take().map_or(Ok(checked), Err)
 }
 
 /// A hash of the part of a result that is compared with those of others. Objects are written with their keys in order, so
@@ -150,11 +157,12 @@ pub(crate) struct Held<'a> {
     blobs: &'a BlobStore,
     inputs: &'a [BriefInput],
     hashes: RefCell<BTreeMap<String, Option<Bytes32>>>,
+    damaged: Cell<Option<BlobError>>,
 }
 
 impl<'a> Held<'a> {
     pub fn new(blobs: &'a BlobStore, inputs: &'a [BriefInput]) -> Self {
-        Self { blobs, inputs, hashes: RefCell::default() }
+        Self { blobs, inputs, hashes: RefCell::default(), damaged: Cell::default() }
     }
 
     fn input(&self, name: &str) -> Option<&BriefInput> {
@@ -162,7 +170,13 @@ impl<'a> Held<'a> {
     }
 
     fn hash(&self, name: &str) -> Option<Bytes32> {
-        let mut file = self.blobs.open(self.input(name)?.blob.root).ok()?;
+        let mut file = match self.blobs.open_checked(self.input(name)?.blob.root) {
+            Err(error @ BlobError::Damaged(_)) => {
+                self.damaged.set(Some(error));
+                return None;
+            }
+            opened => opened.ok()?,
+        };
         let (mut hasher, mut block) = (Sha256::new(), vec![0; CHUNK_BYTES]);
         loop {
             match file.read(&mut block).ok()? {

@@ -11,6 +11,7 @@ use gigmesh_protocol::peer::io::{Config as PeerConfig, From, Notice, Review, Ser
 use gigmesh_protocol::time::Millis;
 
 use super::*;
+use crate::driver::SetClocks;
 use crate::store::traits::Log;
 
 fn config(data_dir: &Path, listen: &str) -> NodeConfig {
@@ -195,4 +196,66 @@ async fn a_direct_hire_goes_from_the_command_to_ratings_that_outlive_the_node() 
     assert_eq!(rows.iter().map(|row| (row.side, row.with)).collect::<Vec<_>>(), [(Side::Requester, Some(other))]);
     let Ok(Found::Status(status)) = again.query(Query::Status).await else { panic!("numbers") };
     assert_eq!(status.ratings, 2);
+}
+
+/// Has it looked at its clocks, and waits until they are as wanted.
+async fn parted(node: &NodeHandle, wanted: bool) {
+    let looked = async {
+        while node.clock_parted().is_some() != wanted {
+            node.query(Query::Status).await.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(20), looked).await.expect("each question makes it look");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_whose_clock_was_set_binds_itself_to_nothing_and_takes_the_hire_when_it_is_right_again() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let clocks = SetClocks::default();
+    let worker = start_with(worker(there.path()), Box::new(clocks.clone())).await.unwrap();
+    let node = start(NodeConfig { bootstrap: worker.listen_addrs(), ..config(here.path(), FREE) }).await.unwrap();
+    clocks.off(3_600_000);
+    parted(&worker, true).await;
+    assert!(worker.warnings()[0].contains("forward by 1h"), "{:?}", worker.warnings());
+    let refused = worker.command(Command::Follow("a/b".parse().unwrap())).await;
+    assert!(matches!(&refused, Err(CallError::Clock(why)) if why.contains("clock confirm")), "{refused:?}");
+
+    let mut heard = node.notices();
+    let command = Command::Hire { task: Box::new(assignment()), to: Some(worker.agent()) };
+    assert!(matches!(node.command(command).await, Ok(Answer::Posted(_))));
+    let unanswered = async {
+        let none = "\ngigmesh_dropped_without_time_total 0\n";
+        while worker.metrics().render(&Default::default(), &Default::default()).contains(none) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), unanswered).await.expect("the offer arrives");
+    assert!(
+        matches!(worker.query(Query::Hires { after: None }).await, Ok(Found::Hires { rows, .. }) if rows.is_empty())
+    );
+    clocks.off(0);
+    let closed = notice(&mut heard, |notice| match notice {
+        Notice::Closed { closed, .. } => Some(closed),
+        Notice::Unfilled { reason, .. } => panic!("{reason}"),
+        _ => None,
+    });
+    assert_eq!(closed.await.outcome, Outcome::Accepted);
+    assert_eq!((worker.clock_parted(), worker.warnings()), (None, vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_operator_says_of_the_clock_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let clocks = SetClocks::default();
+    let node = start_with(config(dir.path(), FREE), Box::new(clocks.clone())).await.unwrap();
+    let mut changes = node.clock_changes();
+    clocks.off(-86_400_000);
+    parted(&node, true).await;
+    changes.changed().await.unwrap();
+    assert!(node.warnings()[0].contains("back by 1d"), "{:?}", node.warnings());
+    timeout(Duration::from_secs(20), node.confirm_clock()).await.expect("it is taken in at once");
+    assert_eq!(node.warnings(), [""; 0]);
+    assert_eq!(node.command(Command::Follow("a/b".parse().unwrap())).await, Ok(Answer::Done));
+    clocks.off(0);
+    parted(&node, true).await;
 }

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! blobs/<root>.blob              whole blobs; they got there by rename after an fsync
+//! blobs/<root>.damaged           one that the disk had changed when it was read; kept for the hand, as long as blobs are
 //! blobs/partial/<root>.part      being fetched, at full length with holes; what is there is found by hashing it
 //! blobs/partial/<root>.leaves    its leaf hashes
 //! blobs/partial/put-…            being put; worthless after a crash
@@ -12,7 +13,7 @@
 //!
 //! Blocking: off the async threads. Whoever may have a blob is decided elsewhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -25,7 +26,7 @@ use gigmesh_protocol::merkle::{self, CHUNK_BYTES, Hash, RootBuilder};
 use serde::{Deserialize, Serialize};
 
 use super::disk::{At, DiskError, ensure_dir, names, sync_dir};
-use crate::limits::MAX_BLOB;
+use crate::limits::{LEAVES_CACHED, MAX_BLOB};
 
 /// A blob's name and length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +69,12 @@ pub enum BlobError {
     /// Bytes that are not what the root says.
     #[error("{0} of blob {1} does not match its id")]
     Mismatch(&'static str, Bytes32),
+    /// The disk has changed it.
+    #[error(
+        "blob {0} is not as it was written: the disk has changed it. It is set aside as {0}.damaged and given to nobody; stored \
+         or fetched again it is as good as before"
+    )]
+    Damaged(Bytes32),
     /// A chunk before its leaves, or the end before the last chunk.
     #[error("blob {1} is not complete: {0} chunks or their hashes are missing")]
     Incomplete(u64, Bytes32),
@@ -96,6 +103,8 @@ struct State {
     /// Bytes of whole blobs, of partial ones at full length, and of what is being put.
     used: u64,
     fetching: BTreeSet<Bytes32>,
+    /// The leaf hashes of blobs that were found whole.
+    leaves: BTreeMap<Bytes32, Arc<[Hash]>>,
 }
 
 impl BlobStore {
@@ -108,7 +117,7 @@ impl BlobStore {
         ensure_dir(dir)?;
         ensure_dir(&partial)?;
         let mut used = 0;
-        for (dir, suffix) in [(dir, ".blob"), (&partial, ".part")] {
+        for (dir, suffix) in [(dir, ".blob"), (dir, ".damaged"), (&partial, ".part")] {
             for name in names(dir)? {
                 let path = dir.join(&name);
                 if name.starts_with("put-") {
@@ -118,7 +127,7 @@ impl BlobStore {
                 }
             }
         }
-        let state = Mutex::new(State { used, fetching: BTreeSet::new() });
+        let state = Mutex::new(State { used, ..State::default() });
         Ok(Self(Arc::new(Inner { dir: dir.to_owned(), partial, quota, state })))
     }
 
@@ -156,7 +165,7 @@ impl BlobStore {
         }
         let blob = BlobRef { root: Bytes32(builder.root()), size: reserved.bytes };
         let path = self.path(blob.root);
-        if path.exists() {
+        if path.exists() && self.check(blob.root).is_ok() {
             return Ok(blob);
         }
         file.as_file().sync_all().at(file.path())?;
@@ -187,16 +196,60 @@ impl BlobStore {
         Some(self.path(root)).filter(|path| path.exists())
     }
 
-    /// One chunk of a whole blob.
+    /// The whole blob, to be read by who does not compare it with its id.
     ///
     /// # Errors
-    /// It is not here, or has no such chunk.
+    /// See [`BlobStore::check`].
+    pub fn open_checked(&self, root: Bytes32) -> Result<File, BlobError> {
+        self.check(root)?;
+        self.open(root)
+    }
+
+    /// Reads a whole blob and compares it with its id: 0.2 s for the largest. Returns its leaf hashes.
+    ///
+    /// # Errors
+    /// It is not here, or the disk has changed it; then it is set aside.
+    pub fn check(&self, root: Bytes32) -> Result<Arc<[Hash]>, BlobError> {
+        let leaves: Arc<[Hash]> = match self.leaves(root) {
+            Err(BlobError::Mismatch(..)) => return Err(self.set_aside(root)),
+            leaves => leaves?.into(),
+        };
+        let mut state = self.state();
+        if state.leaves.len() >= LEAVES_CACHED {
+            state.leaves.clear();
+        }
+        state.leaves.insert(root, Arc::clone(&leaves));
+        Ok(leaves)
+    }
+
+    /// One chunk of a whole blob, compared with its hash.
+    ///
+    /// # Errors
+    /// It is not here, or has no such chunk, or the disk has changed it; then it is set aside.
     pub fn read_chunk(&self, root: Bytes32, index: u64) -> Result<Vec<u8>, BlobError> {
         let (file, path) = (self.open(root)?, self.path(root));
+        let known = self.state().leaves.get(&root).cloned();
+        let leaves = known.map_or_else(|| self.check(root), Ok)?;
         let size = file.metadata().at(&path)?.len();
         let mut chunk = vec![0; chunk_length(size, index)?];
         file.read_exact_at(&mut chunk, index * CHUNK_BYTES as u64).at(&path)?;
-        Ok(chunk)
+        let leaf = usize::try_from(index).ok().and_then(|index| leaves.get(index));
+        if leaf == Some(&merkle::leaf(&chunk)) { Ok(chunk) } else { Err(self.set_aside(root)) }
+    }
+
+    /// Takes away the name of a blob that does not have its content any more. Returns what to say of it.
+    fn set_aside(&self, root: Bytes32) -> BlobError {
+        let (path, aside) = (self.path(root), self.path(root).with_extension("damaged"));
+        let mut state = self.state();
+        state.leaves.remove(&root);
+        let replaced = aside.metadata().map_or(0, |metadata| metadata.len());
+        if let Err(error) = fs::rename(&path, &aside).at(&path) {
+            return error.into();
+        }
+        state.used = state.used.saturating_sub(replaced);
+        let error = BlobError::Damaged(root);
+        tracing::error!(file = %aside.display(), "{error}");
+        error
     }
 
     /// The leaf hashes of a whole blob, by reading it again: 0.2 s for the largest.
@@ -262,7 +315,7 @@ impl BlobStore {
     /// A disk that refuses.
     pub fn gc(&self, keep: &dyn Fn(&Bytes32) -> bool, age: Duration) -> Result<u64, BlobError> {
         let mut freed = 0;
-        for (dir, suffix) in [(&self.0.dir, ".blob"), (&self.0.partial, ".part")] {
+        for (dir, suffix) in [(&self.0.dir, ".blob"), (&self.0.dir, ".damaged"), (&self.0.partial, ".part")] {
             for name in names(dir)? {
                 let Some(root) = name.strip_suffix(suffix).and_then(|root| root.parse().ok()) else { continue };
                 // Held until the file is gone, so that no download of it begins in between.
@@ -361,7 +414,7 @@ pub struct Download {
 
 impl Download {
     fn resume(&mut self) -> Result<(), BlobError> {
-        if self.store.path(self.blob.root).exists() {
+        if self.store.path(self.blob.root).exists() && self.store.check(self.blob.root).is_ok() {
             self.leaves = Some(Vec::new());
             return Ok(());
         }

@@ -68,6 +68,12 @@ pub(crate) fn write_new<T, E: From<DiskError>>(
     Ok(written)
 }
 
+/// Finds out whether `bytes` can be written in `dir` and reach the disk. Leaves nothing, however it ends.
+pub(crate) fn probe(dir: &Path, bytes: usize) -> Result<(), DiskError> {
+    let mut file = tempfile::tempfile_in(dir).at(dir)?;
+    file.write_all(&vec![0; bytes]).and_then(|()| file.sync_all()).at(dir)
+}
+
 /// Removes a directory with all in it; one that is not there is fine.
 pub(crate) fn remove_dir(dir: &Path) -> Result<(), DiskError> {
     match fs::remove_dir_all(dir) {

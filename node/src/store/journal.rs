@@ -21,7 +21,7 @@ use std::io::{Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 
 use self::compact::Manifest;
 use self::segment::{ENTRY_HEAD, GROUP, HEADER, Salt, Scan};
@@ -96,6 +96,7 @@ impl Journal {
         mut each: impl FnMut(u64, &[u8]) -> Result<(), BoxError>,
     ) -> Result<(Self, Report), LogError> {
         ensure_dir(dir)?;
+        uncache(dir)?;
         let Walked { manifest, mut files, report, tail } = walk(dir, &mut each)?;
         let (Some(tail), Some(last)) = (tail, files.pop()) else {
             let journal = Self::new(dir, manifest, Vec::new(), Active::create(dir, 1)?, 1);
@@ -344,6 +345,17 @@ impl SegmentFile {
 
 fn segment_path(dir: &Path, first: u64) -> PathBuf {
     dir.join(format!("{first:020}.log"))
+}
+
+/// Has the segment that is written to read from the disk itself. After an fsync that failed, the kernel may still show bytes
+/// that never arrived, and call them clean; what is not clean yet stays.
+fn uncache(dir: &Path) -> Result<(), DiskError> {
+    if let Some(last) = segments(dir, 0..u64::MAX)?.pop() {
+        let file = File::open(&last.path).at(&last.path)?;
+        // Where it cannot be done there is no such cache.
+        let _ = fadvise(&file, 0, None, Advice::DontNeed);
+    }
+    Ok(())
 }
 
 /// The segments in `dir` whose first sequence number lies in `range`, in order.

@@ -229,4 +229,4 @@ fn short(id: &[u8; 32]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::{
-    CallError, Edge, Ledger, Never, Queue, RunError, Task, Waiting, World, blocking, plan, run_checks,
+    CallError, Edge, Ledger, Never, Queue, RunError, StoreError, Task, Waiting, World, blocking, plan, run_checks,
 };
 use crate::limits::{NOTICES, STDERR_QUOTE};
 use crate::node::CommandSpec;
@@ -263,7 +263,7 @@ impl World for Desk {
 
     fn sweep(&mut self, _: BTreeSet<Bytes32>) {}
 
-    fn fail(&mut self, _: &LogError) {}
+    fn fail(&mut self, _: &StoreError) {}
 }
 
 /// A trial is over long before its log would be shortened.

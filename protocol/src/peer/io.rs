@@ -17,8 +17,8 @@ use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
 
 pub use super::view::{
-    AgentRow, CheckedView, Find, Found, HireRow, InboxRow, PassedRow, Query, RatingRow, ReputationView, Shown,
-    ShownRecord, Status, WaitsFor,
+    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, PassedRow, Query, RatingRow, ReputationView,
+    Shown, ShownRecord, Status, WaitsFor,
 };
 
 /// Names a caller waiting for an [`Answer`]; the driver's own number.
@@ -420,7 +420,7 @@ pub struct WorkJob {
 }
 
 /// Something the user should know. Also the event stream of a watching program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is the moment of its name; fields are the ids it is about")]
 pub enum Notice {

@@ -2,8 +2,8 @@
 
 use super::io::Review;
 use super::io::{
-    AgentRow, CheckedView, Find, Found, HireRow, InboxRow, Query, RatingRow, ReputationView, Shown, ShownRecord,
-    Status, WaitsFor,
+    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, Query, RatingRow, ReputationView, Shown,
+    ShownRecord, Status, WaitsFor,
 };
 use super::{Peer, dated};
 use crate::hire::chain::Entry;
@@ -15,6 +15,7 @@ use crate::limits;
 use crate::market::constraint::Match;
 use crate::market::{Manifest, Offer, Ruling, Skill, SkillEntry};
 use crate::peer::hiring::Posting;
+use crate::peer::serving::Bid;
 use crate::record::{Record, Verified};
 use crate::reputation::{About, Model as _};
 use crate::time::Timestamp;
@@ -33,6 +34,7 @@ impl Peer {
             }
             Query::MayRead { hire, who, root } => Found::MayRead(self.may_read(hire, who, root)),
             Query::Inbox => Found::Inbox(self.inbox(now)),
+            Query::Claims => Found::Claims(self.claims()),
             Query::Passed => Found::Passed(self.passed.iter().rev().take(limits::ANSWER_ROWS).cloned().collect()),
             Query::Ledger { skip } => self.ledger_page(*skip),
             Query::Ratings { about, after } => {
@@ -91,12 +93,11 @@ impl Peer {
     fn list(&self, now: Timestamp, after: Option<Bytes32>) -> Found {
         let postings = self.postings.values().filter(|posting| posting.hires.is_empty()).map(posting_row);
         let mut rows: Vec<HireRow> = postings.chain(self.hires.values().map(|hire| self.hire_row(now, hire))).collect();
-        let key = |row: &HireRow| row.hire.map_or(row.offer.untyped(), |hire| hire.untyped());
-        rows.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| key(a).cmp(&key(b))));
-        let start = after.and_then(|after| rows.iter().position(|row| key(row) == after)).map_or(0, |index| index + 1);
+        rows.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.id().cmp(&b.id())));
+        let start = after.and_then(|after| rows.iter().position(|row| row.id() == after)).map_or(0, |index| index + 1);
         let more = rows.len() > start + limits::ANSWER_ROWS;
         let rows: Vec<HireRow> = rows.into_iter().skip(start).take(limits::ANSWER_ROWS).collect();
-        let next = rows.last().map(key).filter(|_| more);
+        let next = rows.last().map(HireRow::id).filter(|_| more);
         Found::Hires { rows, next }
     }
 
@@ -290,6 +291,23 @@ impl Peer {
         });
         let mut rows: Vec<InboxRow> = asked.chain(hires).filter(|row| row.until > now).collect();
         rows.sort_by_key(|row| (row.until, row.id));
+        rows.truncate(limits::ANSWER_ROWS);
+        rows
+    }
+
+    fn claims(&self) -> Vec<ClaimRow> {
+        let row = |bid: &Bid| ClaimRow {
+            claim: bid.claim.id(),
+            offer: bid.offer.id(),
+            requester: bid.offer.issuer(),
+            skill: bid.offer.skill.clone(),
+            summary: bid.offer.summary.to_string(),
+            price: bid.claim.price.clone(),
+            at: bid.claim.at,
+            until: bid.claim.until,
+        };
+        let mut rows: Vec<ClaimRow> = self.bids.values().map(row).collect();
+        rows.sort_by_key(|row| (row.until, row.claim));
         rows.truncate(limits::ANSWER_ROWS);
         rows
     }

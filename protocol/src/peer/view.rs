@@ -11,7 +11,7 @@ use crate::ledger::{Balance, Entry};
 use crate::market::checks::Report;
 use crate::market::constraint::Constraint;
 use crate::market::price::Price;
-use crate::market::{BlobRef, Manifest, Offer, Rating, Skill};
+use crate::market::{BlobRef, Claim, Manifest, Offer, Rating, Skill};
 use crate::reputation::Columns;
 use crate::time::{Millis, Timestamp};
 
@@ -47,6 +47,8 @@ pub enum Query {
     },
     /// What waits for a person, the most urgent first.
     Inbox,
+    /// Claims of mine that are neither awarded nor lost, the first to expire first.
+    Claims,
     /// Offers and claims of this run that came to nothing, and why, newest first.
     Passed,
     /// Who owes whom; and the lines of the ledger, newest first, after so many.
@@ -107,6 +109,8 @@ pub enum Found {
     MayRead(Option<u64>),
     /// To [`Query::Inbox`].
     Inbox(Vec<InboxRow>),
+    /// To [`Query::Claims`].
+    Claims(Vec<ClaimRow>),
     /// To [`Query::Passed`].
     Passed(Vec<PassedRow>),
     /// To [`Query::Ledger`].
@@ -192,6 +196,13 @@ pub struct HireRow {
     pub at: Timestamp,
 }
 
+impl HireRow {
+    /// The id it goes by: the hire's, or before there is one the offer's.
+    pub fn id(&self) -> Bytes32 {
+        self.hire.map_or(self.offer.untyped(), |hire| hire.untyped())
+    }
+}
+
 /// A record as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownRecord {
@@ -273,6 +284,27 @@ pub struct InboxRow {
     pub until: Timestamp,
     /// What the other side asks or says. Another agent's text: untrusted.
     pub says: Option<String>,
+}
+
+/// A claim that waits for its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimRow {
+    /// The claim.
+    pub claim: Id<Claim>,
+    /// What it claims.
+    pub offer: Id<Offer>,
+    /// Whose offer it is.
+    pub requester: AgentId,
+    /// The skill.
+    pub skill: Skill,
+    /// What it is about. Another agent's text: untrusted.
+    pub summary: String,
+    /// At what price.
+    pub price: Price,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Until when it binds.
+    pub until: Timestamp,
 }
 
 /// An offer that was not claimed, or a claim that was not awarded.

@@ -67,15 +67,15 @@ fn strangers_who_know_one_door_hire_by_gossip_and_both_sides_tell_the_same_story
             assert_eq!(ratings(&view), [(json!(rater), true)], "{side} of {subject}");
             assert_eq!(view["overall"]["facts"]["accepted"], 1);
         }
-        let peers = node.ask(&["peers"]);
-        assert!(peers.as_array().unwrap().iter().any(|peer| peer["agent"] == **other), "{side}: {peers}");
+        let peers = node.rows(&["peers"]);
+        assert!(peers.iter().any(|peer| peer["agent"] == **other), "{side}: {peers:?}");
         let status = node.ask(&["status"]);
         assert_eq!((&status["hires_open"], &status["hires_closed"]), (&json!(0), &json!(1)));
     }
-    let found = requester.ask(&["find", SKILL]);
+    let found = requester.rows(&["find", SKILL]);
     assert_eq!((&found[0]["agent"], &found[0]["name"]), (&json!(worker.agent), &json!("worker-0")));
     assert_eq!(found[0]["reputation"]["facts"]["accepted"], 1);
-    assert_eq!(requester.ask(&["find", "another/skill"]), json!([]));
+    assert_eq!(requester.ask(&["find", "another/skill"]), json!({ "rows": [] }));
     // A beginning of an id will do.
     assert_eq!(requester.show(&id[..8])["row"]["hire"], id);
 }
@@ -125,10 +125,10 @@ fn a_market_over_quic_alone_works() {
     let output = market.requester.hire(&quick(&market), &[]);
     assert_eq!(output.code, Some(0), "{output:?}");
     for node in [&market.requester, &market.workers[0]] {
-        let peers = node.ask(&["peers"]);
+        let peers = node.rows(&["peers"]);
         // Two that dial each other at once have two connections.
-        let mut transports = peers.as_array().unwrap().iter().flat_map(|peer| peer["transports"].as_array().unwrap());
-        assert!(transports.all(|transport| transport == "quic"), "{peers}");
+        let mut transports = peers.iter().flat_map(|peer| peer["transports"].as_array().unwrap());
+        assert!(transports.all(|transport| transport == "quic"), "{peers:?}");
     }
 }
 

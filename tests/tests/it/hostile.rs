@@ -142,14 +142,14 @@ fn what_is_wrong_in_gossip_is_refused_counted_and_held_against_who_passes_it_on_
     let harmless = cases.len() as u64 - harmful;
     wait_until("what is of no use to be ignored", SOON, || (ignored() >= harmless).then_some(()));
 
-    let peers = victim.ask(&["peers"]);
+    let peers = victim.rows(&["peers"]);
     for (hostile, case) in hostile.iter().zip(&cases) {
-        let row = peers.as_array().unwrap().iter().find(|row| row["agent"] == hostile.agent().to_string());
+        let row = peers.iter().find(|row| row["agent"] == hostile.agent().to_string());
         let score = row.unwrap_or_else(|| panic!("{} is linked", case.name))["score"].as_f64().unwrap();
         assert_eq!(score < 0.0, case.harmful, "{}: {score}", case.name);
     }
-    let agents = victim.ask(&["find", "text"]);
-    assert_eq!(agents.as_array().unwrap().len(), 1, "nobody but the worker itself is known: {agents}");
+    let agents = victim.rows(&["find", "text"]);
+    assert_eq!(agents.len(), 1, "nobody but the worker itself is known: {agents:?}");
     a_hire_goes_well(&market);
 }
 
@@ -242,8 +242,8 @@ fn a_badly_signed_copy_that_comes_first_shadows_nothing() {
     assert_eq!(second.send(victim, &[by_parcel.envelope()]).unwrap(), [Reply::Kept]);
     for (skill, honest) in [("text/gossiped", &by_gossip), ("text/sent", &by_parcel)] {
         wait_until("the honest one to be known", SOON, || {
-            let rows = victim.ask(&["find", skill]);
-            (rows.as_array().unwrap().iter().any(|row| row["agent"] == honest.issuer().to_string())).then_some(())
+            let rows = victim.rows(&["find", skill]);
+            (rows.iter().any(|row| row["agent"] == honest.issuer().to_string())).then_some(())
         });
     }
 }
@@ -264,8 +264,8 @@ fn of_two_records_with_one_number_all_hold_the_same_whichever_came_first() {
         for record in order {
             assert_eq!(hostile.send(victim, &[record.envelope()]).unwrap(), [Reply::Kept]);
         }
-        let rows = victim.ask(&["find", "text/twice"]);
-        let held = rows.as_array().unwrap().iter().find(|row| row["skill"] == "text/twice").cloned().unwrap();
+        let rows = victim.rows(&["find", "text/twice"]);
+        let held = rows.iter().find(|row| row["skill"] == "text/twice").cloned().unwrap();
         assert_eq!(held["manifest"], low.id().to_string(), "the lower id, everywhere");
     }
     assert_eq!(before.rose("gigmesh_blames_total{in=\"parcel\"}"), 0, "it may be a restored backup");
@@ -421,8 +421,7 @@ fn a_page_of_a_hostile_member_is_taken_as_far_as_it_is_good_and_held_against_it(
     for (result, number) in [("bad_signature", 2), ("malformed", 1), ("unknown_kind", 1)] {
         before.rises(&edge("page", result), number);
     }
-    let paged =
-        || victim.ask(&["find", "text/paged"]).as_array().unwrap().iter().any(|row| row["skill"] == "text/paged");
+    let paged = || victim.rows(&["find", "text/paged"]).iter().any(|row| row["skill"] == "text/paged");
     wait_until("what is good in the page", SOON, || paged().then_some(()));
     a_hire_goes_well(&market);
 }

@@ -7,9 +7,8 @@ use crate::tasks::{counter, quick_in};
 
 /// The agents a node is linked to.
 fn linked(node: &Node) -> Vec<String> {
-    let peers = node.ask(&["peers"]);
-    let peers = peers.as_array().expect("`peers` is a list").iter();
-    peers.map(|peer| peer["agent"].as_str().expect("a peer has a name").to_owned()).collect()
+    let peers = node.rows(&["peers"]);
+    peers.iter().map(|peer| peer["agent"].as_str().expect("a peer has a name").to_owned()).collect()
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod conditions;
 mod demo;
 mod hire;
 mod hostile;
 mod kill;
 mod lan;
+mod market;
 mod mcp;
 mod network;
 mod refusal;

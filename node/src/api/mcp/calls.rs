@@ -19,8 +19,8 @@ use super::theirs;
 use crate::api::client::{ClientError, Events};
 use crate::api::server::now;
 use crate::api::types::{
-    self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, RateRequest, ReplyRequest, StopRequest,
-    id_prefix,
+    self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, RateRequest, ReplyRequest, Rows,
+    StopRequest, id_prefix,
 };
 use crate::limits::{
     MCP_FOUND, MCP_IDS, MCP_RATINGS, MCP_RESULT, MCP_ROWS, MCP_SAID, MCP_START, MCP_TOLD, MCP_WAIT, MCP_WORDS, QUOTE,
@@ -97,13 +97,6 @@ struct Inbox {}
 struct Stop {
     id: String,
     reason: Option<String>,
-}
-
-/// A page of `GET /v1/hires`.
-#[derive(Deserialize)]
-struct HirePage {
-    rows: Vec<HireRow>,
-    next: Option<Value>,
 }
 
 /// Where an offer or hire stands.
@@ -211,7 +204,7 @@ impl Door {
         let FindAgents { skill, r#where, max, limit } = find;
         let limit = within("/limit", limit.unwrap_or(10), 1, MCP_FOUND)?;
         let params = FindParams { skill, r#where, max, limit: Some(limit) };
-        let rows: Vec<AgentRow> =
+        let Rows { rows, .. }: Rows<AgentRow> =
             self.client().get_with("/v1/agents", &params).await.map_err(|error| self.trouble(error))?;
         let next = match rows.len() {
             0 => {
@@ -229,7 +222,7 @@ impl Door {
         let id = prefix("/agent", &asked.agent)?;
         let view: ReputationView = self.get(&format!("/v1/reputation/{id}")).await?;
         let from = json!(view.agent);
-        let rows: Vec<AgentRow> = self.get("/v1/agents").await?;
+        let Rows { rows, .. }: Rows<AgentRow> = self.get("/v1/agents").await?;
         let offers: Vec<Value> = rows.iter().filter(|row| row.agent == view.agent).map(agent).collect();
         let next = if offers.is_empty() {
             "it offers nothing here now: find_agents with the skill you want shows who does"
@@ -439,7 +432,7 @@ impl Door {
     }
 
     async fn list(&self) -> Result<Done, Trouble> {
-        let page: HirePage = self.get("/v1/hires").await?;
+        let page: Rows<HireRow> = self.get("/v1/hires").await?;
         let more = page.next.is_some() || page.rows.len() > MCP_ROWS;
         let rows: Vec<Value> = page
             .rows
@@ -495,7 +488,7 @@ impl Door {
     }
 
     async fn inbox(&self) -> Result<Done, Trouble> {
-        let rows: Vec<InboxRow> = self.get("/v1/inbox").await?;
+        let Rows { rows, .. }: Rows<InboxRow> = self.get("/v1/inbox").await?;
         let next = if rows.is_empty() { "nothing waits for you" } else { "each says in `next` what to do" };
         let text = format!("{} waiting. Next: {next}", count(rows.len(), "matter"));
         let rows: Vec<Value> = rows.iter().take(MCP_ROWS).map(waiting).collect();

@@ -1,38 +1,64 @@
-//! The tasks and how far each is. In: what the requester's node shows, asked for when an event says that something has
-//! happened, and every so often in case one was missed. A task is over when it is accepted and rated by both sides,
-//! or closed otherwise.
+//! The tasks and how far each is. In: what the requesters' nodes show, asked for when an event says that something has
+//! happened, and every so often in case one was missed. A posting is over when it is accepted and rated by both sides,
+//! or closed otherwise; a task whose posting ended otherwise is handed back, to be posted again.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gigmesh_protocol::hire::selection::Why;
 use gigmesh_protocol::hire::{Closed, HireId};
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::market::{Offer, Outcome, Skill};
+use gigmesh_protocol::peer::io::{ReputationView, Shown, Task};
 use serde_json::Value;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::processes::Processes;
 use super::show::Show;
 use super::{Hired, limits};
-use crate::api::client::{Client, Events};
+use crate::api::client::{Client, ClientError, Events};
+use crate::api::types::{HireRequest, Posted};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::hires::{Row, state};
-use crate::cli::terminal::{Tone, field};
+use crate::cli::hires::state;
+use crate::cli::terminal::Tone;
 
-/// All tasks, in their order.
-#[derive(Debug)]
-pub(super) struct Board {
-    client: Client,
-    me: AgentId,
-    workers: Vec<Hired>,
-    pub tasks: Vec<Posting>,
+/// A requester, and the door to its node.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    pub name: &'static str,
+    pub agent: AgentId,
+    /// Where its node keeps everything.
+    pub data: PathBuf,
+    pub client: Client,
 }
 
-/// One task.
+/// A task as one of the desks posts it.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub name: &'static str,
+    pub desk: usize,
+    pub task: Task,
+    /// Postings of it that came to nothing good.
+    pub before: usize,
+}
+
+/// What a desk's node said: an event, or nothing any more.
+type Heard = (usize, Result<Option<Value>, ClientError>);
+
+/// All postings, in their order.
+#[derive(Debug)]
+pub(super) struct Board {
+    desks: Vec<Desk>,
+    workers: Vec<Hired>,
+    heard: mpsc::Receiver<Heard>,
+    pub postings: Vec<Posting>,
+}
+
+/// One posting.
 #[derive(Debug)]
 pub(super) struct Posting {
-    pub name: &'static str,
-    pub skill: Skill,
+    pub piece: Piece,
     offer: Id<Offer>,
     posted: Instant,
     /// How long it took from the posting until it was over, once it is.
@@ -44,20 +70,19 @@ pub(super) struct Posting {
     pub tone: Tone,
     pub state: String,
     /// Why this worker.
-    pub reason: Option<String>,
+    pub why: Option<Why>,
     pub closed: Option<Closed>,
     /// Ratings held: the requester's of the worker, the worker's of the requester.
     pub rated: (bool, bool),
     /// Everything the node shows of it.
-    pub shown: Value,
+    pub shown: Option<Shown>,
 }
 
 impl Posting {
     /// Just posted: nothing is known of it yet.
-    pub fn new(name: &'static str, skill: Skill, offer: Id<Offer>) -> Self {
+    pub fn new(piece: Piece, offer: Id<Offer>) -> Self {
         Self {
-            name,
-            skill,
+            piece,
             offer,
             posted: Instant::now(),
             took: None,
@@ -66,22 +91,32 @@ impl Posting {
             hire: None,
             tone: Tone::Plain,
             state: String::new(),
-            reason: None,
+            why: None,
             closed: None,
             rated: (false, false),
-            shown: Value::Null,
+            shown: None,
         }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.piece.name
+    }
+
+    pub fn skill(&self) -> &Skill {
+        &self.piece.task.skill
     }
 
     pub fn accepted(&self) -> bool {
         self.closed.is_some_and(|closed| closed.outcome == Outcome::Accepted)
     }
 
-    /// Whether nothing more is awaited. What has lapsed may still be taken by somebody else.
+    /// Whether nothing more is awaited. What has lapsed may still be taken by somebody else; what was refused is to be
+    /// known before anything else is posted.
     fn over(&self) -> bool {
         match self.closed.map(|closed| closed.outcome) {
             None | Some(Outcome::Lapsed) => false,
             Some(Outcome::Accepted) => self.rated == (true, true),
+            Some(Outcome::Refused) => self.rated.0,
             Some(_) => true,
         }
     }
@@ -93,102 +128,128 @@ impl Posting {
 }
 
 impl Board {
-    pub fn new(client: Client, me: AgentId, workers: &[Hired]) -> Self {
-        Self { client, me, workers: workers.to_vec(), tasks: Vec::new() }
+    /// Listens to the desks from now on, so that nothing is missed of what is posted later.
+    pub async fn new(desks: &[Desk], workers: &[Hired]) -> Result<Self, Failure> {
+        let (tell, heard) = mpsc::channel(limits::HEARD);
+        for (index, desk) in desks.iter().enumerate() {
+            tokio::spawn(listen(index, desk.client.events().await?, tell.clone()));
+        }
+        Ok(Self { desks: desks.to_vec(), workers: workers.to_vec(), heard, postings: Vec::new() })
     }
 
-    /// A task that has just been posted.
-    pub fn add(&mut self, name: &'static str, skill: Skill, offer: Id<Offer>) {
-        self.tasks.push(Posting::new(name, skill, offer));
+    /// One more worker may be hired from now on.
+    pub fn joined(&mut self, worker: Hired) {
+        self.workers.push(worker);
     }
 
-    /// Watches until every task is over, or the time is up.
-    pub async fn follow(
+    /// Posts all of them at once, and watches until every one is over or the time is up. Returns what is to be posted
+    /// again.
+    pub async fn wave(
         &mut self,
-        mut events: Events,
+        pieces: Vec<Piece>,
         processes: &mut Processes,
         show: &mut Show,
-    ) -> Result<(), Failure> {
-        let deadline = Instant::now() + limits::TASKS_WAIT;
+    ) -> Result<Vec<Piece>, Failure> {
+        let first = self.postings.len();
+        for piece in pieces {
+            let request = HireRequest { task: piece.task.clone(), to: None };
+            let Posted { offer } = self.desks[piece.desk].client.post("/v1/hires", &request).await?;
+            self.postings.push(Posting::new(piece, offer));
+        }
+        self.follow(first, processes, show).await?;
+        let unfinished = self.postings[first..].iter().filter(|posting| posting.over() && !posting.accepted());
+        let again = unfinished.map(|posting| Piece { before: posting.piece.before + 1, ..posting.piece.clone() });
+        Ok(again.filter(|piece| piece.before < limits::POSTINGS).collect())
+    }
+
+    async fn follow(&mut self, first: usize, processes: &mut Processes, show: &mut Show) -> Result<(), Failure> {
+        let deadline = Instant::now() + limits::WAVE_WAIT;
         let mut tick = Instant::now();
         loop {
             // A finished tick comes before the next event, so that a stream of them cannot hold up the clock.
-            let heard = if tick <= Instant::now() { None } else { timeout_at(tick, events.next()).await.ok() };
+            let heard = if tick <= Instant::now() { None } else { timeout_at(tick, self.heard.recv()).await.ok() };
             let mut about = None;
-            if let Some(event) = heard {
-                let stopped = || Failure::new(Exit::Ours, "the requester stopped before its tasks were done");
-                let event = event?.ok_or_else(stopped)?;
-                show.event(&event)?;
-                about = Some(event);
+            if let Some(Some((desk, event))) = heard {
+                let stopped = || {
+                    let text = format!("{} stopped before its tasks were done", self.desks[desk].name);
+                    Failure::new(Exit::Ours, text)
+                };
+                about = Some(event?.ok_or_else(stopped)?);
             } else {
                 processes.check()?;
                 tick = Instant::now() + limits::TICK;
             }
-            for index in 0..self.tasks.len() {
-                let task = &self.tasks[index];
-                if !task.over() && about.as_ref().is_none_or(|event| concerns(event, task)) {
+            for index in first..self.postings.len() {
+                let posting = &self.postings[index];
+                if !posting.over() && about.as_ref().is_none_or(|event| concerns(event, posting)) {
                     self.refresh(index).await?;
                 }
             }
-            show.tasks(&self.tasks)?;
-            if self.tasks.iter().all(Posting::over) || Instant::now() >= deadline {
+            show.postings(&self.postings[first..])?;
+            if self.postings[first..].iter().all(Posting::over) || Instant::now() >= deadline {
                 return Ok(());
             }
         }
     }
 
     async fn refresh(&mut self, index: usize) -> Result<(), Failure> {
-        let mut shown: Value = self.client.get(&format!("/v1/hires/{}", self.tasks[index].offer)).await?;
-        let hires: Vec<HireId> = field(&shown, "hires")?;
-        let mut row = Row::read(&field(&shown, "row")?)?;
+        let desk = &self.desks[self.postings[index].piece.desk];
+        let mut shown: Shown = desk.client.get(&format!("/v1/hires/{}", self.postings[index].offer)).await?;
+        let hires = shown.hires.clone();
         if let (Some(last), true) = (hires.last(), hires.len() > 1) {
-            shown = self.client.get(&format!("/v1/hires/{last}")).await?;
-            row = Row::read(&field(&shown, "row")?)?;
+            shown = desk.client.get(&format!("/v1/hires/{last}")).await?;
         }
+        let row = &shown.row;
         let worker = row.with;
         let name = |worker: AgentId| self.workers.iter().find(|hired| hired.agent == worker);
         let worker_name = worker.and_then(name).map_or("", |hired| hired.worker.name);
         let rated = match (hires.last(), worker, row.closed) {
             (Some(hire), Some(worker), Some(_)) => {
-                (self.has_rated(self.me, worker, *hire).await?, self.has_rated(worker, self.me, *hire).await?)
+                (has_rated(desk, desk.agent, worker, *hire).await?, has_rated(desk, worker, desk.agent, *hire).await?)
             }
             _ => (false, false),
         };
-        let (mut tone, mut state) = state(row.closed, &row.stage);
-        match (worker, field::<usize>(&shown, "claims")?) {
+        let (mut tone, mut state) = state(row);
+        match (worker, shown.claims) {
             (None, 0) => tone = Tone::Quiet,
             (None, 1) => state = "1 claim".to_owned(),
             (None, claims) => state = format!("{claims} claims"),
             (Some(_), _) if rated == (true, true) => state.push_str(", rated by both"),
             _ => {}
         }
-        let reason = field::<Option<Why>>(&shown, "why")?.map(|why| why.reason);
-        let task = &mut self.tasks[index];
-        (task.hire, task.worker, task.worker_name) = (hires.last().copied(), worker, worker_name);
-        (task.closed, task.rated, task.reason) = (row.closed, rated, reason);
-        (task.tone, task.state, task.shown) = (tone, state, shown);
-        if task.over() {
-            task.took = Some(task.posted.elapsed());
+        let (closed, why) = (row.closed, shown.why.clone().filter(|_| worker.is_some()));
+        let posting = &mut self.postings[index];
+        (posting.hire, posting.worker, posting.worker_name) = (hires.last().copied(), worker, worker_name);
+        (posting.closed, posting.rated, posting.why) = (closed, rated, why);
+        (posting.tone, posting.state, posting.shown) = (tone, state, Some(shown));
+        if posting.over() {
+            posting.took = Some(posting.posted.elapsed());
         }
         Ok(())
     }
+}
 
-    /// Whether the requester holds the rating of `subject` by `rater` for this hire.
-    async fn has_rated(&self, rater: AgentId, subject: AgentId, hire: HireId) -> Result<bool, Failure> {
-        let view: Value = self.client.get(&format!("/v1/reputation/{subject}")).await?;
-        for rating in field::<Vec<Value>>(&view, "ratings")? {
-            if field::<HireId>(&rating, "hire")? == hire && field::<AgentId>(&rating, "by")? == rater {
-                return Ok(true);
-            }
+/// Passes on what a node says, until it says nothing more or nobody listens.
+async fn listen(desk: usize, mut events: Events, tell: mpsc::Sender<Heard>) {
+    loop {
+        let event = events.next().await;
+        let more = matches!(event, Ok(Some(_)));
+        if tell.send((desk, event)).await.is_err() || !more {
+            return;
         }
-        Ok(false)
     }
 }
 
-/// Whether an event is about this task.
-fn concerns(event: &Value, task: &Posting) -> bool {
-    let offer = task.offer.to_string();
-    let hire = task.hire.map(|hire| hire.to_string());
+/// Whether the requester holds the rating of `subject` by `rater` for this hire.
+async fn has_rated(desk: &Desk, rater: AgentId, subject: AgentId, hire: HireId) -> Result<bool, Failure> {
+    let view: ReputationView = desk.client.get(&format!("/v1/reputation/{subject}")).await?;
+    Ok(view.ratings.iter().any(|rating| rating.hire == hire && rating.by == rater))
+}
+
+/// Whether an event is about this posting.
+fn concerns(event: &Value, posting: &Posting) -> bool {
+    let offer = posting.offer.to_string();
+    let hire = posting.hire.map(|hire| hire.to_string());
     let named = |value: &Value| value.as_str().is_some_and(|text| text == offer || Some(text) == hire.as_deref());
     event.as_object().is_some_and(|event| event.values().any(named))
 }

@@ -1,7 +1,8 @@
-//! The five processes: this very binary, started as an operator would start it. Each has its log in a file.
+//! The processes: this very binary, started as an operator would start it. Each has its log in a file.
 //!
 //! What must never happen: one that outlives the demo. Whoever leaves early drops this, which kills them; whoever has the
-//! time calls [`Processes::stop`], which lets them end well and reaps them.
+//! time calls [`Processes::stop`], which lets them end well and reaps them; and if the demo itself is killed, the system
+//! tells each of them to end, as they have asked it to ([`end_with_parent`]).
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,7 +11,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use gigmesh_protocol::id::AgentId;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Take};
 use tokio::process::{Child, ChildStdout, Command};
@@ -18,7 +19,22 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{cast, limits};
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::terminal::field;
+
+/// In the environment of a process that is to end when its parent does, however that ends: the parent's id. Not a variable
+/// for users.
+const ENDS_WITH: &str = "GIGMESH_ENDS_WITH";
+
+/// Has the system end this process when its parent ends, if the parent wants that. To be called before there are threads.
+pub(in crate::cli) fn end_with_parent() {
+    let Some(parent) = std::env::var(ENDS_WITH).ok().and_then(|id| Pid::from_raw(id.parse().ok()?)) else { return };
+    // Linux tells when the thread ends that started this process: the demo's first, which is there to the end. Where it
+    // cannot be asked for, the demo's own ways out still end everything.
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    // It may have ended before it could be asked about.
+    if getppid() != Some(parent) {
+        std::process::exit(1);
+    }
+}
 
 /// The door into the network.
 pub(super) const BOOTSTRAP: &str = "bootstrap";
@@ -102,6 +118,7 @@ impl Processes {
         {
             command.env_remove(key);
         }
+        command.env(ENDS_WITH, getpid().as_raw_nonzero().to_string());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).kill_on_drop(true);
         // Ctrl-C is for the demo, which stops the processes in its own way; a second signal would cut that short.
         command.process_group(0);
@@ -127,7 +144,7 @@ impl Processes {
     pub async fn agent(&mut self, name: &'static str) -> Result<AgentId, Failure> {
         let line = self.line(name).await?;
         let ready: Value = serde_json::from_str(&line).map_err(|_| unexpected(name, &line))?;
-        field(&ready, "agent")
+        ready["agent"].as_str().and_then(|agent| agent.parse().ok()).ok_or_else(|| unexpected(name, &line))
     }
 
     async fn line(&mut self, name: &'static str) -> Result<String, Failure> {

@@ -10,6 +10,8 @@ use super::super::clock::tests::Set;
 use super::super::{CallError, Why, wall_clock};
 use super::*;
 use crate::store::memory::{MemoryLog, MemoryRatings};
+use crate::store::offline::tests::rating;
+use crate::store::traits::StoredRating;
 
 /// What happened, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +90,7 @@ impl World for Recorder {
         };
         self.steps.lock().unwrap().push(Step::Said(said));
     }
-    fn fail(&mut self, error: &LogError) {
+    fn fail(&mut self, error: &StoreError) {
         for caller in self.waiting.drain(..).flatten() {
             caller.send(Err(CallError::Storage(error.to_string()))).unwrap();
         }
@@ -135,7 +137,7 @@ impl Ledger for Recorded {
 struct Stage {
     queue: Queue,
     steps: Steps,
-    thread: JoinHandle<Result<(), LogError>>,
+    thread: JoinHandle<Result<(), StoreError>>,
 }
 
 /// Raises the curtain over a brain that finds `tasks` waiting.
@@ -162,7 +164,7 @@ impl Stage {
         found.blocking_recv().unwrap();
     }
 
-    fn end(self) -> (Vec<Step>, Result<(), LogError>) {
+    fn end(self) -> (Vec<Step>, Result<(), StoreError>) {
         self.queue.stop(Why::Asked);
         let ended = self.thread.join().unwrap();
         let steps = self.steps.lock().unwrap().clone();
@@ -202,10 +204,46 @@ fn a_failed_commit_lets_nothing_out_and_tells_whoever_waits() {
     let spoken = stage.steps.lock().unwrap().len();
     let Stage { queue, steps, thread } = stage;
     assert!(queue.offer(task));
-    assert!(matches!(thread.join().unwrap(), Err(LogError::Poisoned)));
+    assert!(matches!(thread.join().unwrap(), Err(StoreError::Log(LogError::Poisoned))));
     assert_eq!(steps.lock().unwrap()[spoken..], [Step::Appended(b"command".to_vec())]);
     assert!(matches!(taken.try_recv(), Ok(Err(CallError::Storage(_)))));
     assert!(!queue.offer(link(1)), "a brain that has ended takes nothing");
+}
+
+/// A store of ratings that has failed.
+struct Failed;
+
+impl Ratings for Failed {
+    fn put(&self, _: [u8; 32], _: [u8; 32], _: &[u8]) -> Result<bool, RatingsError> {
+        Err(RatingsError::Store("the disk is full".to_owned()))
+    }
+    fn flush(&self) -> Result<(), RatingsError> {
+        Ok(())
+    }
+    fn get(&self, _: [u8; 32]) -> Result<Option<Vec<u8>>, RatingsError> {
+        Ok(None)
+    }
+    fn by_subject(&self, _: [u8; 32], _: usize) -> Result<Vec<StoredRating>, RatingsError> {
+        Ok(vec![])
+    }
+    fn count(&self) -> u64 {
+        0
+    }
+    fn iter(&self) -> Box<dyn Iterator<Item = Result<StoredRating, RatingsError>> + '_> {
+        Box::new(std::iter::empty())
+    }
+}
+
+#[test]
+fn ratings_that_cannot_be_kept_end_it_as_a_failed_commit_does() {
+    let steps = Steps::default();
+    let world = Recorder { steps: Arc::clone(&steps), waiting: Vec::new() };
+    let restored = vec![Output::Follow("before".to_owned()), Output::Keep(Box::new(rating(1, 2, 3).into()))];
+    let clocks = Box::new(Set::default());
+    let driver =
+        Driver::new((Scripted::default(), restored), MemoryLog::default(), Failed, world, Queue::new(), clocks);
+    assert!(matches!(driver.run(), Err(StoreError::Ratings(RatingsError::Store(_)))));
+    assert_eq!(*steps.lock().unwrap(), []);
 }
 
 #[test]

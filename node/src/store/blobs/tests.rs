@@ -155,6 +155,47 @@ fn a_blob_the_disk_changed_is_noticed() {
 }
 
 #[test]
+fn a_blob_the_disk_changed_is_given_to_nobody_and_may_come_again() {
+    type Read = fn(&BlobStore, Bytes32) -> Result<(), BlobError>;
+    let reads: [(&str, Read); 4] = [
+        ("a chunk that is sound", |store, root| store.read_chunk(root, 0).map(drop)),
+        ("the chunk", |store, root| store.read_chunk(root, 1).map(drop)),
+        ("all", |store, root| store.open_checked(root).map(drop)),
+        ("the leaves", |store, root| store.check(root).map(drop)),
+    ];
+    for (what, read) in reads {
+        let (dir, store, blob, mut bytes) = offered(2 * CHUNK);
+        bytes[CHUNK] ^= 1;
+        fs::write(store.path(blob.root), &bytes).unwrap();
+        assert!(matches!(read(&store, blob.root), Err(BlobError::Damaged(root)) if root == blob.root), "{what}");
+        assert!(matches!(read(&store, blob.root), Err(BlobError::Missing(_))), "{what}");
+        let aside = dir.path().join(format!("{}.damaged", blob.root));
+        assert!(fs::read(&aside).unwrap() == bytes, "{what}: nothing is thrown away");
+        assert_eq!(store.put_reader(&content(2 * CHUNK)[..]).unwrap(), blob);
+        read(&store, blob.root).unwrap();
+        let used = 2 * blob.size;
+        assert_eq!((store.used(), self::store(dir.path()).used()), (used, used), "it takes room until it is removed");
+        store.gc(&|_| false, Duration::ZERO).unwrap();
+        assert_eq!((store.used(), aside.exists()), (0, false), "{what}");
+    }
+}
+
+#[test]
+fn a_chunk_that_changes_while_its_blob_is_served_is_noticed_and_replaced() {
+    let (_dir, store, blob, mut bytes) = offered(2 * CHUNK);
+    assert_eq!(store.read_chunk(blob.root, 1).unwrap(), bytes[CHUNK..]);
+    bytes[CHUNK] ^= 1;
+    fs::write(store.path(blob.root), &bytes).unwrap();
+    assert_eq!(store.read_chunk(blob.root, 0).unwrap(), bytes[..CHUNK]);
+    let good = content(2 * CHUNK);
+    assert_eq!(store.put_reader(&good[..]).unwrap(), blob, "what is there under the name is looked at");
+    assert_eq!(store.read_chunk(blob.root, 1).unwrap(), good[CHUNK..]);
+    fs::write(store.path(blob.root), &bytes).unwrap();
+    assert!(matches!(store.read_chunk(blob.root, 1), Err(BlobError::Damaged(_))));
+    assert_eq!(store.download(blob).unwrap().missing().count(), 2, "and fetched anew");
+}
+
+#[test]
 fn gc_removes_what_nobody_wants_and_nothing_that_is_being_fetched() {
     let dir = tempfile::tempdir().unwrap();
     let here = store(dir.path());

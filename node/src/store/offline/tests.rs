@@ -26,7 +26,7 @@ fn signer(n: u8) -> Signer {
 }
 
 /// A rating of `subject` by `rater`, who hired it once; `n` tells hires apart.
-fn rating(rater: u8, subject: u8, n: u8) -> Verified<Rating> {
+pub(crate) fn rating(rater: u8, subject: u8, n: u8) -> Verified<Rating> {
     let (rater, subject) = (signer(rater), signer(subject));
     let id = Bytes32([n; 32]);
     let award = Award {

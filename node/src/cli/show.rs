@@ -1,0 +1,306 @@
+//! `gigmesh show`: one offer, claim or hire, record by record; with `--why` the claims it was chosen from.
+//!
+//! Key facts for people; everything is in `--json`.
+
+use gigmesh_protocol::hire::selection::Why;
+use gigmesh_protocol::hire::{HireId, Side};
+use gigmesh_protocol::market::price::Price;
+use gigmesh_protocol::market::{Outcome, Ruling};
+use gigmesh_protocol::peer::io::{Shown, ShownRecord};
+use gigmesh_protocol::time::{Millis, Timestamp};
+use serde_json::Value;
+
+use super::args::ShowArgs;
+use super::failure::{Exit, Failure};
+use super::hires::{checks, held_result, side, state, write};
+use super::run::now;
+use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, score, short, span, theirs, when};
+
+/// `gigmesh show`.
+pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
+    let client = args.door.client()?;
+    let shown: Shown = client.get(&format!("/v1/hires/{}", args.id)).await?;
+    if let Some(file) = &args.output {
+        let Some(result) = held_result(&shown) else {
+            return Err(Failure::new(Exit::User, "its result is not here (yet); leave out --output"));
+        };
+        write(file, &client.blob(result.root).await?)?;
+    }
+    if args.door.json {
+        emit_json(&shown)?;
+    } else if args.why {
+        emit(&why_text(&shown, &Screen::stdout(), now()))?;
+    } else {
+        emit(&text(&shown, &Screen::stdout(), now()))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Whether nobody has been hired for it yet and somebody may be.
+fn is_open(shown: &Shown) -> bool {
+    shown.row.hire.is_none() && shown.row.side == Side::Requester && shown.deadline.is_some()
+}
+
+fn head(shown: &Shown, screen: &Screen, now: Timestamp) -> Vec<String> {
+    let row = &shown.row;
+    let (tone, state) = state(row);
+    let mut lines = vec![match row.hire {
+        Some(hire) => format!("hire {hire}\nof offer {}", row.offer),
+        None => format!("offer {}", row.offer),
+    }];
+    lines.push(format!("{} as {}: {}", row.skill, side(row.side), screen.paint(tone, &state)));
+    if let Some(reason) = &row.reason {
+        lines.push(format!("because: {reason}"));
+    }
+    if let Some(with) = row.with {
+        lines.push(format!("with agent {with}"));
+    }
+    if let Some(price) = &row.price {
+        let at_most = if row.hire.is_none() && row.side == Side::Requester { "at most " } else { "" };
+        lines.push(format!("price {at_most}{price}"));
+    }
+    lines.push(format!("since {} UTC ({})", clock(row.at, now), when(row.at, now)));
+    if let Some(deadline) = shown.deadline {
+        let what = if !is_open(shown) {
+            "silence ends it at"
+        } else if bids_end(shown) == Some(deadline) {
+            "claims are collected until"
+        } else {
+            "a worker is looked for until"
+        };
+        lines.push(format!("{what} {} UTC ({})", clock(deadline, now), when(deadline, now)));
+    }
+    lines
+}
+
+fn bids_end(shown: &Shown) -> Option<Timestamp> {
+    let offer = shown.records.iter().find(|record| record.kind.starts_with("offer/"))?;
+    offer.says["bids"].as_u64().map(Timestamp)
+}
+
+fn text(shown: &Shown, screen: &Screen, now: Timestamp) -> String {
+    let row = &shown.row;
+    let mut lines = head(shown, screen, now);
+    if let (Some(why), false) = (&shown.why, is_open(shown)) {
+        let more = if why.considered.len() > 1 { "; --why compares the claims" } else { "" };
+        lines.push(format!("chosen: {}{more}", why.reason));
+    }
+    if shown.hires.len() > 1 || (row.hire.is_none() && !shown.hires.is_empty()) {
+        lines.push(format!("hires: {}", shown.hires.iter().map(HireId::short).collect::<Vec<_>>().join(", ")));
+    }
+    if is_open(shown) {
+        lines.push(so_far(shown));
+    }
+    let mut text = lines.join("\n") + "\n";
+    if let (Some(why), true) = (&shown.why, is_open(shown)) {
+        section(&mut text, &considered(why), screen);
+    }
+
+    let mut table = Table::new(["AT (UTC)", "BY", "RECORD", "ID", "SAYS"]).yielding(["SAYS", "ID"]);
+    for record in &shown.records {
+        table.row([
+            (Tone::Quiet, record.at.map_or_else(|| "-".to_owned(), |at| clock(at, now))),
+            (Tone::Plain, short(Some(record.by))),
+            (Tone::Plain, record.kind.clone()),
+            (Tone::Plain, record.id.short()),
+            (Tone::Quiet, says(record, now)),
+        ]);
+    }
+    section(&mut text, &table, screen);
+
+    let mut table = Table::new(["CHECK", "", "WHAT WAS FOUND"]).yielding(["WHAT WAS FOUND"]);
+    for outcome in checks(shown) {
+        let (tone, verdict) = if outcome.passed { (Tone::Good, "passed") } else { (Tone::Bad, "failed") };
+        let detail = if outcome.detail.is_empty() { String::new() } else { theirs(&outcome.detail) };
+        table.row([(Tone::Plain, theirs(&outcome.check)), (tone, verdict.to_owned()), (Tone::Plain, detail)]);
+    }
+    section(&mut text, &table, screen);
+
+    let mut table = Table::new(["RUN", "STARTED (UTC)", "CAME TO"]);
+    for (number, attempt) in (1..).zip(&shown.attempts) {
+        let (tone, end) = match &attempt.ended {
+            None => (Tone::Quiet, "not known".to_owned()),
+            Some((at, Ok(_))) => (Tone::Good, format!("a result after {}", span(at.since(attempt.started)))),
+            Some((_, Err(why))) => (Tone::Bad, theirs(why)),
+        };
+        table.row([(Tone::Plain, format!("{number}")), (Tone::Quiet, clock(attempt.started, now)), (tone, end)]);
+    }
+    section(&mut text, &table, screen);
+
+    if let Some(result) = shown.result {
+        let how = if shown.held { "`--output FILE` writes it" } else { "not here (yet)" };
+        text.push_str(&format!("\nresult: {} bytes, {}; {how}\n", result.size, result.root.short()));
+    }
+    text
+}
+
+/// How the claims of an open offer compare.
+fn so_far(shown: &Shown) -> String {
+    let reason = shown.why.as_ref().map(|why| format!("; so far: {}", why.reason)).unwrap_or_default();
+    format!("claims held: {}{reason}", shown.claims)
+}
+
+fn why_text(shown: &Shown, screen: &Screen, now: Timestamp) -> String {
+    let mut lines = head(shown, screen, now);
+    lines.push(match (&shown.why, shown.row.side) {
+        (_, Side::Requester) if is_open(shown) => so_far(shown),
+        (Some(why), _) => format!("chosen: {}; of {} claims", why.reason, why.claims),
+        (None, Side::Worker) => {
+            "the reasons are the requester's; `gigmesh work --why` has those that it told".to_owned()
+        }
+        (None, Side::Requester) => "nobody was chosen".to_owned(),
+    });
+    let mut text = lines.join("\n") + "\n";
+    if let Some(why) = &shown.why {
+        section(&mut text, &considered(why), screen);
+    }
+    text
+}
+
+/// The claims as they were compared, the chosen one first.
+fn considered(why: &Why) -> Table {
+    let mut table = Table::new(["AGENT", "PRICE", "TIME", "REPUTATION", "FIT", "NEWCOMER", "OUTCOME"])
+        .yielding(["FIT", "NEWCOMER", "OUTCOME"]);
+    for (index, claim) in why.considered.iter().enumerate() {
+        let tone = if index == 0 && claim.outcome == "chosen" { Tone::Good } else { Tone::Plain };
+        table.row([
+            (tone, short(Some(claim.agent))),
+            (Tone::Plain, claim.price.to_string()),
+            (Tone::Plain, span(claim.expect)),
+            (Tone::Plain, score(claim.low)),
+            (Tone::Plain, claim.fit.to_string()),
+            (Tone::Plain, if claim.newcomer { "yes" } else { "no" }.to_owned()),
+            (tone, claim.outcome.clone()),
+        ]);
+    }
+    table
+}
+
+fn section(text: &mut String, table: &Table, screen: &Screen) {
+    if !table.is_empty() {
+        text.push('\n');
+        text.push_str(&table.render(screen));
+    }
+}
+
+/// The key facts of a record, those between the two sides included. Words are its issuer's.
+fn says(record: &ShownRecord, now: Timestamp) -> String {
+    let parts = [Some(&record.says), record.private.as_ref()];
+    let facts = parts.into_iter().flatten().filter_map(Value::as_object).flatten();
+    facts.filter_map(|(key, value)| fact(key, value, now)).collect::<Vec<_>>().join(", ")
+}
+
+fn fact(key: &str, value: &Value, now: Timestamp) -> Option<String> {
+    let at = || Some(clock(Timestamp(value.as_u64()?), now));
+    let time = || Some(span(Millis(value.as_u64()?)));
+    let price = || serde_json::from_value::<Price>(value.clone()).ok();
+    Some(match key {
+        "price" => price()?.to_string(),
+        "max" => format!("at most {}", price()?),
+        "bids" => format!("claims until {}", at()?),
+        "expires" => format!("stands until {}", at()?),
+        "until" => format!("until {}", at()?),
+        "due" => format!("due {}", at()?),
+        "expect" => format!("expects {}", time()?),
+        "done" => format!("{} for the work", time()?),
+        "took" => format!("took {}", time()?),
+        "slots" if value.as_u64()? > 1 => format!("{value} slots"),
+        "percent" => format!("{value}%"),
+        "blob" => format!("{} bytes", value["size"].as_u64()?),
+        "inputs" => {
+            let names = value.as_array()?.iter().filter_map(|input| input["name"].as_str()).map(theirs);
+            Some(names.collect::<Vec<_>>())
+                .filter(|names| !names.is_empty())
+                .map(|names| format!("with {}", names.join(", ")))?
+        }
+        "failed" => {
+            let failed = value.as_array()?.iter().filter_map(Value::as_str).map(theirs);
+            Some(failed.collect::<Vec<_>>())
+                .filter(|failed| !failed.is_empty())
+                .map(|all| format!("failed: {}", all.join(", ")))?
+        }
+        "ruling" => match serde_json::from_value(value.clone()).ok()? {
+            Ruling::Accepted => "accepted".to_owned(),
+            Ruling::Refused => "refused".to_owned(),
+            Ruling::Unserved => "the bytes never came".to_owned(),
+            Ruling::Changes(until) => format!("changes wanted by {}", clock(until, now)),
+        },
+        "outcome" => serde_json::from_value::<Outcome>(value.clone()).ok()?.to_string(),
+        "summary" | "reason" | "statement" | "note" | "text" => theirs(value.as_str()?),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::hires::tests::hire;
+    use crate::cli::terminal::{PIPE, columns};
+
+    const NOW: Timestamp = Timestamp(100_000);
+
+    fn has(text: &str, line: &str) {
+        assert!(text.lines().any(|written| written == line), "{line}\n is not in\n{text}");
+    }
+
+    #[test]
+    fn a_hire_is_shown_whole_and_the_words_of_others_cannot_act() {
+        let text = text(&hire(Value::Null), &PIPE, NOW);
+        for line in [
+            "a/b as requester: working",
+            "since 00:00:01 UTC (1m ago)",
+            "silence ends it at 00:06:40 UTC (in 5m)",
+            "chosen: best of 2 by price; --why compares the claims",
+            "00:00:01  efefefef  claim/1  11111111  expects 30s, 0.02 USD per task, until 00:01:30",
+            r#"00:00:02  efefefef  begin/1  12121212  "I\u{1b}[2Jbegin", due 00:05:02"#,
+            r#""result.rows == 4"  failed  "result.rows is 3""#,
+            r#"1    00:00:02       "it\u{7} broke""#,
+            "result: 20 bytes, 56565656; not here (yet)",
+        ] {
+            has(&text, line);
+        }
+        assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");
+    }
+
+    #[test]
+    fn why_compares_the_claims_with_reputation_from_nought_to_one() {
+        let text = why_text(&hire(Value::Null), &PIPE, NOW);
+        has(&text, "chosen: best of 2 by price; of 2 claims");
+        has(&text, "efefefef  0.02 USD per task  30s   0.61        2    no        chosen");
+        has(&text, "12121212  0.02 USD per task  30s   0.61        2    no        a lower price was chosen");
+    }
+
+    #[test]
+    fn an_open_posting_shows_its_claims_and_when_no_more_are_taken() {
+        let mut shown = hire(Value::Null);
+        (shown.row.hire, shown.row.with, shown.hires) = (None, None, Vec::new());
+        shown.row.stage = "waiting for claims".to_owned();
+        let offer = json!({ "kind": "offer/1", "id": "cd".repeat(32), "by": "ab".repeat(32), "at": 1_000,
+                            "says": { "bids": 400_000, "slots": 1, "summary": "count" }, "private": null });
+        shown.records = vec![serde_json::from_value(offer).unwrap()];
+        let told = text(&shown, &PIPE, NOW);
+        has(&told, "claims are collected until 00:06:40 UTC (in 5m)");
+        has(&told, "claims held: 2; so far: best of 2 by price");
+        has(&told, "efefefef  0.02 USD per task  30s   0.61        2    no        chosen");
+        has(&told, r#"00:00:01  abababab  offer/1  cdcdcdcd  claims until 00:06:40, "count""#);
+        shown.deadline = Some(Timestamp(500_000));
+        has(&text(&shown, &PIPE, NOW), "a worker is looked for until 00:08:20 UTC (in 6m)");
+        (shown.deadline, shown.why, shown.row.reason) = (None, None, Some("no longer wanted".to_owned()));
+        has(&text(&shown, &PIPE, NOW), "because: no longer wanted");
+    }
+
+    #[test]
+    fn tables_fit_the_terminal() {
+        for width in [60, 80, 120] {
+            let why = why_text(&hire(Value::Null), &columns(width), NOW);
+            let all = text(&hire(Value::Null), &columns(width), NOW) + &why;
+            // Ids by which something is addressed are never cut.
+            let tables =
+                all.lines().filter(|line| !line.contains(&"abab".repeat(16)) && !line.contains(&"efef".repeat(16)));
+            let mut tables = tables.filter(|line| !line.contains(&"cdcd".repeat(16)));
+            assert!(tables.all(|line| line.chars().count() <= width), "{width}: {all}");
+        }
+    }
+}

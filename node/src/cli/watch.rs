@@ -1,0 +1,199 @@
+//! `gigmesh watch`: what happens on this node as it happens, until somebody has seen enough. On a terminal the last line
+//! counts what is under way; with `--json` each line is a document.
+
+use gigmesh_protocol::hire::Side;
+use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::peer::io::Notice;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
+
+use super::args::Door;
+use super::failure::{Exit, Failure};
+use super::hires::ended;
+use super::run::now;
+use super::terminal::{Screen, Tone, clock, fit, is_read, short, theirs};
+use super::up::Stop;
+use crate::api::client::Client;
+use crate::api::types::{Identity, NodeStatus};
+use crate::limits::WATCH_PAUSE;
+
+/// `gigmesh watch`.
+pub(super) async fn watch(door: Door) -> Result<Exit, Failure> {
+    let client = door.client()?;
+    let mut stop = Stop::listen()?;
+    let Identity { agent, .. } = client.get("/v1/id").await?;
+    let mut events = client.events().await?;
+    let mut view = View { client, screen: Screen::stdout(), json: door.json };
+    let mut read = if view.json {
+        is_read(&format!("{}\n", json!({ "at": now(), "event": "watching", "agent": agent })))?
+    } else {
+        view.line(Tone::Quiet, &format!("watching agent {agent}; Ctrl-C ends it")).await?
+    };
+    // Counts change without an event, too.
+    let mut count_at = Instant::now() + WATCH_PAUSE;
+    while read {
+        let counts = view.screen.width().is_some() && !view.json;
+        read = tokio::select! {
+            event = events.next() => match event? {
+                Some(event) => view.event(event).await?,
+                None => {
+                    view.clear()?;
+                    let failure = Failure::new(Exit::NoNode, "the node stopped");
+                    return Err(failure.hint("its hires go on when it runs again: `gigmesh up`"));
+                }
+            },
+            () = sleep_until(count_at), if counts => {
+                count_at = Instant::now() + WATCH_PAUSE;
+                view.counts().await?
+            }
+            () = stop.wanted() => break,
+        };
+    }
+    view.clear()?;
+    Ok(Exit::Done)
+}
+
+/// Where it is shown.
+struct View {
+    client: Client,
+    screen: Screen,
+    json: bool,
+}
+
+/// Takes away the line of counts.
+const CLEAR: &str = "\r\x1b[K";
+
+impl View {
+    /// Shows an event; whether somebody still looks on.
+    async fn event(&mut self, mut event: Value) -> Result<bool, Failure> {
+        if self.json {
+            event["at"] = json!(now());
+            return is_read(&format!("{event}\n"));
+        }
+        let (tone, line) = words(event);
+        self.line(tone, &line).await
+    }
+
+    async fn line(&mut self, tone: Tone, line: &str) -> Result<bool, Failure> {
+        let now = now();
+        let line = format!("{}  {}\n", clock(now, now), self.screen.paint(tone, line));
+        match self.screen.width() {
+            None => is_read(&line),
+            Some(_) => Ok(is_read(&format!("{CLEAR}{line}"))? && self.counts().await?),
+        }
+    }
+
+    async fn counts(&mut self) -> Result<bool, Failure> {
+        let status: NodeStatus = self.client.get("/v1/status").await?;
+        let line = fit(&counts(&status), self.screen.width().unwrap_or(usize::MAX).saturating_sub(1));
+        is_read(&format!("{CLEAR}{}", self.screen.paint(Tone::Quiet, &line)))
+    }
+
+    fn clear(&self) -> Result<(), Failure> {
+        if self.screen.width().is_some() && !self.json {
+            is_read(CLEAR)?;
+        }
+        Ok(())
+    }
+}
+
+fn counts(status: &NodeStatus) -> String {
+    let market = &status.market;
+    let inbox = if market.inbox == 0 { String::new() } else { format!(", {} in the inbox", market.inbox) };
+    format!(
+        "open: {} hires, {} postings, {} claims{inbox}; {} closed; {} peers, {} agents known",
+        market.hires_open, market.postings_open, market.claims_out, market.hires_closed, status.peers, market.manifests,
+    )
+}
+
+/// An event as a person reads it.
+fn words(event: Value) -> (Tone, String) {
+    if event["event"] == "missed" {
+        let missed = format!("{} events were missed: more happened than could be told", event["count"]);
+        return (Tone::Bad, missed + "; `gigmesh hires` has how things stand");
+    }
+    if event["event"] == "clock" {
+        return match event["trouble"].as_str() {
+            Some(trouble) => (Tone::Bad, format!("clock: {trouble}")),
+            None => (Tone::Good, "clock: right again".to_owned()),
+        };
+    }
+    let unknown = theirs(&event.to_string());
+    let Ok(notice) = serde_json::from_value::<Notice>(event) else { return (Tone::Quiet, unknown) };
+    let name = |agent: AgentId| short(Some(agent));
+    match notice {
+        Notice::Posted { offer, skill } => (Tone::Plain, format!("offer {}: posted, {skill}", offer.short())),
+        Notice::Unfilled { offer, reason } => (Tone::Bad, format!("offer {}: nobody began: {reason}", offer.short())),
+        Notice::Held { offer, reason } => (Tone::Bad, format!("offer {}: waits: {reason}", offer.short())),
+        Notice::Asked { offer, with, price } => {
+            let offer = offer.short();
+            let text =
+                format!("offer {offer}: {} would do it for {price}; `gigmesh approve {offer}`, or refuse", name(with));
+            (Tone::Heading, text)
+        }
+        Notice::Claimed { claim, offer, skill } => {
+            (Tone::Plain, format!("claim {}: made on offer {}, {skill}", claim.short(), offer.short()))
+        }
+        Notice::ClaimEnded { claim, reason } => {
+            (Tone::Quiet, format!("claim {}: not awarded: {}", claim.short(), theirs(&reason)))
+        }
+        Notice::Awarded { hire, offer, side, with, skill } => {
+            let how = match side {
+                Side::Requester => format!("{} is hired", name(with)),
+                Side::Worker => format!("hired by {}", name(with)),
+            };
+            (Tone::Plain, format!("hire {}: {how} for {skill}, offer {}", hire.short(), offer.short()))
+        }
+        Notice::Said { hire, by, kind } => {
+            let kind = kind.split('/').next().unwrap_or_default();
+            (Tone::Quiet, format!("hire {}: {kind} by the {}", hire.short(), super::hires::side(by)))
+        }
+        Notice::Started { hire, attempt: 0 } => (Tone::Plain, format!("hire {}: the agent is at work", hire.short())),
+        Notice::Started { hire, attempt } => {
+            (Tone::Plain, format!("hire {}: the agent is at work, run {}", hire.short(), attempt + 1))
+        }
+        Notice::Worked { hire, failed: None, .. } => (Tone::Plain, format!("hire {}: the agent is done", hire.short())),
+        Notice::Worked { hire, failed: Some(why), .. } => {
+            (Tone::Bad, format!("hire {}: the agent failed: {}", hire.short(), theirs(&why)))
+        }
+        Notice::Closed { hire, closed } => {
+            let (tone, end) = ended(closed);
+            (tone, format!("hire {}: {end}", hire.short()))
+        }
+        Notice::Rated { hire, by, subject } => {
+            (Tone::Plain, format!("hire {}: {} has rated {}", hire.short(), name(by), name(subject)))
+        }
+        Notice::Forged { from, what } => (Tone::Bad, format!("{} sent what is not so: {}", name(from), theirs(&what))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gigmesh_protocol::id::Id;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_told_in_words_with_those_of_others_quoted_and_a_gap_is_told() {
+        let told = |notice: Notice| words(serde_json::to_value(notice).unwrap()).1;
+        let claim = Id::from_bytes([1; 32]);
+        assert_eq!(
+            told(Notice::ClaimEnded { claim, reason: "too dear\u{1b}".to_owned() }),
+            r#"claim 01010101: not awarded: "too dear\u{1b}""#
+        );
+        let (hire, skill) = (Id::from_bytes([2; 32]), "a/b".parse().unwrap());
+        let (offer, with) = (Id::from_bytes([3; 32]), AgentId([4; 32]));
+        assert_eq!(
+            told(Notice::Awarded { hire, offer, side: Side::Worker, with, skill }),
+            "hire 02020202: hired by 04040404 for a/b, offer 03030303"
+        );
+        assert_eq!(
+            told(Notice::Said { hire, by: Side::Worker, kind: "begin/1".to_owned() }),
+            "hire 02020202: begin by the worker"
+        );
+        let missed = words(json!({ "event": "missed", "count": 12 })).1;
+        assert!(missed.starts_with("12 events were missed"), "{missed}");
+        let unknown = words(json!({ "event": "invented\u{1b}" })).1;
+        assert!(unknown.contains("invented") && !unknown.contains('\u{1b}'), "{unknown}");
+    }
+}
