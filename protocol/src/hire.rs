@@ -129,6 +129,8 @@ pub struct Hire {
     pub scored: Option<Scores>,
     /// How it ended, once it has. A late record that counts may change it.
     pub closed: Option<Closed>,
+    /// Whether its agreed close is in the ledger.
+    pub booked: bool,
     /// Whether my rating was issued.
     pub rated: bool,
     /// Whether it is closed and the other side is known to hold my whole chain: nothing is left to send.
@@ -202,6 +204,7 @@ impl Hire {
             judgement: None,
             scored: None,
             closed: None,
+            booked: false,
             rated: false,
             through: false,
         }

@@ -30,7 +30,7 @@ use crate::hire::chain::Entry;
 use crate::hire::outbox::Outbox as Letters;
 use crate::hire::{Attempt, Closed, Hire, HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 use crate::limits;
 use crate::market::{Claim, Contact, Manifest, Offer, Rating, Skill};
 use crate::record::{Record, Refusal, Signer, Verified};
@@ -357,6 +357,8 @@ impl Peer {
                 let id = award.id();
                 if let Some(posting) = self.postings.get_mut(&offer.id()).filter(|_| side == Side::Requester) {
                     posting.claims.remove(&claim.issuer());
+                    // Whoever waited for a person is looked at again, for the slots that are left.
+                    posting.asked = None;
                     posting.hires.push(id);
                     posting.chosen.insert(id, *why);
                 }
@@ -404,7 +406,12 @@ impl Peer {
                 }
             }
             Event::Scored { hire, scores } => self.with(hire, |hire| hire.scored = Some(scores)),
-            Event::Booked { entry } => self.ledger.book(entry),
+            Event::Booked { entry } => {
+                if let ledger::Subject::Hire(hire) = entry.subject {
+                    self.with(hire, |hire| hire.booked = true);
+                }
+                self.ledger.book(entry);
+            }
             Event::Rated { rating: Record::Rating(rating) } => {
                 self.with(rating.judgement.hire, |hire| hire.rated = true);
                 return self.reputation.insert(&rating);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::event::Event;
 use super::io::{Answer, Command, Notice, Outbox, Output, Refused, Task};
-use super::money::Budget;
+use super::money::{Budget, Spent};
 use super::{Peer, Wake, ignored};
 use crate::codec::Text;
 use crate::hire::selection::{self, Candidate, Considered, Why};
@@ -201,8 +201,9 @@ impl Peer {
         if posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.claim.id() == claim.id())) {
             return Reply::Kept;
         }
-        if let Some(reason) = &posting.closed {
-            return ignored(posting.lost.get(&worker).unwrap_or(reason));
+        if posting.closed.is_some() {
+            // Why it was closed may be about budgets.
+            return ignored(posting.lost.get(&worker).map_or("it takes no more claims", String::as_str));
         }
         if claim.requester != self.agent() || claim.nonce != posting.offer.nonce {
             return ignored("the claim is for another offer");
@@ -219,9 +220,7 @@ impl Peer {
         if let Some(why) = self.shuns(&worker, &posting.offer.skill) {
             return ignored(why);
         }
-        let dear =
-            posting.task.max.as_ref().is_some_and(|max| claim.price.compare(max).is_none_or(std::cmp::Ordering::is_gt));
-        if dear {
+        if posting.task.max.as_ref().is_some_and(|max| !claim.price.within(max)) {
             return ignored("the price is above the ceiling, or in another unit");
         }
         let offer = claim.offer;
@@ -248,7 +247,10 @@ impl Peer {
         let spare_newcomers = all.iter().filter(|one| one.newcomer).count() <= limits::CLAIMS_NEWCOMERS;
         let droppable = all.iter().filter(|one| !(spare_newcomers && one.newcomer));
         let worst = droppable.max_by(|a, b| selection::compare(a, b, &posting.task.choosing));
-        let worst = worst.map(|worst| worst.claim.issuer());
+        // What cannot be chosen anyway goes before all of them: it may be as cheap as it likes.
+        let spent = self.spent_today(now);
+        let unfit = posting.claims.values().find(|claim| self.unfit(posting, claim, now, &spent).is_some());
+        let worst = unfit.or(worst.map(|worst| worst.claim)).map(Verified::issuer);
         if let (Some(worst), Some(posting)) = (worst, self.postings.get_mut(&id)) {
             posting.claims.remove(&worst);
         }
@@ -323,7 +325,7 @@ impl Peer {
                 }
                 return self.wake(Wake::Posting(id), Some(expires).filter(|at| now < *at));
             };
-            if self.budget(now, posting, &claim.price) == Budget::Ask {
+            if self.budget(posting, &claim.price, &self.spent_today(now)) == Budget::Ask {
                 return self.ask(now, id, &claim, expires, pending, out);
             }
             self.note_lost(id, &why, left_out);
@@ -360,7 +362,10 @@ impl Peer {
     fn note_lost(&mut self, id: Id<Offer>, why: &Why, left_out: Vec<(AgentId, String, bool)>) {
         if let Some(posting) = self.postings.get_mut(&id) {
             let lost = why.considered.iter().skip(1).map(|one| (one.agent, one.outcome.clone()));
-            posting.lost = lost.chain(left_out.into_iter().map(|(agent, reason, _)| (agent, reason))).collect();
+            // What there is to spend is nobody's business.
+            let told = |over, reason| if over { "more than this requester may spend now".to_owned() } else { reason };
+            let left_out = left_out.into_iter().map(|(agent, reason, over)| (agent, told(over, reason)));
+            posting.lost = lost.chain(left_out).collect();
         }
     }
 
@@ -386,8 +391,9 @@ impl Peer {
         now: Timestamp,
     ) -> (Option<(Verified<Claim>, Why)>, Vec<(AgentId, String, bool)>) {
         let (mut candidates, mut left_out) = (Vec::new(), Vec::new());
+        let spent = self.spent_today(now);
         for claim in posting.claims.values() {
-            match self.unfit(posting, claim, now) {
+            match self.unfit(posting, claim, now, &spent) {
                 None => candidates.push(self.candidate(&posting.offer.skill, claim, now)),
                 Some((reason, over)) => left_out.push((claim.issuer(), reason, over)),
             }
@@ -409,7 +415,13 @@ impl Peer {
     }
 
     /// Why a claim cannot be chosen now, and whether that is for want of budget.
-    fn unfit(&self, posting: &Posting, claim: &Verified<Claim>, now: Timestamp) -> Option<(String, bool)> {
+    fn unfit(
+        &self,
+        posting: &Posting,
+        claim: &Verified<Claim>,
+        now: Timestamp,
+        spent: &Spent,
+    ) -> Option<(String, bool)> {
         if claim.until <= now {
             return Some(("the claim has ended".to_owned(), false));
         }
@@ -423,7 +435,7 @@ impl Peer {
                 return Some((super::serving::unmet(&found), false));
             }
         }
-        match self.budget(now, posting, &claim.price) {
+        match self.budget(posting, &claim.price, spent) {
             Budget::Over(reason) => Some((reason, true)),
             Budget::Within | Budget::Ask => None,
         }
@@ -580,9 +592,13 @@ impl Peer {
         let Some(asked) = posting.asked.as_ref().filter(|_| posting.closed.is_none()) else {
             return Err(Refused::Invalid("nothing of this offer waits for you; see `gigmesh inbox`".to_owned()));
         };
-        let up_to = asked.price.clone();
+        let (up_to, direct) = (asked.price.clone(), posting.to.is_some());
         self.commit(now, Event::Approved { offer, up_to }, out);
         self.advance_posting(now, offer, out);
+        if direct {
+            // The claim may have ended meanwhile; nobody but this worker can make another.
+            self.announce_posting(now, offer, out);
+        }
         Ok(Answer::Done)
     }
 

@@ -39,7 +39,13 @@ impl Peer {
             Side::Requester => {
                 // The worker shows a result to whom it knows to have acknowledged it: a fetch must not overtake the ack.
                 let answered = !self.letters.holds(&hire.other(), &last_of_mine(hire));
-                requester::next(hire, &self.postings.get(&hire.offer.id())?.task, now, idle && answered)
+                let task = &self.postings.get(&hire.offer.id())?.task;
+                match requester::next(hire, task, now, idle && answered) {
+                    Some(Step::Say(Say::Brief)) if self.overtaken(now, hire) => {
+                        Some(Step::Say(Say::Cancel { reason: "the begin came after its time".to_owned() }))
+                    }
+                    step => step,
+                }
             }
             Side::Worker => {
                 let others = self.load.len() - usize::from(self.load.contains(&id));
@@ -288,10 +294,6 @@ impl Peer {
                     if let Some(closed) = self.hires.get(&id).and_then(|hire| hire.closed) {
                         out.push(Output::Notice(Notice::Closed { hire: id, closed }));
                     }
-                    if agreed {
-                        self.book_close(now, id, out);
-                    }
-                    self.rate(now, id, &facts, out);
                 }
                 None => self.commit(now, Event::Reopened { hire: id }, out),
             }
@@ -301,6 +303,9 @@ impl Peer {
                 _ => {}
             }
         }
+        // Asked each time: a fall may have come between the close and what follows from it.
+        self.book_close(now, id, out);
+        self.rate(now, id, &facts, out);
         self.update_load(id, &facts, out);
         self.set_timer(now, id, &facts);
         let Some(hire) = self.hires.get(&id) else { return };

@@ -7,6 +7,7 @@ use crate::codec::{List, Text};
 use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Id};
 use crate::limits;
+use crate::market::award::value_bucket;
 use crate::market::constraint::{Constraint, Match, Properties};
 use crate::market::{Award, Claim, Contact, Manifest, Offer, Reject, Skill};
 use crate::record::{Payload as _, Verified};
@@ -141,7 +142,7 @@ impl Peer {
         };
         let Some(serving) = self.serving(&offer.skill) else { return Some(Objection::Skill) };
         let price = &serving.entry.price;
-        let dear = offer.max.as_ref().filter(|max| price.compare(max).is_none_or(std::cmp::Ordering::is_gt));
+        let dear = offer.max.as_ref().filter(|max| !price.within(max));
         let meets = |constraint: &Option<Constraint>, properties: &Properties| {
             // The reasons are made up only where there is something to explain.
             match constraint {
@@ -240,6 +241,11 @@ impl Peer {
         if offer.slots == 0 {
             self.taken_back(now, offer);
             return Reply::Kept;
+        }
+        // Asked again after my claim has ended, as when a person took their time: the next one is as good.
+        let ended = |bid: &Bid| bid.offer.id() == offer.id() && bid.claim.until < now;
+        if let Some(id) = self.bids.iter().find(|(_, bid)| ended(bid)).map(|(id, _)| *id) {
+            self.end_bid(now, id, "not awarded in time", out);
         }
         match self.objection(now, offer) {
             Some(Objection::Claimed) => Reply::Kept,
@@ -343,6 +349,7 @@ impl Peer {
             && award.nonce == offer.nonce
             && award.skill == offer.skill
             && award.slot < offer.slots
+            && award.value == value_bucket(&claim.price)
             && terms.offer == offer.id()
             && terms.price == claim.price
             && terms.until == claim.until
