@@ -176,6 +176,9 @@ pub const OPEN_HIRES: usize = 4_096;
 pub const POSTINGS: usize = 1_024;
 /// Claims of mine that are out at once.
 pub const CLAIMS_OUT: usize = 1_024;
+/// How long before the end of its bid window an offer is claimed at the earliest. A claim takes a place of the worker's
+/// until then, and an offer costs nothing: a window of a day would take it for a day.
+pub const BID_AHEAD: Millis = Millis::mins(10);
 /// Claims kept for one offer: one an issuer, the best in choosing order.
 pub const CLAIMS_PER_OFFER: usize = 256;
 /// Of those, places that only newcomers may hold.

@@ -70,6 +70,7 @@ enum Wake {
     Posting(Id<Offer>),
     Bid(Id<Claim>),
     Renew,
+    Look,
 }
 
 /// Work under way outside the brain for one hire, or a pause before it is tried again. Soft.
@@ -106,6 +107,8 @@ pub struct Peer {
     pull: Pull,
     /// Offers and claims that came to nothing, the newest last.
     passed: VecDeque<PassedRow>,
+    /// Offers whose checks cannot be run; `limits::OFFERS` at most.
+    unrunnable: BTreeSet<Id<Offer>>,
     manifest: Option<Verified<Manifest>>,
     contact: Option<Verified<Contact>>,
     addresses: Vec<String>,
@@ -145,6 +148,7 @@ impl Peer {
             paging: BTreeMap::new(),
             pull: Pull::default(),
             passed: VecDeque::new(),
+            unrunnable: BTreeSet::new(),
             manifest: None,
             contact: None,
             addresses: Vec::new(),
@@ -455,6 +459,7 @@ impl Peer {
                 Wake::Posting(id) => self.advance_posting(now, id, out),
                 Wake::Bid(id) => self.repeat_bid(now, id, out),
                 Wake::Renew => self.renew(now, out),
+                Wake::Look => self.hungry = true,
             }
         }
         if std::mem::take(&mut self.hungry) {

@@ -528,7 +528,8 @@ impl Peer {
         self.last_seq = taken_back.seq;
         for (worker, reject) in claimants {
             let reject = self.signer.sign(&reject);
-            self.letters.push(now, worker, reject.into(), offer.expires);
+            // Whoever cannot be reached now asks by repeating its claim.
+            self.letters.push(now, worker, reject.into(), (now + limits::GRACE).min(offer.expires));
         }
         if to.is_none() {
             self.directory.insert_offer(now, taken_back.clone());

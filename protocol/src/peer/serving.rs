@@ -44,6 +44,8 @@ enum Objection {
     Checks,
     #[error("{0}")]
     Credit(String),
+    #[error("its bid window is open for long; I claim near its end")]
+    Early,
 }
 
 /// What keeps a constraint from being met, in words.
@@ -168,10 +170,12 @@ impl Peer {
             Some(Objection::Constraint(format!("I do not meet its `where`: {}", unmet(&theirs))))
         } else if ours != Match::Yes {
             Some(Objection::Constraint(format!("it does not meet my `where`: {}", unmet(&ours))))
-        } else if offer.checks.compile().is_err() {
+        } else if self.unrunnable.contains(&offer.id()) {
             Some(Objection::Checks)
+        } else if let Some(over) = self.over_credit(&requester, price) {
+            Some(Objection::Credit(over))
         } else {
-            self.over_credit(&requester, price).map(Objection::Credit)
+            (offer.bids > now + limits::BID_AHEAD).then_some(Objection::Early)
         }
     }
 
@@ -183,6 +187,7 @@ impl Peer {
         match self.objection(now, offer) {
             // Of no interest to whoever asks why there is no work.
             Some(Objection::Own | Objection::Skill | Objection::Over | Objection::Claimed) => {}
+            Some(Objection::Early) => self.look_again(now, offer.bids),
             Some(objection) => self.pass(now, offer, None, &objection.to_string()),
             None if self.capacity() == 0 => {
                 if !self.config.skills.is_empty() {
@@ -194,7 +199,7 @@ impl Peer {
                     );
                 }
             }
-            None => self.claim(now, offer, out),
+            None => drop(self.claim(now, offer, out)),
         }
     }
 
@@ -220,10 +225,34 @@ impl Peer {
         if self.capacity() == 0 || self.config.skills.is_empty() {
             return;
         }
-        let suits = |offer: &&Verified<Offer>| self.objection(now, offer).is_none();
-        let offers: Vec<_> = self.directory.offers(now).filter(suits).take(self.capacity()).cloned().collect();
+        let (mut offers, mut early) = (Vec::new(), None::<Timestamp>);
+        for offer in self.directory.offers(now) {
+            match self.objection(now, offer) {
+                None => offers.push(offer.clone()),
+                Some(Objection::Early) => early = Some(early.map_or(offer.bids, |bids| bids.min(offer.bids))),
+                Some(_) => {}
+            }
+            if offers.len() >= self.capacity() {
+                break;
+            }
+        }
+        if let Some(bids) = early {
+            self.look_again(now, bids);
+        }
         for offer in offers {
-            self.claim(now, &offer, out);
+            if !self.claim(now, &offer, out) {
+                // Compiling checks takes long: the rest of what others put there is for another turn.
+                self.wake(Wake::Look, Some(now + Millis(1)));
+            }
+        }
+    }
+
+    /// Looks for work again when an offer whose window ends at `bids` may be claimed; not more often than claims are
+    /// repeated, whoever makes how many offers.
+    fn look_again(&mut self, now: Timestamp, bids: Timestamp) {
+        let at = (bids - limits::BID_AHEAD).max(now + REPEAT);
+        if self.wake_of.get(&Wake::Look).is_none_or(|held| at < *held) {
+            self.wake(Wake::Look, Some(at));
         }
     }
 
@@ -254,17 +283,25 @@ impl Peer {
                 ignored(&objection.to_string())
             }
             None if self.capacity() == 0 => Reply::Later,
-            None => {
-                self.claim(now, offer, out);
-                Reply::Kept
-            }
+            None if self.claim(now, offer, out) => Reply::Kept,
+            None => ignored(&Objection::Checks.to_string()),
         }
     }
 
-    fn claim(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) {
-        let (Some(manifest), Some(serving)) = (&self.manifest, self.serving(&offer.skill)) else { return };
+    /// Claims an offer; false if its checks cannot be run. They are compiled here, once for each offer, for they may be
+    /// made to take a thousand times as long as the rest.
+    fn claim(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) -> bool {
+        let (Some(manifest), Some(serving)) = (&self.manifest, self.serving(&offer.skill)) else { return true };
         if self.bids.len() >= limits::CLAIMS_OUT {
-            return;
+            return true;
+        }
+        if offer.checks.compile().is_err() {
+            if self.unrunnable.len() >= limits::OFFERS {
+                self.unrunnable.clear();
+            }
+            self.unrunnable.insert(offer.id());
+            self.pass(now, offer, None, &Objection::Checks.to_string());
+            return false;
         }
         let claim = Claim {
             at: now,
@@ -288,6 +325,7 @@ impl Peer {
             self.letters.push(now, offer.issuer(), manifest.into(), until);
         }
         self.repeat_bid(now, id, out);
+        true
     }
 
     /// Sends a claim (again), or ends it when its time is over.

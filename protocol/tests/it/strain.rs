@@ -7,6 +7,7 @@ use gigmesh_protocol::hire::selection::Prefer;
 use gigmesh_protocol::id::{Bytes32, Id};
 use gigmesh_protocol::ledger::Balance;
 use gigmesh_protocol::market::award::value_bucket;
+use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::price::Amount;
 use gigmesh_protocol::market::{
     Award, Begin, BeginTerms, Claim, Contest, Countersign, Link, Offer, Outcome, Scores, Terms, constraint,
@@ -84,6 +85,27 @@ fn claim(world: &World, offer: Id<Offer>, by: &Signer, price: &str) -> Record {
         requester: world.id(0),
     };
     by.sign(&claim).into()
+}
+
+/// An offer as strangers make it.
+fn public_offer(world: &World) -> Offer {
+    Offer {
+        at: world.now,
+        ext: Default::default(),
+        max: None,
+        seq: 1,
+        bids: world.now,
+        done: Millis::mins(5),
+        nonce: Bytes32([7; 32]),
+        skill: "text/count".parse().unwrap(),
+        slots: 1,
+        constraint: None,
+        checks: Default::default(),
+        review: Millis::mins(5),
+        expires: world.now + Millis::hours(24),
+        summary: "work".try_into().unwrap(),
+        properties: Default::default(),
+    }
 }
 
 /// A command of peer 0's user, who may get no answer because it falls.
@@ -343,23 +365,7 @@ fn an_award_says_what_it_is_worth() {
     for overstated in [0, 9] {
         let mut world = World::new(1);
         let requester = stranger(1);
-        let offer = Offer {
-            at: world.now,
-            ext: Default::default(),
-            max: None,
-            seq: 1,
-            bids: world.now,
-            done: Millis::mins(5),
-            nonce: Bytes32([7; 32]),
-            skill: "text/count".parse().unwrap(),
-            slots: 1,
-            constraint: None,
-            checks: Default::default(),
-            review: Millis::mins(5),
-            expires: world.now + Millis::mins(5),
-            summary: "work".try_into().unwrap(),
-            properties: Default::default(),
-        };
+        let offer = public_offer(&world);
         let offer = requester.sign(&offer);
         world.slip(requester.agent(), 1, &[offer.clone().into()]);
         let claims = world.nodes[1].journal.iter().map(|event| Logged::decode(event, &network()).unwrap().event);
@@ -395,6 +401,52 @@ fn an_award_says_what_it_is_worth() {
         world.slip(requester.agent(), 1, &[requester.sign_with(&award, beside).into()]);
         assert_eq!(hires(&world, 1).len(), usize::from(overstated == 0));
     }
+}
+
+/// A bid binds its worker, so it is made near the end of the window: offers that nobody means occupy no one for a day.
+#[test]
+fn an_offer_with_a_long_window_is_claimed_near_its_end() {
+    let mut world = World::new(1);
+    for n in 0..2 {
+        let idle = stranger(n);
+        let offer = Offer { bids: world.now + Millis::hours(20), ..public_offer(&world) };
+        let record = idle.sign(&offer).into();
+        world.input(1, Input::Record { from: idle.agent(), origin: Origin::Gossip(0), record });
+    }
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2], "there is capacity for those who want work done");
+    world.restart(1);
+    let mut task = world.task();
+    (task.bids, task.expires) = (Millis::hours(2), Millis::hours(3));
+    world.hire(task, None);
+    world.drive(Millis::hours(1));
+    let Found::Status(status) = query(&world, 1, &Query::Status) else { panic!() };
+    assert_eq!(status.claims_out, 0);
+    world.drive(Millis::mins(90));
+    assert_eq!(world.rows(1).len(), 2, "claimed in time");
+    assert!(world.rows(1).iter().all(|row| row.closed.is_some()));
+}
+
+/// Checks that cannot be run are compiled once, however often there is capacity, and keep nobody from other work.
+#[test]
+fn offers_whose_checks_cannot_be_run_are_passed_once() {
+    let mut world = World::new(1);
+    let sly = stranger(1);
+    for n in 0..20 {
+        let asserts = vec!["result.a matches /^[\\p{L}a-z]{1,20}$/".parse().unwrap()];
+        let checks = Checks { schema: None, asserts };
+        let offer = Offer { nonce: Bytes32([n; 32]), checks, ..public_offer(&world) };
+        let record = sly.sign(&offer).into();
+        world.input(1, Input::Record { from: sly.agent(), origin: Origin::Gossip(0), record });
+    }
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
+    let Found::Passed(rows) = query(&world, 1, &Query::Passed) else { panic!() };
+    assert_eq!(rows.iter().filter(|row| row.reason == "its checks cannot be run").count(), 20, "{rows:?}");
 }
 
 /// Sixty-four slots at once, each award within the last.
