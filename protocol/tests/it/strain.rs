@@ -161,10 +161,10 @@ fn a_close_is_booked_once_whatever_takes_the_place_of_its_countersign() {
         _ => None,
     });
     let signed = signed.unwrap();
-    let (worker, link) = (signer(1), signed.private().unwrap().link.clone());
+    let (worker, link) = (signer(1), signed.private().unwrap().link);
     let contest = below(signed.id().untyped(), |n| {
         let statement = n.to_string().as_str().try_into().unwrap();
-        worker.sign(&Contest { ext: Default::default(), hire, link: link.clone(), statement })
+        worker.sign(&Contest { ext: Default::default(), hire, link, statement })
     });
     let again = below(contest.id().untyped(), |n| {
         let beside = Beside { body: signed.private().unwrap().clone(), salt: Bytes32([n; 32]) };
@@ -369,11 +369,11 @@ fn an_award_says_what_it_is_worth() {
         let offer = requester.sign(&offer);
         world.slip(requester.agent(), 1, &[offer.clone().into()]);
         let claims = world.nodes[1].journal.iter().map(|event| Logged::decode(event, &network()).unwrap().event);
-        let claim = claims.filter_map(|event| match event {
+        let mut claim = claims.filter_map(|event| match event {
             Event::Claimed { claim: Record::Claim(claim), .. } => Some(claim),
             _ => None,
         });
-        let claim = claim.last().unwrap();
+        let claim = claim.next_back().unwrap();
         let terms = Terms {
             at: world.now,
             done: offer.done,
