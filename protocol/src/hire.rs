@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, Bytes32, Id};
 use crate::market::checks::Report;
-use crate::market::{Award, BlobRef, Claim, Judgement, Offer, Outcome, Question, Ruling, Scores, Terms};
+use crate::market::{Award, BlobRef, Claim, Judgement, Offer, Outcome, Question, Rating, Ruling, Scores, Terms};
 use crate::record::Verified;
 use crate::time::{Millis, Timestamp};
 use chain::Chain;
@@ -133,10 +133,12 @@ pub struct Hire {
     pub scored: Option<Scores>,
     /// How it ended, once it has. A late record that counts may change it.
     pub closed: Option<Closed>,
-    /// Whether what is owed for it is in the ledger.
+    /// Whether its agreed close is in the ledger.
     pub booked: bool,
     /// Whether my rating was issued.
     pub rated: bool,
+    /// My rating, until the other side has it.
+    pub rating: Option<Verified<Rating>>,
     /// Whether it is closed and the other side is known to hold my whole chain: nothing is left to send.
     pub through: bool,
 }
@@ -218,6 +220,7 @@ impl Hire {
             closed: None,
             booked: false,
             rated: false,
+            rating: None,
             through: false,
         }
     }

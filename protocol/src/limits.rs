@@ -176,11 +176,11 @@ pub const SERVED: Millis = Millis::days(30);
 pub const OPEN_HIRES: usize = 4_096;
 /// Offers of mine that are open at once.
 pub const POSTINGS: usize = 1_024;
-/// How long before the end of its bids an offer is claimed at the earliest: a claim binds, and holds a place, until it is
-/// chosen or not.
-pub const CLAIM_AHEAD: Millis = Millis::mins(2);
 /// Claims of mine that are out at once.
 pub const CLAIMS_OUT: usize = 1_024;
+/// How long before the end of its bid window an offer is claimed at the earliest. A claim takes a place of the worker's
+/// until then, and an offer costs nothing: a window of a day would take it for a day.
+pub const BID_AHEAD: Millis = Millis::mins(10);
 /// Claims kept for one offer: one an issuer, the best in choosing order.
 pub const CLAIMS_PER_OFFER: usize = 256;
 /// Of those, places that only newcomers may hold.

@@ -69,9 +69,8 @@ enum Wake {
     Hire(HireId),
     Posting(Id<Offer>),
     Bid(Id<Claim>),
-    /// Offers that it was too early to claim.
-    Offers,
     Renew,
+    Look,
 }
 
 /// Work under way outside the brain for one hire, or a pause before it is tried again. Soft.
@@ -93,6 +92,8 @@ pub struct Peer {
     /// Whose offers, by nonce, I have claimed or been hired for: none is claimed twice.
     taken: BTreeSet<(AgentId, Bytes32)>,
     reputation: BetaMean,
+    /// Which of my last awards went to newcomers as such, the newest last.
+    awards: VecDeque<bool>,
     ledger: Ledger,
     // Soft.
     directory: Directory,
@@ -110,6 +111,8 @@ pub struct Peer {
     pull: Pull,
     /// Offers and claims that came to nothing, the newest last.
     passed: VecDeque<PassedRow>,
+    /// Offers whose checks cannot be run; `limits::OFFERS` at most.
+    unrunnable: BTreeSet<Id<Offer>>,
     manifest: Option<Verified<Manifest>>,
     contact: Option<Verified<Contact>>,
     addresses: Vec<String>,
@@ -117,8 +120,6 @@ pub struct Peer {
     hungry: bool,
     /// Hires to be asked again because of what became of others.
     restless: BTreeSet<HireId>,
-    /// When to look again at offers that it was too early to claim.
-    later: Option<Timestamp>,
 }
 
 impl Peer {
@@ -142,6 +143,7 @@ impl Peer {
             hires: BTreeMap::new(),
             taken: BTreeSet::new(),
             reputation: BetaMean::default(),
+            awards: VecDeque::new(),
             ledger: Ledger::default(),
             directory: Directory::default(),
             letters: Letters::default(),
@@ -154,12 +156,12 @@ impl Peer {
             paging: BTreeMap::new(),
             pull: Pull::default(),
             passed: VecDeque::new(),
+            unrunnable: BTreeSet::new(),
             manifest: None,
             contact: None,
             addresses: Vec::new(),
             last_seq: 0,
             hungry: true,
-            later: None,
             restless: BTreeSet::new(),
         };
         for rating in ratings {
@@ -377,6 +379,13 @@ impl Peer {
                 let id = award.id();
                 if let Some(posting) = self.postings.get_mut(&offer.id()).filter(|_| side == Side::Requester) {
                     posting.claims.remove(&claim.issuer());
+                    // Whoever waited for a person is looked at again, for the slots that are left.
+                    posting.asked = None;
+                    self.awards.push_back(why.lane);
+                    // Beyond this a share of one in a thousand is the same.
+                    if self.awards.len() > 1_000 {
+                        self.awards.pop_front();
+                    }
                     posting.hires.push(id);
                     posting.chosen.insert(id, *why);
                 }
@@ -425,7 +434,7 @@ impl Peer {
                 self.with(hire, |hire| hire.closed = Some(Closed { at, outcome, agreed }))
             }
             Event::Reopened { hire } => self.with(hire, |hire| (hire.closed, hire.through) = (None, false)),
-            Event::Through { hire } => self.with(hire, |hire| hire.through = true),
+            Event::Through { hire } => self.with(hire, |hire| (hire.through, hire.rating) = (true, None)),
             Event::Asked { offer, with, price } => {
                 if let Some(posting) = self.postings.get_mut(&offer) {
                     posting.asked = Some(Asked { at, with, price });
@@ -438,13 +447,13 @@ impl Peer {
             }
             Event::Scored { hire, scores } => self.with(hire, |hire| hire.scored = Some(scores)),
             Event::Booked { entry } => {
-                if let ledger::Subject::Hire(id) = entry.subject {
-                    self.with(id, |hire| hire.booked = true);
+                if let ledger::Subject::Hire(hire) = entry.subject {
+                    self.with(hire, |hire| hire.booked = true);
                 }
                 self.ledger.book(entry);
             }
             Event::Rated { rating: Record::Rating(rating) } => {
-                self.with(rating.judgement.hire, |hire| hire.rated = true);
+                self.with(rating.judgement.hire, |hire| (hire.rated, hire.rating) = (true, Some(rating.clone())));
                 return self.reputation.insert(&rating);
             }
             // An event whose record is of another kind than its name says: nobody writes it, nothing follows from it.
@@ -485,12 +494,8 @@ impl Peer {
                 Wake::Hire(id) => self.advance(now, id, out),
                 Wake::Posting(id) => self.advance_posting(now, id, out),
                 Wake::Bid(id) => self.repeat_bid(now, id, out),
-                Wake::Offers => {
-                    self.later = None;
-                    self.hungry = true;
-                    self.come_back_to_all(now);
-                }
                 Wake::Renew => self.renew(now, out),
+                Wake::Look => self.hungry = true,
             }
         }
         // Each of these may wake others, but only when it closes: this ends with the hires of the offer.

@@ -147,6 +147,9 @@ pub trait Model {
     /// The lower end to choose by: of [`Model::view`]'s own overall, or of the prior for one without a view.
     fn low(&self, viewer: &AgentId, subject: &AgentId, skill: Option<&Skill>, day: u32) -> f64;
 
+    /// The viewer's own experience with `subject` at anything: how many ratings, and the expected score. Cheap.
+    fn experience(&self, viewer: &AgentId, subject: &AgentId, day: u32) -> (usize, f64);
+
     /// The ratings of `subject`, newest first, at most `limit`.
     fn ratings_of(&self, subject: &AgentId, limit: usize) -> Vec<(About, Evidence)>;
 
@@ -177,8 +180,9 @@ pub trait Model {
 /// ratings are held, listed and counted as facts. So nobody can talk a viewer into anything, and a viewer without
 /// experience has no view. There are no pinned seeds either.
 ///
-/// A rating is one unit of evidence for each criterion it scores and **one** unit overall, worth the mean of its scores:
-/// four scores of one piece of work are not four independent experiences, and would narrow the interval as if they were.
+/// A rating is one unit of evidence for each criterion it scores and **one** unit overall, worth the mean of its scores and
+/// at most its quality: four scores of one piece of work are not four independent experiences, and would narrow the
+/// interval as if they were.
 ///
 /// Of two ratings for one hire and direction the sealed one counts, else the lower id. When full, the oldest day leaves.
 #[derive(Debug)]
@@ -201,12 +205,15 @@ impl Evidence {
         (!self.sealed, self.id)
     }
 
-    /// The mean of its scores in 1/12000: whole, as there are one to four scores of 1/1000, so that sums are exact.
+    /// The mean of its scores, and at most the verdict on the whole: work that was refused is worth nothing, however many
+    /// of its checks passed, or refusals would narrow the interval and so raise its lower end. In 1/12000: whole, as there
+    /// are one to four scores of 1/1000, so that sums are exact.
     fn overall(&self) -> u64 {
+        let whole = self.scores.quality.map_or(u64::MAX, |quality| u64::from(quality) * 12);
         let scores = || Criterion::ALL.into_iter().filter_map(|criterion| criterion.of(&self.scores)).map(u64::from);
         match scores().count() {
             0 => 0, // refused at admission
-            n => scores().sum::<u64>() * 12 / n as u64,
+            n => (scores().sum::<u64>() * 12 / n as u64).min(whole),
         }
     }
 }
@@ -315,6 +322,12 @@ impl Model for BetaMean {
 
     fn low(&self, viewer: &AgentId, subject: &AgentId, skill: Option<&Skill>, day: u32) -> f64 {
         estimate(self.own(viewer, subject, skill, day).map(Evidence::overall), 12_000).low
+    }
+
+    fn experience(&self, viewer: &AgentId, subject: &AgentId, day: u32) -> (usize, f64) {
+        let own = self.own(viewer, subject, None, day).map(Evidence::overall);
+        let (n, sum) = own.fold((0usize, 0u64), |(n, sum), score| (n + 1, sum + score));
+        (n, (1.0 + sum as f64 / 12_000.0) / (2.0 + n as f64))
     }
 
     fn ratings_of(&self, subject: &AgentId, limit: usize) -> Vec<(About, Evidence)> {

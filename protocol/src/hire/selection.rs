@@ -89,9 +89,16 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Whether the next award may go to a newcomer, after `given` of `all` awards have.
-    pub fn is_due(&self, given: usize, all: usize) -> bool {
-        (given + 1).saturating_mul(1000) <= usize::from(self.share).saturating_mul(all + 1)
+    /// Whether the next award may go to a newcomer: with a share of a quarter, if none of the last three did. `recent` are
+    /// this peer's awards, the newest first, true where one went to a newcomer as such. So a share that was not used is
+    /// not made up for by a rush.
+    pub fn is_due(&self, recent: impl Iterator<Item = bool>) -> bool {
+        let Some(gap) = 1000usize.div_ceil(usize::from(self.share).max(1)).checked_sub(1).filter(|_| self.share > 0)
+        else {
+            return false;
+        };
+        let mut last = recent.take(gap);
+        (0..gap).all(|_| last.next() == Some(false))
     }
 }
 
@@ -151,17 +158,24 @@ pub fn compare(a: &Candidate<'_>, b: &Candidate<'_>, choosing: &Choosing) -> Ord
         .then_with(|| a.claim.id().cmp(&b.claim.id()))
 }
 
-fn unit(candidate: &Candidate<'_>) -> (Option<String>, String) {
-    let price = &candidate.claim.price;
-    (price.amount().currency().map(|currency| currency.as_str().to_owned()), price.per().name().to_owned())
+fn unit(price: &Price) -> (Option<String>, String, u32) {
+    let currency = price.amount().currency().map(|currency| currency.as_str().to_owned());
+    (currency, price.per().name().to_owned(), price.per().count())
+}
+
+/// By what a hire costs: prices of different counts do not compare here, see [`Price::within`].
+fn by_price(a: &Price, b: &Price) -> Ordering {
+    match a.compare(b) {
+        Some(order) if a.per() == b.per() || a.is_free() || b.is_free() => order,
+        // As only a task without a ceiling can have them. Put apart by what they are in, so that the order stays total.
+        _ => unit(a).cmp(&unit(b)),
+    }
 }
 
 fn by(policy: Prefer, a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
     let step = |candidate: &Candidate<'_>| candidate.low / 50;
     match policy {
-        // Prices that do not compare, as only a task without a ceiling can have them, are put apart by what they are in,
-        // so that the order stays total.
-        Prefer::Price => a.claim.price.compare(&b.claim.price).unwrap_or_else(|| unit(a).cmp(&unit(b))),
+        Prefer::Price => by_price(&a.claim.price, &b.claim.price),
         Prefer::Time => a.claim.expect.cmp(&b.claim.expect),
         Prefer::Fit => b.fit.cmp(&a.fit),
         Prefer::ReputationLow => step(b).cmp(&step(a)),
@@ -178,7 +192,7 @@ pub fn choose<'a, 'c>(
     ranked.sort_by(|a, b| compare(a, b, choosing));
     let best = *ranked.first()?;
     let cheap = |candidate: &Candidate<'_>| {
-        let below = |price: &Price| candidate.claim.price.compare(price).is_some_and(Ordering::is_le);
+        let below = |price: &Price| candidate.claim.price.within(price);
         below(&best.claim.price) && choosing.newcomers.up_to.as_ref().is_none_or(below)
     };
     let newcomer = ranked.iter().position(|candidate| candidate.newcomer && cheap(candidate));

@@ -188,6 +188,12 @@ impl Price {
         Some(scaled(self, other).cmp(&scaled(other, self)))
     }
 
+    /// Whether a hire at this price costs no more than one at `most`. A close is owed the amount once, whatever it is per:
+    /// `90 USD per 1000000 rows` is a lower price than `1 USD per 1000 rows`, and not within it.
+    pub fn within(&self, most: &Self) -> bool {
+        self.is_free() || (self.per == most.per && self.compare(most).is_some_and(Ordering::is_le))
+    }
+
     /// What `n` of the unit's name cost, rounded up to the next millionth; none beyond [`AMOUNT`].
     pub fn for_quantity(&self, n: u64) -> Option<Amount> {
         let micros = (u128::from(self.micros) * u128::from(n)).div_ceil(u128::from(self.per.count));

@@ -170,9 +170,9 @@ impl Peer {
                         self.end_bid(now, claim.id(), why, out);
                     }
                 }
+                Record::Rating(rating) => self.advance(now, rating.judgement.hire, out),
                 other => {
                     if let Ok(entry) = Entry::try_from(other) {
-                        self.check_through(now, entry.hire(), &entry, out);
                         self.advance(now, entry.hire(), out);
                     }
                 }

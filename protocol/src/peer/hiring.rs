@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::event::Event;
 use super::io::{Answer, Command, Notice, Outbox, Output, Refused, Task};
-use super::money::Budget;
+use super::money::{Budget, Spent};
 use super::{Peer, Wake, ignored};
 use crate::codec::Text;
 use crate::hire::selection::{self, Candidate, Considered, Why};
@@ -206,8 +206,9 @@ impl Peer {
         if posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.claim.id() == claim.id())) {
             return Reply::Kept;
         }
-        if let Some(reason) = &posting.closed {
-            return ignored(posting.lost.get(&worker).unwrap_or(reason));
+        if posting.closed.is_some() {
+            // Why it was closed may be about budgets.
+            return ignored(posting.lost.get(&worker).map_or("it takes no more claims", String::as_str));
         }
         if claim.requester != self.agent() || claim.nonce != posting.offer.nonce {
             return ignored("the claim is for another offer");
@@ -224,9 +225,7 @@ impl Peer {
         if let Some(why) = self.shuns(&worker, &posting.offer.skill) {
             return ignored(why);
         }
-        let dear =
-            posting.task.max.as_ref().is_some_and(|max| claim.price.compare(max).is_none_or(std::cmp::Ordering::is_gt));
-        if dear {
+        if posting.task.max.as_ref().is_some_and(|max| !claim.price.within(max)) {
             return ignored("the price is above the ceiling, or in another unit");
         }
         let offer = claim.offer;
@@ -253,7 +252,10 @@ impl Peer {
         let spare_newcomers = all.iter().filter(|one| one.newcomer).count() <= limits::CLAIMS_NEWCOMERS;
         let droppable = all.iter().filter(|one| !(spare_newcomers && one.newcomer));
         let worst = droppable.max_by(|a, b| selection::compare(a, b, &posting.task.choosing));
-        let worst = worst.map(|worst| worst.claim.issuer());
+        // What cannot be chosen anyway goes before all of them: it may be as cheap as it likes.
+        let spent = self.spent_today(now);
+        let unfit = posting.claims.values().find(|claim| self.unfit(posting, claim, now, &spent).is_some());
+        let worst = unfit.or(worst.map(|worst| worst.claim)).map(Verified::issuer);
         if let (Some(worst), Some(posting)) = (worst, self.postings.get_mut(&id)) {
             posting.claims.remove(&worst);
         }
@@ -262,8 +264,8 @@ impl Peer {
     fn candidate<'a>(&self, skill: &Skill, claim: &'a Verified<Claim>, now: Timestamp) -> Candidate<'a> {
         let (me, worker) = (self.agent(), claim.issuer());
         let low = self.reputation.low(&me, &worker, Some(skill), now.day());
-        let view = self.reputation.view(&me, &worker, None, now.day()).mine;
-        let newcomer = view.is_none_or(|view| view.overall.n < limits::NEWCOMER as f64 && view.overall.mean >= 0.5);
+        let (n, mean) = self.reputation.experience(&me, &worker, now.day());
+        let newcomer = n < limits::NEWCOMER && mean >= 0.5;
         let entry = self.directory.manifest_of(&worker).and_then(|manifest| manifest.entry_for(skill));
         let fit = entry.map_or(0, |entry| entry.path.as_str().split('/').count());
         Candidate { claim, low: (low * 1000.0).clamp(0.0, 1000.0) as u16, newcomer, fit }
@@ -328,7 +330,7 @@ impl Peer {
                 }
                 return self.wake(Wake::Posting(id), Some(expires).filter(|at| now < *at));
             };
-            if self.budget(now, posting, &claim.price) == Budget::Ask {
+            if self.budget(posting, &claim.price, &self.spent_today(now)) == Budget::Ask {
                 return self.ask(now, id, &claim, expires, pending, out);
             }
             self.note_lost(id, &why, left_out);
@@ -365,7 +367,10 @@ impl Peer {
     fn note_lost(&mut self, id: Id<Offer>, why: &Why, left_out: Vec<(AgentId, String, bool)>) {
         if let Some(posting) = self.postings.get_mut(&id) {
             let lost = why.considered.iter().skip(1).map(|one| (one.agent, one.outcome.clone()));
-            posting.lost = lost.chain(left_out.into_iter().map(|(agent, reason, _)| (agent, reason))).collect();
+            // What there is to spend is nobody's business.
+            let told = |over, reason| if over { "more than this requester may spend now".to_owned() } else { reason };
+            let left_out = left_out.into_iter().map(|(agent, reason, over)| (agent, told(over, reason)));
+            posting.lost = lost.chain(left_out).collect();
         }
     }
 
@@ -391,14 +396,14 @@ impl Peer {
         now: Timestamp,
     ) -> (Option<(Verified<Claim>, Why)>, Vec<(AgentId, String, bool)>) {
         let (mut candidates, mut left_out) = (Vec::new(), Vec::new());
+        let spent = self.spent_today(now);
         for claim in posting.claims.values() {
-            match self.unfit(posting, claim, now) {
+            match self.unfit(posting, claim, now, &spent) {
                 None => candidates.push(self.candidate(&posting.offer.skill, claim, now)),
                 Some((reason, over)) => left_out.push((claim.issuer(), reason, over)),
             }
         }
-        let mine = || self.postings.values().flat_map(|posting| posting.chosen.values());
-        let lane = posting.task.choosing.newcomers.is_due(mine().filter(|why| why.lane).count(), mine().count());
+        let lane = posting.task.choosing.newcomers.is_due(self.awards.iter().rev().copied());
         let chosen = selection::choose(&candidates, &posting.task.choosing, lane).map(|(chosen, mut why)| {
             why.claims = posting.claims.len();
             let out = left_out.iter().filter_map(|(agent, reason, _)| {
@@ -414,7 +419,13 @@ impl Peer {
     }
 
     /// Why a claim cannot be chosen now, and whether that is for want of budget.
-    fn unfit(&self, posting: &Posting, claim: &Verified<Claim>, now: Timestamp) -> Option<(String, bool)> {
+    fn unfit(
+        &self,
+        posting: &Posting,
+        claim: &Verified<Claim>,
+        now: Timestamp,
+        spent: &Spent,
+    ) -> Option<(String, bool)> {
         if claim.until <= now {
             return Some(("the claim has ended".to_owned(), false));
         }
@@ -432,7 +443,7 @@ impl Peer {
                 return Some((super::serving::unmet(&found), false));
             }
         }
-        match self.budget(now, posting, &claim.price) {
+        match self.budget(posting, &claim.price, spent) {
             Budget::Over(reason) => Some((reason, true)),
             Budget::Within | Budget::Ask => None,
         }
@@ -527,7 +538,8 @@ impl Peer {
         self.last_seq = taken_back.seq;
         for (worker, reject) in claimants {
             let reject = self.signer.sign(&reject);
-            self.letters.push(now, worker, reject.into(), offer.expires);
+            // Whoever cannot be reached now asks by repeating its claim.
+            self.letters.push(now, worker, reject.into(), (now + limits::GRACE).min(offer.expires));
         }
         if to.is_none() {
             self.directory.insert_offer(now, taken_back.clone());
@@ -595,9 +607,13 @@ impl Peer {
         let Some(asked) = posting.asked.as_ref().filter(|_| posting.closed.is_none()) else {
             return Err(Refused::Invalid("nothing of this offer waits for you; see `gigmesh inbox`".to_owned()));
         };
-        let up_to = asked.price.clone();
+        let (up_to, direct) = (asked.price.clone(), posting.to.is_some());
         self.commit(now, Event::Approved { offer, up_to }, out);
         self.advance_posting(now, offer, out);
+        if direct {
+            // The claim may have ended meanwhile; nobody but this worker can make another.
+            self.announce_posting(now, offer, out);
+        }
         Ok(Answer::Done)
     }
 

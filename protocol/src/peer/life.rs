@@ -41,7 +41,12 @@ impl Peer {
                 // The worker shows a result to whom it knows to have acknowledged it: a fetch must not overtake the ack.
                 let answered = !self.letters.holds(&hire.other(), &last_of_mine(hire));
                 let posting = self.postings.get(&hire.offer.id())?;
-                requester::next(hire, &posting.task, now, idle && answered, self.consent(posting, hire))
+                match requester::next(hire, &posting.task, now, idle && answered, self.consent(posting, hire)) {
+                    Some(Step::Say(Say::Brief)) if self.overtaken(now, hire) => {
+                        Some(Step::Say(Say::Cancel { reason: "the begin came after its time".to_owned() }))
+                    }
+                    step => step,
+                }
             }
             Side::Worker => {
                 let others = self.load.len() - usize::from(self.load.contains(&id));
@@ -354,18 +359,17 @@ impl Peer {
                 _ => {}
             }
         }
-        // Asked each time, not once: this peer may have fallen between the close and what follows from it.
-        if is.is_some_and(|(_, agreed)| agreed) {
-            self.book_close(now, id, out);
-        }
-        if is.is_some() {
-            self.rate(now, id, &facts, out);
-        }
+        // Asked each time: a fall may have come between the close and what follows from it.
+        self.book_close(now, id, out);
+        self.rate(now, id, &facts, out);
         self.update_load(id, &facts, out);
         self.set_timer(now, id, &facts);
         let Some(hire) = self.hires.get(&id) else { return };
         let (side, offer, other) = (hire.side, hire.offer.id(), hire.other());
-        if hire.closed.is_some() && !hire.through && !self.letters.holds(&other, &last_of_mine(hire)) {
+        // Nothing is on its way any more: the other side has answered for my chain, and for my rating.
+        let rating = hire.rating.as_ref().map(|rating| rating.id().untyped());
+        let waits = std::iter::once(last_of_mine(hire)).chain(rating).any(|id| self.letters.holds(&other, &id));
+        if hire.closed.is_some() && !hire.through && !waits {
             self.commit(now, Event::Through { hire: id }, out);
         }
         if side == Side::Requester && (was.is_none() || is.is_none()) {
@@ -399,14 +403,6 @@ impl Peer {
         let next = [silence, unserved, again, rate_by, alone].into_iter().flatten().filter(|at| *at > now).min();
         let open = hire.closed.is_none();
         self.wake(Wake::Hire(id), next.filter(|_| open));
-    }
-
-    /// Whether the other side now holds my whole chain of a hire that is over.
-    pub(super) fn check_through(&mut self, now: Timestamp, id: HireId, acked: &Entry, out: &mut Outbox) {
-        let Some(hire) = self.hires.get(&id) else { return };
-        if hire.closed.is_some() && !hire.through && last_of_mine(hire) == acked.id() {
-            self.commit(now, Event::Through { hire: id }, out);
-        }
     }
 
     /// Issues my rating of a closed hire, once.
@@ -476,7 +472,8 @@ impl Peer {
             let (award, until) = (Record::from(hire.chain.award().clone()), hire.terms().until + limits::GRACE);
             self.letters.push(now, other, award, until);
         }
-        for record in entries {
+        let rating = hire.rating.clone().map(Record::from);
+        for record in entries.into_iter().chain(rating) {
             self.letters.push(now, other, record, now + limits::WORK + limits::SERVED);
         }
     }

@@ -1,5 +1,7 @@
 //! What this peer may spend, and what it is owed: budgets before an award, the ledger after a close.
 
+use std::collections::BTreeMap;
+
 use super::Peer;
 use super::event::Event;
 use super::hiring::Posting;
@@ -22,6 +24,9 @@ pub(super) enum Budget {
     Over(String),
 }
 
+/// Millionths of each currency.
+pub(super) type Spent = BTreeMap<Currency, u64>;
+
 /// The limit that applies to an amount: none if there are none at all or it is nothing, an error if there are limits in
 /// other currencies only.
 fn limit<'a>(limits: &'a [Amount], amount: &Amount) -> Result<Option<&'a Amount>, ()> {
@@ -33,7 +38,7 @@ fn limit<'a>(limits: &'a [Amount], amount: &Amount) -> Result<Option<&'a Amount>
 
 impl Peer {
     /// Whether the budgets allow to award `posting` at `price`.
-    pub(super) fn budget(&self, now: Timestamp, posting: &Posting, price: &Price) -> Budget {
+    pub(super) fn budget(&self, posting: &Posting, price: &Price, spent: &Spent) -> Budget {
         let (buy, amount) = (&self.config.buy, price.amount());
         let other = |which: &str| Budget::Over(format!("{price}: there is no `{which}` budget in that currency"));
         match limit(&buy.per_hire, &amount) {
@@ -45,7 +50,7 @@ impl Peer {
         }
         match limit(&buy.per_day, &amount) {
             Ok(Some(most)) => {
-                let spent = amount.currency().map_or(0, |currency| self.spent_today(now, currency));
+                let spent = amount.currency().and_then(|currency| spent.get(currency)).copied().unwrap_or(0);
                 if spent.saturating_add(amount.micros()) > most.micros() {
                     let spent = amount.currency().and_then(|currency| Amount::new(spent, currency.clone()).ok());
                     let spent = spent.map_or_else(String::new, |spent| format!(", of which {spent} are spent"));
@@ -59,15 +64,47 @@ impl Peer {
             Ok(most) => most.is_some_and(|most| amount.micros() > most.micros()),
             Err(()) => true,
         };
-        let approved = |up_to: &Price| price.compare(up_to).is_some_and(std::cmp::Ordering::is_le);
-        if asks && !posting.approved.as_ref().is_some_and(approved) { Budget::Ask } else { Budget::Within }
+        if asks && !posting.approved.as_ref().is_some_and(|up_to| price.within(up_to)) {
+            Budget::Ask
+        } else {
+            Budget::Within
+        }
     }
 
-    /// What the hires awarded today cost or may still cost, in millionths.
-    fn spent_today(&self, now: Timestamp, currency: &Currency) -> u64 {
+    /// What the hires awarded today cost or may still cost; nothing where no budget asks.
+    pub(super) fn spent_today(&self, now: Timestamp) -> Spent {
+        let mut spent = Spent::new();
+        if self.config.buy.per_day.is_empty() {
+            return spent;
+        }
         let costs = |hire: &&Hire| hire.side == Side::Requester && hire.terms().at.day() == now.day();
-        let same = |hire: &&Hire| hire.terms().price.amount().currency() == Some(currency);
-        self.hires.values().filter(costs).filter(same).map(Hire::owed).fold(0, u64::saturating_add)
+        let cost = |hire: &Hire| match hire.closed {
+            // Until both have signed, a delivery that was made in time may still come. A begin may too: see `overtaken`.
+            Some(closed) if closed.agreed || hire.facts().begin.is_none() => hire.owed(),
+            _ => hire.terms().price.amount().micros(),
+        };
+        for hire in self.hires.values().filter(costs) {
+            if let Some(currency) = hire.terms().price.amount().currency() {
+                let sum = spent.entry(currency.clone()).or_default();
+                *sum = sum.saturating_add(cost(hire));
+            }
+        }
+        spent
+    }
+
+    /// Whether a begin came so late that what it was to have is another's: its slot, or what was left of the day's budget.
+    pub(super) fn overtaken(&self, now: Timestamp, hire: &Hire) -> bool {
+        let Some(posting) = self.postings.get(&hire.offer.id()) else { return false };
+        if now <= hire.terms().until + crate::limits::GRACE {
+            return false;
+        }
+        let mut hires = posting.hires.iter().filter_map(|id| self.hires.get(id));
+        let over = |most: &Amount| {
+            most.currency().and_then(|currency| self.spent_today(now).get(currency).copied()) > Some(most.micros())
+        };
+        let amount = hire.terms().price.amount();
+        let limit = limit(&self.config.buy.per_day, &amount).ok().flatten();
+        hires.any(|other| other.chain.award().replaces == Some(hire.id())) || limit.is_some_and(over)
     }
 
     /// Whether one more hire at `price` would let `requester` owe more than it has credit for: then, how much it owes.
@@ -75,7 +112,12 @@ impl Peer {
         let amount = price.amount();
         let most = self.config.credit.iter().find(|most| most.currency() == amount.currency())?;
         let currency = amount.currency()?;
-        let mine = |hire: &&Hire| hire.side == Side::Worker && hire.requester() == *requester && hire.closed.is_none();
+        // Work that was accepted and whose close it never signed is in no ledger, and owed for.
+        let unpaid = |hire: &Hire| match hire.closed {
+            Some(closed) => !closed.agreed && hire.owed() > 0,
+            None => true,
+        };
+        let mine = |hire: &&Hire| hire.side == Side::Worker && hire.requester() == *requester && unpaid(hire);
         let at_work =
             self.hires.values().filter(mine).filter(|hire| hire.terms().price.amount().currency() == Some(currency));
         let claimed = self.bids.values().filter(|bid| bid.claim.requester == *requester);
@@ -87,9 +129,12 @@ impl Peer {
         (after > i128::from(most.micros())).then(|| format!("its credit with me is {most}, and it is used up"))
     }
 
-    /// Books an agreed close, once.
+    /// Books an agreed close, once: not again if the worker's last record is replaced by another of its own.
     pub(super) fn book_close(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) {
         let Some(hire) = self.hires.get(&id).filter(|hire| !hire.booked) else { return };
+        if !hire.closed.is_some_and(|closed| closed.agreed) {
+            return;
+        }
         let signed = hire.chain.of(Side::Requester).iter().rev().find_map(|entry| match entry {
             Entry::Receipt(receipt) => receipt.private(),
             _ => None,

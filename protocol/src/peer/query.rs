@@ -49,18 +49,19 @@ impl Peer {
     }
 
     fn find(&self, now: Timestamp, find: &Find) -> Vec<AgentRow> {
-        let mut rows: Vec<AgentRow> = self
+        let mut rows: Vec<(f64, AgentRow)> = self
             .directory
             .agents(now, find.skill.as_ref())
             .filter_map(|(manifest, entry)| self.row(now, manifest, entry, find))
+            .map(|row| (self.reputation.low(&self.agent(), &row.agent, Some(&row.skill), now.day()), row))
             .collect();
-        rows.sort_by(|a, b| {
-            let low = |row: &AgentRow| self.reputation.low(&self.agent(), &row.agent, Some(&row.skill), now.day());
-            low(b)
-                .total_cmp(&low(a))
+        rows.sort_by(|(low_a, a), (low_b, b)| {
+            low_b
+                .total_cmp(low_a)
                 .then_with(|| a.price.amount().micros().cmp(&b.price.amount().micros()))
                 .then_with(|| a.agent.cmp(&b.agent))
         });
+        let mut rows: Vec<AgentRow> = rows.into_iter().map(|(_, row)| row).collect();
         rows.truncate(find.limit.clamp(1, limits::ANSWER_ROWS));
         rows
     }

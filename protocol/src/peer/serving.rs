@@ -7,6 +7,7 @@ use crate::codec::{List, Text};
 use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Id};
 use crate::limits;
+use crate::market::award::value_bucket;
 use crate::market::constraint::{Constraint, Match, Properties};
 use crate::market::{Award, Claim, Contact, Manifest, Offer, Reject, Skill};
 use crate::record::{Payload as _, Verified};
@@ -44,6 +45,8 @@ enum Objection {
     Checks,
     #[error("{0}")]
     Credit(String),
+    #[error("its bid window is open for long; I claim near its end")]
+    Early,
 }
 
 /// What keeps a constraint from being met, in words.
@@ -141,8 +144,8 @@ impl Peer {
 
     /// Whether I think well of a requester that I know.
     fn is_client(&self, now: Timestamp, requester: &AgentId) -> bool {
-        let view = self.reputation.view(&self.agent(), requester, None, now.day()).mine;
-        view.is_some_and(|view| view.overall.mean >= 0.5)
+        let (n, mean) = self.reputation.experience(&self.agent(), requester, now.day());
+        n > 0 && mean >= 0.5
     }
 
     /// Why I do not claim this offer; `None` if I do.
@@ -155,7 +158,7 @@ impl Peer {
         };
         let Some(serving) = self.serving(&offer.skill) else { return Some(Objection::Skill) };
         let price = &serving.entry.price;
-        let dear = offer.max.as_ref().filter(|max| price.compare(max).is_none_or(std::cmp::Ordering::is_gt));
+        let dear = offer.max.as_ref().filter(|max| !price.within(max));
         let meets = |constraint: &Option<Constraint>, properties: &Properties| {
             // The reasons are made up only where there is something to explain.
             match constraint {
@@ -179,13 +182,12 @@ impl Peer {
             Some(Objection::Constraint(format!("I do not meet its `where`: {}", unmet(&theirs))))
         } else if ours != Match::Yes {
             Some(Objection::Constraint(format!("it does not meet my `where`: {}", unmet(&ours))))
-        } else if std::iter::once(&offer.checks)
-            .chain(offer.milestones.iter().map(|part| &part.checks))
-            .any(|checks| checks.compile().is_err())
-        {
+        } else if self.unrunnable.contains(&offer.id()) {
             Some(Objection::Checks)
+        } else if let Some(over) = self.over_credit(&requester, price) {
+            Some(Objection::Credit(over))
         } else {
-            self.over_credit(&requester, price).map(Objection::Credit)
+            (offer.bids > now + limits::BID_AHEAD).then_some(Objection::Early)
         }
     }
 
@@ -197,8 +199,8 @@ impl Peer {
         match self.objection(now, offer) {
             // Of no interest to whoever asks why there is no work.
             Some(Objection::Own | Objection::Skill | Objection::Over | Objection::Claimed) => {}
+            Some(Objection::Early) => self.look_again(now, offer.bids),
             Some(objection) => self.pass(now, offer, None, &objection.to_string()),
-            None if offer.bids > now + limits::CLAIM_AHEAD => self.come_back(now, offer),
             None if self.capacity(now, &offer.issuer()) == 0 => {
                 if !self.config.skills.is_empty() {
                     self.pass(
@@ -209,25 +211,7 @@ impl Peer {
                     );
                 }
             }
-            None => self.claim(now, offer, out),
-        }
-    }
-
-    /// An offer whose bids end later than a claim may bind before it is chosen: looked at again when it is time.
-    fn come_back(&mut self, now: Timestamp, offer: &Verified<Offer>) {
-        let at = (offer.bids - limits::CLAIM_AHEAD).max(now + Millis(1));
-        if self.later.is_none_or(|later| at < later) {
-            self.later = Some(at);
-            self.wake(Wake::Offers, Some(at));
-        }
-    }
-
-    /// The next moment at which an offer of the directory comes into reach.
-    pub(super) fn come_back_to_all(&mut self, now: Timestamp) {
-        let early: Vec<_> =
-            self.directory.offers(now).filter(|offer| offer.bids > now + limits::CLAIM_AHEAD).cloned().collect();
-        if let Some(next) = early.iter().min_by_key(|offer| offer.bids) {
-            self.come_back(now, next);
+            None => drop(self.claim(now, offer, out)),
         }
     }
 
@@ -254,14 +238,38 @@ impl Peer {
         if free == 0 || self.config.skills.is_empty() {
             return;
         }
-        let soon = |offer: &&Verified<Offer>| offer.bids <= now + limits::CLAIM_AHEAD;
-        let suits = |offer: &&Verified<Offer>| soon(offer) && self.objection(now, offer).is_none();
-        // Some of those that suit may have to wait for others' claims.
-        let offers: Vec<_> = self.directory.offers(now).filter(suits).take(limits::CLAIMS_OUT).cloned().collect();
-        for offer in offers {
-            if self.capacity(now, &offer.issuer()) > 0 {
-                self.claim(now, &offer, out);
+        let (mut offers, mut early) = (Vec::new(), None::<Timestamp>);
+        for offer in self.directory.offers(now) {
+            match self.objection(now, offer) {
+                None => offers.push(offer.clone()),
+                Some(Objection::Early) => early = Some(early.map_or(offer.bids, |bids| bids.min(offer.bids))),
+                Some(_) => {}
             }
+            if offers.len() >= limits::CLAIMS_OUT {
+                break;
+            }
+        }
+        if let Some(bids) = early {
+            self.look_again(now, bids);
+        }
+        for offer in offers {
+            // Some of those that suit may have to wait for others' claims.
+            if self.capacity(now, &offer.issuer()) == 0 {
+                continue;
+            }
+            if !self.claim(now, &offer, out) {
+                // Compiling checks takes long: the rest of what others put there is for another turn.
+                self.wake(Wake::Look, Some(now + Millis(1)));
+            }
+        }
+    }
+
+    /// Looks for work again when an offer whose window ends at `bids` may be claimed; not more often than claims are
+    /// repeated, whoever makes how many offers.
+    fn look_again(&mut self, now: Timestamp, bids: Timestamp) {
+        let at = (bids - limits::BID_AHEAD).max(now + REPEAT);
+        if self.wake_of.get(&Wake::Look).is_none_or(|held| at < *held) {
+            self.wake(Wake::Look, Some(at));
         }
     }
 
@@ -280,6 +288,11 @@ impl Peer {
             self.taken_back(now, offer);
             return Reply::Kept;
         }
+        // Asked again after my claim has ended, as when a person took their time: the next one is as good.
+        let ended = |bid: &Bid| bid.offer.id() == offer.id() && bid.claim.until < now;
+        if let Some(id) = self.bids.iter().find(|(_, bid)| ended(bid)).map(|(id, _)| *id) {
+            self.end_bid(now, id, "not awarded in time", out);
+        }
         match self.objection(now, offer) {
             Some(Objection::Claimed) => Reply::Kept,
             Some(objection) => {
@@ -287,10 +300,8 @@ impl Peer {
                 ignored(&objection.to_string())
             }
             None if self.capacity(now, &from) == 0 => Reply::Later,
-            None => {
-                self.claim(now, offer, out);
-                Reply::Kept
-            }
+            None if self.claim(now, offer, out) => Reply::Kept,
+            None => ignored(&Objection::Checks.to_string()),
         }
     }
 
@@ -300,10 +311,21 @@ impl Peer {
         (offer.bids.max(now) + binding).min(now + limits::CLAIM_LIFE)
     }
 
-    fn claim(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) {
-        let (Some(manifest), Some(serving)) = (&self.manifest, self.serving(&offer.skill)) else { return };
+    /// Claims an offer; false if its checks cannot be run. They are compiled here, once for each offer, for they may be
+    /// made to take a thousand times as long as the rest.
+    fn claim(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) -> bool {
+        let (Some(manifest), Some(serving)) = (&self.manifest, self.serving(&offer.skill)) else { return true };
         if self.bids.len() >= limits::CLAIMS_OUT {
-            return;
+            return true;
+        }
+        let all = std::iter::once(&offer.checks).chain(offer.milestones.iter().map(|part| &part.checks));
+        if all.map(crate::market::checks::Checks::compile).any(|compiled| compiled.is_err()) {
+            if self.unrunnable.len() >= limits::OFFERS {
+                self.unrunnable.clear();
+            }
+            self.unrunnable.insert(offer.id());
+            self.pass(now, offer, None, &Objection::Checks.to_string());
+            return false;
         }
         let claim = Claim {
             at: now,
@@ -327,6 +349,7 @@ impl Peer {
             self.letters.push(now, offer.issuer(), manifest.into(), until);
         }
         self.repeat_bid(now, id, out);
+        true
     }
 
     /// Sends a claim (again), or ends it when its time is over.
@@ -388,6 +411,7 @@ impl Peer {
             && award.nonce == offer.nonce
             && award.skill == offer.skill
             && award.slot < offer.slots
+            && award.value == value_bucket(&claim.price)
             && terms.offer == offer.id()
             && terms.price == claim.price
             && terms.until == claim.until

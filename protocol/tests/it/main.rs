@@ -8,6 +8,7 @@ mod market;
 mod records;
 mod samples;
 mod stories;
+mod strain;
 mod transcript;
 mod vectors;
 mod world;

@@ -238,6 +238,23 @@ impl World {
         }
     }
 
+    /// Records that anybody sends peer `to`, admitted there like all others; its replies.
+    pub fn slip(&mut self, from: AgentId, to: usize, records: &[Record]) -> Vec<Reply> {
+        let items = records.iter().map(|record| Record::admit(record.envelope(), record.beside(), &network()));
+        let (mut out, mut replies) = (Vec::new(), Vec::new());
+        let input = Input::Parcel { from, token: 0, items: items.collect() };
+        self.nodes[to].peer.as_mut().expect("it is up").handle(self.now, input, &mut out);
+        out.retain(|output| match output {
+            Output::Respond(0, said) => {
+                replies.clone_from(said);
+                false
+            }
+            _ => true,
+        });
+        self.carry_out(to, out);
+        replies
+    }
+
     fn handle(&mut self, n: usize, input: Input) {
         let Some(peer) = self.nodes[n].peer.as_mut() else { return };
         let mut out = Vec::new();
