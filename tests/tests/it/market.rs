@@ -375,6 +375,11 @@ fn every_flag_that_makes_no_sense_is_named_and_nothing_is_written() {
     }
     assert_eq!(market.requester.rows(&["hires"]), before);
     assert_eq!(market.requester.ask(&["ledger"])["rows"], json!([]));
+    let long = market.dir().join("s".repeat(130)).display().to_string();
+    let data = market.dir().join("never-made");
+    let up = ["up", "--listen", "/ip4/127.0.0.1/tcp/0", "--api", &long, "--data-dir", &data.display().to_string()];
+    let output = gigmesh_tests::run(market.dir(), &up);
+    assert!(output.code == Some(2) && output.stderr.contains("--api") && !data.exists(), "{output:?}");
     for shell in ["bash", "zsh", "fish"] {
         let script = gigmesh_tests::run(market.dir(), &["completions", shell]);
         assert!(script.code == Some(0) && script.stdout.contains("ledger"), "{shell}: {script:?}");
