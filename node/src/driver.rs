@@ -49,9 +49,9 @@ pub(crate) use clock::tests::Set as SetClocks;
 pub(crate) use clock::{Clocks, SystemClocks};
 pub(crate) use ear::Ear;
 pub(crate) use edge::Edge;
-pub(crate) use hands::{Hands, Never};
+pub(crate) use hands::Hands;
 pub(crate) use queue::{Queue, Task, Why};
-pub(crate) use work::{Held, RunError, plan, run_checks};
+pub(crate) use work::{Held, RunError, input, plan, run_checks};
 
 use crate::limits::{CRUNCHES, FETCHES, SENDS, SERVES};
 use crate::node::CommandSpec;

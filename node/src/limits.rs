@@ -56,6 +56,20 @@ pub const MAX_INPUTS: usize = 64;
 pub const MAX_INPUT_NAME: usize = 64;
 /// After the agent's group was killed: how long its pipes may still be held by a process that left the group.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(2);
+/// A line of an agent's report: a note of full length, each character of it escaped.
+pub const REPORT_LINE: usize = 16 << 10;
+/// How much of a report is read at once: what a pipe holds unless somebody makes it larger.
+pub const REPORT_READ: usize = 64 << 10;
+/// The pause after each read, so that an agent that writes without end waits and its node does not.
+pub const REPORT_PAUSE: Duration = Duration::from_millis(50);
+/// How much of a report is read once its agent has ended: the most that a pipe holds.
+pub const REPORT_REST: u64 = 1 << 20;
+/// Progress is passed on no faster: each is a signed record on two disks.
+pub const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
+/// After so many the pause doubles: what a hire has room for then lasts for half an hour and longer, not for a minute.
+pub const PROGRESS_STEPS: u32 = 8;
+/// Answers that wait for their agent, and words of an agent that wait for the brain: a hire's questions.
+pub const TALK: usize = gigmesh_protocol::limits::QUESTIONS;
 /// The note about a running process group is one short line; a longer file is not ours.
 pub const MAX_PID_FILE: u64 = 1 << 10;
 

@@ -260,6 +260,11 @@ impl Page {
         }
         for (name, help, number) in [
             ("gigmesh_connections_refused_total", "Connections refused by a limit or a ban.", net.connections_refused),
+            (
+                "gigmesh_handshakes_failed_total",
+                "Handshakes from outside that were broken off or not finished in time.",
+                net.handshakes_failed,
+            ),
             ("gigmesh_dials_failed_total", "Dials that failed.", net.dials_failed),
             ("gigmesh_contacts_stored_total", "Contacts stored for others.", net.contacts_stored),
             ("gigmesh_contacts_refused_total", "Contacts of others that we refused to store.", net.contacts_refused),
@@ -271,6 +276,8 @@ impl Page {
             ("gigmesh_gossip_published_total", "Records of ours that left.", net.gossip_published),
             ("gigmesh_gossip_expired_total", "Records of ours that found nobody in time.", net.gossip_expired),
             ("gigmesh_requests_overrun_total", "Requests refused before they were looked at.", net.requests_refused),
+            ("gigmesh_requests_stalled_total", "Requests that had not come whole in time.", net.requests_stalled),
+            ("gigmesh_requests_broken_total", "Requests that came malformed, cut or too many.", net.requests_broken),
             (
                 "gigmesh_requests_unanswered_total",
                 "Requests of others that got no answer out.",

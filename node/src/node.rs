@@ -134,8 +134,9 @@ impl StartError {
     pub fn passes(&self) -> bool {
         match self {
             Self::Journal(error) => matches!(error, LogError::Disk(_)),
+            Self::Lock(error) => matches!(error, LockError::Io { .. }),
             Self::Network(_) | Self::Ratings(_) | Self::Blobs(_) | Self::Leftovers(_) | Self::System(..) => true,
-            Self::Lock(_) | Self::Identity(_) | Self::KeyMissing(_) | Self::Restore { .. } => false,
+            Self::Identity(_) | Self::KeyMissing(_) | Self::Restore { .. } => false,
         }
     }
 }

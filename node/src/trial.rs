@@ -21,10 +21,10 @@ use std::thread;
 
 use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::id::{AgentId, Id};
-use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Offer};
+use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Offer, Question};
 use gigmesh_protocol::peer::io::{Answer, Command, Config as PeerConfig, Found, From, Notice, Query, Review, Shown};
 use gigmesh_protocol::peer::{Peer, RestoreError};
-use gigmesh_protocol::record::{Network, Signer};
+use gigmesh_protocol::record::{Network, Payload, Signer};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tokio::sync::{mpsc, oneshot};
@@ -41,6 +41,9 @@ use desk::{Bench, Desk};
 pub use desk::Run;
 pub use points::{Mark, Point};
 pub use report::{Check, Rated, Report};
+
+/// What an agent is told that asks: a trial waits for no person.
+const ANSWER: &str = "this is a trial and nobody answers; do what you think is meant";
 
 /// Why there was no trial.
 #[derive(Debug, thiserror::Error)]
@@ -237,6 +240,13 @@ impl Market {
             if let Ok(Some((side, notice))) = timeout(TRIAL_PAUSE, notices.recv()).await {
                 if let (Side::Worker, Notice::ClaimEnded { reason, .. }) = (side, &notice) {
                     refused = Some(format!("the requester did not take the claim: {reason}"));
+                }
+                if let (Side::Requester, Notice::Said { hire, by: Side::Worker, kind }) = (side, &notice)
+                    && kind == Question::KIND
+                {
+                    let (caller, _) = oneshot::channel();
+                    let command = Command::Reply { hire: *hire, text: ANSWER.to_owned(), later: None };
+                    self.requester.put(Task::Command { command, caller }).await;
                 }
                 heard(side, &notice);
             }

@@ -31,6 +31,8 @@ pub struct Agent {
     pub restartable: bool,
     /// Its price.
     pub price: String,
+    /// More lines of `[serve]`.
+    pub serve: String,
 }
 
 impl Agent {
@@ -42,6 +44,7 @@ impl Agent {
             held: false,
             restartable: true,
             price: "0.02 USD per task".to_owned(),
+            serve: String::new(),
         }
     }
 
@@ -55,6 +58,11 @@ impl Agent {
         Self { held: true, ..self }
     }
 
+    /// The same, with this line in `[serve]`.
+    pub fn serving(self, line: &str) -> Self {
+        Self { serve: format!("{}{line}\n", self.serve), ..self }
+    }
+
     /// The same, never to be started twice for a hire.
     pub fn run_once(self) -> Self {
         Self { restartable: false, ..self }
@@ -62,7 +70,7 @@ impl Agent {
 
     /// Writes `worker.toml`, and the script, into a node's home.
     pub(crate) fn write(&self, home: &Path, name: &str) -> PathBuf {
-        let Self { skill, price, restartable, .. } = self;
+        let Self { skill, price, restartable, serve, .. } = self;
         let command = match &self.does {
             Does::Demo => format!("[{:?}, \"demo-agent\", {skill:?}]", binary()),
             Does::Runs(command) => format!("{command:?}"),
@@ -83,7 +91,7 @@ impl Agent {
         }
         let file = home.join("worker.toml");
         let text = format!(
-            "[agent]\nname = {name:?}\nversion = \"1.0.0\"\n[serve]\nfrom = \"anyone\"\nparallel = 2\n\
+            "[agent]\nname = {name:?}\nversion = \"1.0.0\"\n[serve]\nfrom = \"anyone\"\nparallel = 2\n{serve}\
              [[skill]]\npath = {skill:?}\nprice = {price:?}\nexpect = \"30s\"\n\
              [skill.run]\ncommand = {command}\ntimeout = \"2m\"\nrestartable = {restartable}\n"
         );

@@ -9,7 +9,8 @@
 //! | `memory` | what an idle node takes, and one with 10,000 manifests | the bytes of the manifests |
 //! | `first` | from `up` in an empty directory to the first accepted hire | the second hire; starting; the bid window |
 //!
-//! `MARKET_BENCH_HELD` and `MARKET_BENCH_MANIFESTS` set how far `held` and `memory` go.
+//! `MARKET_BENCH_HELD` and `MARKET_BENCH_MANIFESTS` set how far `held` and `memory` go; `MARKET_BENCH_AGENT` names
+//! another program than `cat` that returns what it reads, such as the same by its path.
 
 mod first;
 mod memory;

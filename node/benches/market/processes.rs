@@ -75,10 +75,11 @@ impl Process {
     /// every result is another.
     pub async fn worker(home: &Path, door: Option<&str>) -> Outcome<Self> {
         let file = home.join("worker.toml");
+        let agent = std::env::var("MARKET_BENCH_AGENT").unwrap_or_else(|_| "cat".to_owned());
         fs::create_dir_all(home)?;
         let config = format!(
             "[agent]\nname = \"echo\"\nversion = \"1\"\n[serve]\nfrom = \"anyone\"\nparallel = 64\n[[skill]]\n\
-             path = \"{SKILL}\"\nprice = \"0.02 USD per task\"\nexpect = \"1s\"\n[skill.run]\ncommand = [\"cat\"]\n"
+             path = \"{SKILL}\"\nprice = \"0.02 USD per task\"\nexpect = \"1s\"\n[skill.run]\ncommand = [\"{agent}\"]\n"
         );
         fs::write(&file, config)?;
         let file = file.to_str().ok_or("the directory's path is no text")?;

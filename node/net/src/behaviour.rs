@@ -10,11 +10,12 @@ use libp2p::identity::Keypair;
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{allow_block_list, connection_limits, identify, kad, memory_connection_limits, ping, request_response};
+use libp2p::{allow_block_list, connection_limits, identify, kad, memory_connection_limits, ping};
 use sha2::{Digest, Sha256};
 
-use crate::codec::Codec;
+use crate::callers::Callers;
 use crate::config::{Config, Role, StartError};
+use crate::exchange::Exchange;
 use crate::lan::Lan;
 use crate::limits;
 use crate::names::Names;
@@ -28,6 +29,8 @@ pub type Gossip =
 pub struct Behaviour {
     /// How many connections, in total and from one peer.
     pub connections: connection_limits::Behaviour,
+    /// How many handshakes from one address.
+    pub callers: Callers,
     /// No new connections above a bound of resident memory.
     pub memory: memory_connection_limits::Behaviour,
     /// Agents we want nothing to do with, for a while.
@@ -43,7 +46,7 @@ pub struct Behaviour {
     /// Rooms; a bootstrap has none.
     pub gossip: Toggle<Gossip>,
     /// Requests and answers; a bootstrap has none.
-    pub exchange: Toggle<request_response::Behaviour<Codec>>,
+    pub exchange: Toggle<Exchange>,
 }
 
 impl Behaviour {
@@ -52,6 +55,7 @@ impl Behaviour {
         let has_rooms = config.role == Role::Node;
         Ok(Self {
             connections: connections(&config.capacity),
+            callers: Callers::new(config.capacity.pending_in),
             memory: memory_connection_limits::Behaviour::with_max_bytes(config.capacity.memory_bytes),
             banned: allow_block_list::Behaviour::default(),
             identify: identify::Behaviour::new(
@@ -65,7 +69,7 @@ impl Behaviour {
             kad: kad(config.role, keys, names),
             lan: lan.then(|| mdns(keys)).flatten().into(),
             gossip: has_rooms.then(|| gossip(config, names)).transpose()?.into(),
-            exchange: has_rooms.then(|| exchange(names)).into(),
+            exchange: has_rooms.then(|| Exchange::new(names.exchange())).into(),
         })
     }
 }
@@ -112,15 +116,6 @@ fn kad(role: Role, keys: &Keypair, names: &Names) -> kad::Behaviour<MemoryStore>
 fn mdns(keys: &Keypair) -> Option<Lan> {
     let started = Lan::new(keys.public().to_peer_id());
     started.inspect_err(|error| tracing::warn!(%error, "mDNS does not start: peers on the LAN are not looked for")).ok()
-}
-
-fn exchange(names: &Names) -> request_response::Behaviour<Codec> {
-    request_response::Behaviour::new(
-        [(names.exchange(), request_response::ProtocolSupport::Full)],
-        request_response::Config::default()
-            .with_request_timeout(limits::EXCHANGE_TIMEOUT)
-            .with_max_concurrent_streams(limits::EXCHANGES_PER_CONNECTION),
-    )
 }
 
 fn gossip(config: &Config, names: &Names) -> Result<Gossip, StartError> {

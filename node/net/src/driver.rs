@@ -132,6 +132,7 @@ fn swarm(
         .map_err(|e| setup(&e))?
         // Addresses of one peer are tried in order of promise, so that TCP and QUIC do not race into two connections.
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(idle).with_smart_dial())
+        .with_connection_timeout(limits::HANDSHAKE_TIMEOUT)
         .build())
 }
 
@@ -217,14 +218,16 @@ impl Driver {
             BehaviourEvent::Lan(event) => self.on_lan(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Exchange(event) => self.on_exchange(event),
-            BehaviourEvent::Connections(never) | BehaviourEvent::Memory(never) | BehaviourEvent::Banned(never) => {
-                match never {}
-            }
+            BehaviourEvent::Connections(never)
+            | BehaviourEvent::Callers(never)
+            | BehaviourEvent::Memory(never)
+            | BehaviourEvent::Banned(never) => match never {},
         }
     }
 
     fn on_tick(&mut self, now: Instant) {
         self.send_strangers_away();
+        self.blame_abusers(now);
         self.knock(now);
         self.announce(now);
         self.look_for_members(now);

@@ -8,8 +8,9 @@ use std::time::Duration;
 use gigmesh_protocol::id::AgentId;
 use libp2p::PeerId;
 use libp2p::gossipsub::MessageId;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::codec::Ration;
 use crate::config::{Config, StartError};
 use crate::limits::{CONTACT_BYTES, EXCHANGE_BYTES, GOSSIP_BYTES};
 use crate::names::Names;
@@ -75,7 +76,7 @@ pub struct GossipToken {
 pub struct ResponseToken {
     pub(crate) answer: oneshot::Sender<Vec<u8>>,
     /// The request's share of memory, given back with the answer.
-    pub(crate) _ration: Option<OwnedSemaphorePermit>,
+    pub(crate) _ration: Option<Ration>,
 }
 
 /// What becomes of a gossiped record.
@@ -153,6 +154,8 @@ pub struct Stats {
     pub connections: u64,
     /// Connections refused by a limit or a ban, on either side of the handshake.
     pub connections_refused: u64,
+    /// Handshakes from outside that came to nothing: broken off, or not finished in time.
+    pub handshakes_failed: u64,
     /// Dials that failed.
     pub dials_failed: u64,
     /// Agents in our DHT table, now. Zero means that nobody can be found: an alarm.
@@ -189,6 +192,10 @@ pub struct Stats {
     pub requests_in: u64,
     /// Requests refused because the event channel was full.
     pub requests_refused: u64,
+    /// Requests that had not come whole when their time was over.
+    pub requests_stalled: u64,
+    /// Requests refused before they had come whole: malformed, cut short, or too many of one agent or of all.
+    pub requests_broken: u64,
     /// Requests received that got no answer out, for whatever reason.
     pub requests_unanswered: u64,
     /// Requests sent.

@@ -24,11 +24,13 @@
 mod backoff;
 mod behaviour;
 mod book;
+mod callers;
 mod claims;
 mod codec;
 mod config;
 mod doors;
 mod driver;
+mod exchange;
 mod handle;
 mod lan;
 pub mod limits;

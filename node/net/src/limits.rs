@@ -11,9 +11,14 @@ pub const GOSSIP_FRAME_BYTES: usize = 64 * 1024;
 pub const EXCHANGE_BYTES: usize = 512 * 1024;
 /// Memory that unanswered inbound requests may hold together, whoever sent them.
 pub const INBOUND_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+/// The share of one peer in it: it takes eight that conspire, with bytes that they really send, to use it up.
+pub const PEER_REQUEST_BYTES: usize = INBOUND_REQUEST_BYTES / 8;
+/// For a request to come whole; the rest of the exchange's time is for the answer. The largest passes at 1 Mbit/s.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The whole exchange, the answering side's work included. Answers are given at once; outcomes come later.
 pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Our own requests under way to one agent; the caller is told `Busy` beyond.
+/// Our own requests under way to one agent; the caller is told `Busy` beyond. So an agent that has more on their way to
+/// us, not yet come whole, is none of ours, and is refused.
 pub const REQUESTS_PER_AGENT: usize = 64;
 /// Exchanges under way on one connection, both ways; beyond this libp2p drops streams, which the limit above avoids.
 pub const EXCHANGES_PER_CONNECTION: usize = 2 * REQUESTS_PER_AGENT;
@@ -90,6 +95,9 @@ pub const LAN_ADDRESSES: usize = 4096;
 /// Connections a peer may have with us: two, because simultaneous dials legitimately make two, and a limit of one
 /// makes both ends close both.
 pub const CONNECTIONS_PER_PEER: u32 = 2;
+/// A connection from its first packet to a link, in either direction. Half of libp2p's, as QUIC's own is: seconds of
+/// round trips pass, and silent sockets do not hold the places of newcomers for long.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a peer of another network stays linked: long enough for both to have said who they are.
 pub const STRANGER: Duration = Duration::from_secs(1);
 /// A node closes links that carry nothing (gossip keeps those of its mesh).
@@ -118,7 +126,7 @@ pub const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many connections a node of this kind accepts and opens, and how much memory it may use.
 #[derive(Debug, Clone)]
 pub struct Capacity {
-    /// Handshakes under way from outside.
+    /// Handshakes under way from outside; a quarter of them from one address.
     pub pending_in: u32,
     /// Dials under way: also the bound on concurrent dials.
     pub pending_out: u32,

@@ -97,6 +97,22 @@ pub fn open(data_dir: &Path, wanted: Option<&Path>) -> Result<(UnixListener, Doo
     Ok((listener, door))
 }
 
+/// Finds out, before anything is written, what speaks against a door at `wanted`.
+///
+/// # Errors
+/// See [`SocketError`].
+pub fn probe(data_dir: &Path, wanted: &Path) -> Result<(), SocketError> {
+    if !fits(wanted) {
+        return Err(SocketError::TooLong(wanted.to_owned()));
+    }
+    // The data directory is made if it is missing.
+    let dir = wanted.parent().filter(|dir| !dir.as_os_str().is_empty() && *dir != data_dir);
+    if let Some(Err(source)) = dir.map(fs::metadata) {
+        return Err(SocketError::Io { path: wanted.to_owned(), source });
+    }
+    is_left(wanted).map(drop)
+}
+
 /// Where the node that holds `data_dir` would answer.
 pub fn locate(data_dir: &Path) -> PathBuf {
     pointed(data_dir).unwrap_or_else(|| data_dir.join(SOCKET))
@@ -136,15 +152,22 @@ fn sweep(data_dir: &Path) {
 
 /// Removes a socket at which nobody answers.
 fn clear(path: &Path) -> Result<(), SocketError> {
-    let failed = |source| SocketError::Io { path: path.to_owned(), source };
+    if is_left(path)? {
+        fs::remove_file(path).map_err(|source| SocketError::Io { path: path.to_owned(), source })?;
+    }
+    Ok(())
+}
+
+/// Whether there is a socket at which nobody answers; an error if there is anything else.
+fn is_left(path: &Path) -> Result<bool, SocketError> {
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Ok(found) if !found.file_type().is_socket() => return Err(SocketError::InTheWay(path.to_owned())),
-        found => found.map_err(failed)?,
+        found => found.map_err(|source| SocketError::Io { path: path.to_owned(), source })?,
     };
     match UnixStream::connect(path) {
         Ok(_) => Err(SocketError::InUse(path.to_owned())),
-        Err(_) => fs::remove_file(path).map_err(failed),
+        Err(_) => Ok(true),
     }
 }
 
@@ -211,5 +234,15 @@ mod tests {
         assert_eq!(locate(&data), dir.path().join("here.sock"));
         let long = dir.path().join("l".repeat(120));
         assert!(matches!(open(&data, Some(&long)), Err(SocketError::TooLong(_))));
+        // All that can be known beforehand, without a trace.
+        let before = fs::read_dir(dir.path()).unwrap().count();
+        let probed = |wanted: &Path| probe(&data, wanted);
+        assert!(matches!(probed(&long), Err(SocketError::TooLong(_))));
+        assert!(matches!(probed(&dir.path().join("here.sock")), Err(SocketError::InUse(_))));
+        assert!(matches!(probed(&data), Err(SocketError::InTheWay(_))));
+        assert!(matches!(probed(&dir.path().join("no/where.sock")), Err(SocketError::Io { .. })));
+        assert!(probed(&dir.path().join("there.sock")).is_ok());
+        assert!(probe(&dir.path().join("new"), &dir.path().join("new/api.sock")).is_ok());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), before);
     }
 }

@@ -238,7 +238,7 @@ pub(super) struct FindArgs {
     #[arg(long, value_name = "PRICE")]
     pub max: Option<Price>,
     /// How many at most
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub limit: Option<usize>,
     #[command(flatten)]
     pub door: Door,
@@ -267,7 +267,7 @@ pub(super) struct HiresArgs {
     #[arg(long, value_name = "ID")]
     pub after: Option<Bytes32>,
     /// How many at most [default: a page of 200]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub limit: Option<usize>,
     #[command(flatten)]
     pub door: Door,
@@ -387,16 +387,16 @@ pub(super) struct RateArgs {
     #[arg(value_parser = id_prefix)]
     pub id: String,
     /// Share of what was asked for that was right, from 0 to 1
-    #[arg(long, value_name = "SCORE", value_parser = score)]
+    #[arg(long, value_name = "SCORE", value_parser = score, allow_negative_numbers = true)]
     pub accuracy: Option<f64>,
     /// The whole, from 0 to 1
-    #[arg(long, value_name = "SCORE", value_parser = score)]
+    #[arg(long, value_name = "SCORE", value_parser = score, allow_negative_numbers = true)]
     pub quality: Option<f64>,
     /// In time, from 0 to 1
-    #[arg(long, value_name = "SCORE", value_parser = score)]
+    #[arg(long, value_name = "SCORE", value_parser = score, allow_negative_numbers = true)]
     pub speed: Option<f64>,
     /// Answered and closed as agreed, from 0 to 1
-    #[arg(long, value_name = "SCORE", value_parser = score)]
+    #[arg(long, value_name = "SCORE", value_parser = score, allow_negative_numbers = true)]
     pub communication: Option<f64>,
     #[command(flatten)]
     pub door: Door,

@@ -214,7 +214,7 @@ pub(super) mod tests {
             reason: Some("no longer wanted".to_owned()),
             ..hire(Value::Null).row
         };
-        let text = table(&[row.clone()]).render(&PIPE);
+        let text = table(std::slice::from_ref(&row)).render(&PIPE);
         assert!(text.contains("closed") && text.contains("no longer wanted"), "{text}");
         for width in [60, 80, 120] {
             let text = table(&[row.clone(), hire(Value::Null).row]).render(&columns(width));

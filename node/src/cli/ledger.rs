@@ -33,7 +33,7 @@ pub(super) struct LedgerArgs {
     #[command(subcommand)]
     command: Option<LedgerCommand>,
     /// How many lines at most
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     limit: Option<usize>,
     #[command(flatten)]
     door: Door,

@@ -168,6 +168,7 @@ fn ran(run: &Run, screen: &Screen) -> String {
     };
     let took = format!("{}.{:03} s", run.took_ms / 1_000, run.took_ms % 1_000);
     let mut text = format!("{}\n{} after {took}\n", command.join(" "), screen.paint(tone, ended));
+    run.said.iter().for_each(|line| text.push_str(&format!("  it said {}\n", theirs(line))));
     let words = run.failed.as_deref().unwrap_or_default();
     words.split("\\n").filter(|line| !line.is_empty()).for_each(|line| text.push_str(&format!("  {line}\n")));
     text

@@ -119,6 +119,10 @@ impl Running {
     pub async fn start(config: Config) -> Result<Self, Failure> {
         let Config { node: config, api, .. } = config;
         let (data_dir, network) = (config.data_dir.clone(), config.network.clone());
+        if let Some(api) = &api {
+            let unfit = |error| Failure::new(Exit::User, format!("the local API's socket (--api): {error}"));
+            socket::probe(&data_dir, api).map_err(unfit)?;
+        }
         let invited = !config.bootstrap.is_empty();
         let node = node::start(config).await.map_err(|error| {
             let exit = if error.is_users() { Exit::User } else { Exit::Ours };

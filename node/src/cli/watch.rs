@@ -99,9 +99,9 @@ impl View {
 
 fn counts(status: &NodeStatus) -> String {
     let market = &status.market;
-    let inbox = if market.inbox == 0 { String::new() } else { format!(", {} in the inbox", market.inbox) };
+    let inbox = if market.inbox == 0 { String::new() } else { format!("; inbox {}", market.inbox) };
     format!(
-        "open: {} hires, {} postings, {} claims{inbox}; {} closed; {} peers, {} agents known",
+        "open: hires {}, postings {}, claims {}{inbox}; closed {}; peers {}, agents known {}",
         market.hires_open, market.postings_open, market.claims_out, market.hires_closed, status.peers, market.manifests,
     )
 }

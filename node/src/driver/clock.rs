@@ -119,7 +119,7 @@ impl ClockState {
     /// What to say while the clocks have parted.
     pub fn parted(&self) -> Option<String> {
         let by = (*self.parted.borrow())?;
-        let (way, by) = (if by < 0 { "back" } else { "forward" }, Millis(by.unsigned_abs() / 1000 * 1000));
+        let (way, by) = (if by < 0 { "back" } else { "forward" }, Millis((by.unsigned_abs() + 500) / 1000 * 1000));
         Some(format!(
             "the system's clock was set {way} by {by} while the node ran: nothing is signed and no deadline counts until it \
              is set right, or `gigmesh clock confirm` says that it is right now"

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use gigmesh_net::{CommandError, Net, Severity, Verdict as NetVerdict};
 use gigmesh_protocol::codec::List;
@@ -15,11 +16,12 @@ use gigmesh_protocol::limits::PARCEL_ITEMS;
 use gigmesh_protocol::peer::io::{Input, Notice, Output, WorkJob};
 use gigmesh_protocol::record::Record;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, mpsc};
 
 use super::brain::{StoreError, World};
-use super::{Body, CallError, Waiting, blocking, catch_up, fetch, work};
-use crate::limits::{NETWORK_PAUSE, NETWORK_TRIES, SWEEP_AGE, WAITING};
+use super::{Body, CallError, Waiting, blocking, catch_up, fetch, wall_clock, work};
+use crate::limits::{NETWORK_PAUSE, NETWORK_TRIES, SWEEP_AGE, TALK, WAITING};
+use crate::work::dialogue::Told;
 
 /// See the module.
 pub(crate) struct Hands {
@@ -28,12 +30,9 @@ pub(crate) struct Hands {
     /// Who waits, by number; the lowest has waited longest.
     waiting: BTreeMap<u64, Waiting>,
     next: u64,
-    /// Agents at work: dropping the sender stops one. Ended ones leave when the next begins.
-    agents: BTreeMap<HireId, oneshot::Sender<Never>>,
+    /// Agents at work, and the way to answer them: dropping it stops one. Ended ones leave when the next begins.
+    agents: BTreeMap<HireId, mpsc::Sender<Told>>,
 }
-
-/// Nothing is ever sent: the sender's end is the message.
-pub(crate) enum Never {}
 
 impl Hands {
     pub fn new(body: Arc<Body>, notices: broadcast::Sender<Notice>) -> Self {
@@ -71,11 +70,11 @@ impl Hands {
     }
 
     fn work(&mut self, job: WorkJob) {
-        self.agents.retain(|_, stop| !stop.is_closed());
-        let (stop, stopped) = oneshot::channel();
+        self.agents.retain(|_, agent| !agent.is_closed());
+        let (agent, told) = mpsc::channel(TALK);
         // Drops the sender of a run before this one: of that nothing is wanted any more.
-        self.agents.insert(job.hire, stop);
-        self.body.spawn(work::run(Arc::clone(&self.body), job, stopped));
+        self.agents.insert(job.hire, agent);
+        self.body.spawn(work::run(Arc::clone(&self.body), job, told));
     }
 
     /// Puts a command to the network, again for a while if that is overloaded.
@@ -147,7 +146,12 @@ impl World for Hands {
                 self.body.spawn(fetch::fetch(body, hire, fetch::Source { from, hints }, blobs));
             }
             Output::Work(job) => self.work(*job),
-            Output::Tell { hire, .. } => tracing::info!(%hire, "the requester has answered"),
+            Output::Tell { hire, question, text, due } => {
+                let left = Duration::from_millis(due.since(wall_clock()).0);
+                let agent = self.agents.get(&hire);
+                let told = agent.is_some_and(|agent| agent.try_send(Told { question, text, due, left }).is_ok());
+                tracing::info!(%hire, told, "the requester has answered");
+            }
             Output::StopWork(hire) => drop(self.agents.remove(&hire)),
             Output::Check(job) => self.body.spawn(work::check(body, *job)),
             Output::Blame(who, what) => {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gigmesh_protocol::hire::Checked;
+use gigmesh_protocol::hire::{Checked, HireId};
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::limits::RESULT;
 use gigmesh_protocol::market::checks::{Checks, Inputs, Outcome, Report};
@@ -17,15 +17,15 @@ use gigmesh_protocol::merkle::CHUNK_BYTES;
 use gigmesh_protocol::peer::io::{CheckJob, Input, WorkJob};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
-use super::hands::Never;
 use super::{Body, blocking, wall_clock};
-use crate::limits::MAX_RESULT;
+use crate::limits::{MAX_RESULT, TALK};
 use crate::node::CommandSpec;
 use crate::store::blobs::{BlobError, BlobStore};
 use crate::store::disk::At;
 use crate::work::command;
+use crate::work::dialogue::{Line, Said, Told};
 use crate::work::job::{self, Job, WorkError};
 
 /// Why there is no result.
@@ -49,27 +49,39 @@ pub(crate) enum RunError {
     Stopping,
 }
 
-/// Runs the agent until it is done or `stop` is dropped. Always ends with [`Input::Worked`], unless the node stops; then
-/// the agent is killed and the brain knows at the next start that it was at work.
-pub(super) async fn run(body: Arc<Body>, job: WorkJob, stop: oneshot::Receiver<Never>) {
+/// Runs the agent until it is done or the other end of `told` is dropped. Always ends with [`Input::Worked`], unless the node
+/// stops; then the agent is killed and the brain knows at the next start that it was at work.
+pub(super) async fn run(body: Arc<Body>, job: WorkJob, told: mpsc::Receiver<Told>) {
     let (hire, attempt) = (job.hire, job.attempt);
-    let result = produce(&body, job, stop).await.map_err(|error| error.to_string());
+    let (said, mut heard) = mpsc::channel(TALK);
+    let pass_on = async {
+        while let Some(said) = heard.recv().await {
+            body.queue.deliver(input(hire, said)).await;
+        }
+    };
+    // The second ends when the first has dropped its end, so all that was said is there before the result.
+    let (result, ()) = tokio::join!(produce(&body, job, Line { told, said }), pass_on);
+    let result = result.map_err(|error| error.to_string());
     if let Err(error) = &result {
         tracing::warn!(%hire, attempt, error, "the agent made no result");
     }
     body.queue.deliver(Input::Worked { hire, attempt, result }).await;
 }
 
-async fn produce(body: &Body, job: WorkJob, stop: oneshot::Receiver<Never>) -> Result<BlobRef, RunError> {
+/// What an agent says, as the brain hears it.
+pub(crate) fn input(hire: HireId, said: Said) -> Input {
+    match said {
+        Said::Progress { percent, note } => Input::Working { hire, percent, note },
+        Said::Question(text) => Input::Asked { hire, text },
+    }
+}
+
+async fn produce(body: &Body, job: WorkJob, line: Line) -> Result<BlobRef, RunError> {
     let (blobs, roots) = (Arc::clone(&body.blobs), job.inputs.iter().map(|input| input.blob.root).collect::<Vec<_>>());
     let sound = blocking(move || roots.into_iter().try_for_each(|root| blobs.check(root).map(drop))).await;
     sound.ok_or(RunError::Stopping)?.map_err(RunError::Input)?;
     let run = plan(&body.blobs, &body.executors, job)?;
-    let output = command::run(&body.work_dir, run, async {
-        // Nothing is ever sent; this completes when the sender is dropped.
-        let _ = stop.await;
-    })
-    .await?;
+    let output = command::run(&body.work_dir, run, line).await?;
     let blobs = Arc::clone(&body.blobs);
     let kept = blocking(move || blobs.put_reader(&output.bytes[..])).await.ok_or(RunError::Stopping)??;
     Ok(BlobRef { root: kept.root, size: kept.size })
@@ -97,7 +109,8 @@ pub(crate) fn plan(blobs: &BlobStore, executors: &BTreeMap<Skill, CommandSpec>, 
         inputs,
         part: job.part,
         feedback: job.feedback.map(Value::String),
-        timeout: spec.timeout.min(left),
+        timeout: spec.timeout,
+        left,
         result_cap: MAX_RESULT.min(usize::try_from(RESULT).unwrap_or(usize::MAX)),
         keep_dir: false,
     })

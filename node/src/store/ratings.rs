@@ -54,6 +54,8 @@ enum Failure {
     Locked,
     /// The operating system or the disk refused; another database would fare no better.
     Environment(RatingsError),
+    /// The same, as sled has it.
+    Io(io::Error),
     Broken(String),
 }
 
@@ -242,6 +244,7 @@ impl Failure {
         match self {
             Self::Locked => RatingsError::Locked(dir.to_owned()),
             Self::Environment(error) => error,
+            Self::Io(source) => DiskError { path: dir.to_owned(), source }.into(),
             Self::Broken(why) => RatingsError::Store(why),
         }
     }
@@ -255,14 +258,14 @@ impl From<DiskError> for Failure {
 
 impl From<sled::Error> for Failure {
     fn from(error: sled::Error) -> Self {
-        match &error {
+        match error {
             // sled gives this one no kind of its own.
             sled::Error::Io(io) if io.to_string().contains("could not acquire lock") => Self::Locked,
             // These two are how a file that ends too early or holds nonsense shows.
             sled::Error::Io(io) if !matches!(io.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => {
-                Self::Environment(error.into())
+                Self::Io(io)
             }
-            _ => Self::Broken(error.to_string()),
+            error => Self::Broken(error.to_string()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gigmesh_protocol::codec::List;
 use gigmesh_protocol::hire::{HireId, Side};
@@ -17,18 +17,20 @@ use gigmesh_protocol::record::{Network, Record};
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use serde::Serialize;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::driver::{
-    CallError, Edge, Ledger, Never, Queue, RunError, StoreError, Task, Waiting, World, blocking, plan, run_checks,
+    CallError, Edge, Ledger, Queue, RunError, StoreError, Task, Waiting, World, blocking, input, plan, run_checks,
+    wall_clock,
 };
-use crate::limits::{NOTICES, STDERR_QUOTE};
+use crate::limits::{NOTICES, STDERR_QUOTE, TALK};
 use crate::node::CommandSpec;
 use crate::store::blobs::BlobStore;
 use crate::store::journal::{Compacted, Keep};
 use crate::store::memory::MemoryLog;
 use crate::store::traits::LogError;
 use crate::work::command;
+use crate::work::dialogue::{Line, Said, Told};
 use crate::work::quote;
 
 /// A network of its own: nothing signed here is worth anything elsewhere.
@@ -45,6 +47,8 @@ pub struct Run {
     pub failed: Option<String>,
     /// The end of what it printed on standard error, escaped and bounded, if it made a result.
     pub stderr: String,
+    /// What the agent said while it worked, as it was passed on.
+    pub said: Vec<String>,
 }
 
 /// What both sides share.
@@ -103,8 +107,8 @@ pub(super) struct Desk {
     theirs: Queue,
     waiting: BTreeMap<u64, Waiting>,
     next: u64,
-    /// Agents at work: dropping the sender stops one.
-    agents: BTreeMap<HireId, oneshot::Sender<Never>>,
+    /// Agents at work, and the way to answer them: dropping it stops one.
+    agents: BTreeMap<HireId, mpsc::Sender<Told>>,
 }
 
 impl Desk {
@@ -180,38 +184,52 @@ impl Desk {
     }
 
     fn work(&mut self, job: WorkJob) {
-        let (stop, stopped) = oneshot::channel();
-        self.agents.insert(job.hire, stop);
+        let (agent, told) = mpsc::channel(TALK);
+        self.agents.insert(job.hire, agent);
         let (bench, mine) = (Arc::clone(&self.bench), self.mine.clone());
         // Not dropped when the trial stops but told, so that its directory is gone when it has ended.
         self.bench.runtime.spawn(async move {
             let (hire, attempt) = (job.hire, job.attempt);
-            let stop = async {
-                tokio::select! {
-                    // Nothing is ever sent; this completes when the sender is dropped.
-                    _ = stopped => {}
-                    () = mine.stopped() => {}
+            let (said, mut heard) = mpsc::channel(TALK);
+            let mut words = Vec::new();
+            let pass_on = async {
+                while let Some(said) = heard.recv().await {
+                    words.push(in_words(&said));
+                    mine.deliver(input(hire, said)).await;
                 }
             };
-            let result = produce(&bench, job, stop).await.map_err(|error| error.to_string());
+            let (result, ()) = tokio::join!(produce(&bench, job, Line { told, said }), pass_on);
+            // Nothing is said without a run.
+            if let Some(run) = bench.noted().runs.last_mut().filter(|_| !words.is_empty()) {
+                run.said = words;
+            }
+            let result = result.map_err(|error| error.to_string());
             mine.deliver(Input::Worked { hire, attempt, result }).await;
         });
     }
 }
 
 /// Runs the agent as a node does, and notes how that went.
-async fn produce(bench: &Bench, job: WorkJob, stop: impl Future<Output = ()>) -> Result<BlobRef, RunError> {
+async fn produce(bench: &Bench, job: WorkJob, line: Line) -> Result<BlobRef, RunError> {
     let mut job = plan(&bench.blobs, &bench.executors, job)?;
     job.keep_dir = bench.keep;
     let (command, began) = (job.resolved().unwrap_or_else(|_| job.command.clone()), Instant::now());
-    let ended = command::run(&bench.work_dir, job, stop).await;
+    let ended = command::run(&bench.work_dir, job, line).await;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let failed = ended.as_ref().err().map(ToString::to_string);
     let stderr = ended.as_ref().map_or_else(|_| String::new(), |output| quote::tail(&output.stderr, STDERR_QUOTE));
-    bench.noted().runs.push(Run { command, took_ms, failed, stderr });
+    bench.noted().runs.push(Run { command, took_ms, failed, stderr, said: Vec::new() });
     let (blobs, bytes) = (Arc::clone(&bench.blobs), ended?.bytes);
     let kept = blocking(move || blobs.put_reader(&bytes[..])).await.ok_or(RunError::Stopping)??;
     Ok(BlobRef { root: kept.root, size: kept.size })
+}
+
+fn in_words(said: &Said) -> String {
+    match said {
+        Said::Progress { percent, note: None } => format!("{percent} %"),
+        Said::Progress { percent, note: Some(note) } => format!("{percent} %: {note}"),
+        Said::Question(text) => format!("asks: {text}"),
+    }
 }
 
 impl World for Desk {
@@ -239,6 +257,12 @@ impl World for Desk {
             },
             Output::Fetch { hire, blobs, .. } => self.fetch(hire, blobs),
             Output::Work(job) => self.work(*job),
+            Output::Tell { hire, question, text, due } => {
+                let left = Duration::from_millis(due.since(wall_clock()).0);
+                if let Some(agent) = self.agents.get(&hire) {
+                    let _ = agent.try_send(Told { question, text, due, left });
+                }
+            }
             Output::StopWork(hire) => drop(self.agents.remove(&hire)),
             Output::Check(job) => {
                 let (blobs, mine) = (Arc::clone(&self.bench.blobs), self.mine.clone());

@@ -4,11 +4,12 @@
 //! work/<hire>-<attempt>-<random>/pid            for `leftovers`, should this node be killed
 //! work/<hire>-<attempt>-<random>/agent/         the program's working directory, HOME and TMPDIR, fresh and its own
 //! work/<hire>-<attempt>-<random>/agent/inputs/  read-only copies of the task's files
+//! work/<hire>-<attempt>-<random>/agent/{report,answers}  what it says and is told meanwhile: see `dialogue`
 //! work/kept-.../{stdout,stderr}                 what it printed, where the job asks to keep the directory
 //! ```
 //!
 //! The program gets the request as JSON on its standard input and these environment variables, no others: PATH, HOME,
-//! TMPDIR, LANG, GIGMESH_HIRE. It leads a process group; when it ends, takes too long, prints too much, is cancelled, or
+//! TMPDIR, LANG, GIGMESH_HIRE, GIGMESH_REPORT, GIGMESH_ANSWERS. It leads a process group; when it ends, takes too long, prints too much, is cancelled, or
 //! the future is dropped, the whole group is killed and the directory removed. What must never happen: a process that
 //! outlives its job, or one that reads the operator's secrets from the environment. A program that leaves its group
 //! (setsid) escapes this; keeping it in takes confinement by the kernel.
@@ -25,8 +26,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 use tokio::{select, task, time};
 
+use super::dialogue::{self, ANSWERS, Answers, Line, REPORT, Report, Told};
 use super::job::{Job, Output, WorkError};
 use super::leftovers::{AGENT_DIR, KEPT, note};
 use super::quote;
@@ -36,41 +39,31 @@ use crate::store::disk::{At, ensure_dir};
 /// What is read from a pipe at once: its capacity on Linux.
 const PIPE: usize = 64 << 10;
 
-/// Runs a job below `work_dir` until its program ends, its time is over, or `cancel` completes, whichever is first.
-/// When this returns, no process of the job's group is left. Dropping the future kills the group too.
+/// Runs a job below `work_dir` until its program ends, its time is over, or the other end of `line` is dropped, whichever is
+/// first. When this returns, no process of the job's group is left, and all that the agent said is in `line`. Dropping the
+/// future kills the group too.
 ///
 /// # Errors
 /// See [`WorkError`]; there is no result then.
-pub async fn run(work_dir: &Path, job: Job, cancel: impl Future<Output = ()>) -> Result<Output, WorkError> {
+pub async fn run(work_dir: &Path, job: Job, line: Line) -> Result<Output, WorkError> {
     job.check()?;
     let started = Instant::now();
-    let (timeout, keep) = (job.timeout, job.keep_dir);
+    let Line { mut told, said: words } = line;
     let work_dir = work_dir.to_owned();
-    let mut stop = std::pin::pin!(async {
-        select! {
-            () = cancel => WorkError::Cancelled,
-            () = time::sleep(timeout) => WorkError::Timeout(timeout),
-        }
-    });
-
-    // A dropped preparation goes on until it is done, and then removes its directory itself: one that is not wanted any
-    // more is waited for.
-    let mut preparing =
-        std::pin::pin!(blocking(move || Prepared::new(&work_dir, &job).map(|prepared| (job, prepared))));
-    let (job, prepared) = select! {
-        prepared = &mut preparing => prepared??,
-        why = &mut stop => {
-            drop(preparing.await);
-            return Err(why);
-        }
-    };
-    let mut running = Running::start(&job, prepared)?;
+    // If this is dropped the preparation goes on until it is done, and then removes its directory itself.
+    let (job, prepared) = blocking(move || Prepared::new(&work_dir, &job).map(|prepared| (job, prepared))).await??;
+    if told.is_closed() {
+        return Err(WorkError::Cancelled);
+    }
+    let (mut running, mut report, answers) = Running::start(&job, prepared)?;
     let mut said = Said::default();
     let ended = select! {
         ended = running.talk(&job, &mut said) => ended,
-        why = &mut stop => Err(why),
+        why = lead(&mut told, &answers, &job, started) => Err(why),
+        never = report.listen(&words) => match never {},
     };
-    let dir = running.end(keep).await;
+    let dir = running.end(job.keep_dir).await;
+    report.finish(&words).await;
     if let Some(dir) = dir.clone() {
         let (stdout, stderr) = (said.stdout.clone(), said.stderr.clone());
         blocking(move || {
@@ -89,6 +82,25 @@ pub async fn run(work_dir: &Path, job: Job, cancel: impl Future<Output = ()>) ->
     Ok(Output { bytes, result, stderr, took: started.elapsed(), dir })
 }
 
+/// Hands the agent its answers until its time is over or nobody wants its result any more.
+async fn lead(told: &mut mpsc::Receiver<Told>, answers: &Answers, job: &Job, started: Instant) -> WorkError {
+    let mut time = job.timeout.min(job.left);
+    loop {
+        select! {
+            // What was granted in time counts.
+            biased;
+            told = told.recv() => match told {
+                None => return WorkError::Cancelled,
+                Some(told) => {
+                    answers.write(&told).await;
+                    time = time.max(job.timeout.min(started.elapsed().saturating_add(told.left)));
+                }
+            },
+            () = time::sleep(time.saturating_sub(started.elapsed())) => return WorkError::Timeout(time),
+        }
+    }
+}
+
 fn parse(stdout: Vec<u8>) -> Result<(Vec<u8>, serde_json::Value), WorkError> {
     let bytes = stdout.trim_ascii();
     match serde_json::from_slice(bytes) {
@@ -102,6 +114,8 @@ struct Prepared {
     dir: TempDir,
     request: Vec<u8>,
     command: Vec<String>,
+    report: Report,
+    answers: Answers,
 }
 
 impl Prepared {
@@ -123,7 +137,8 @@ impl Prepared {
             sizes.insert(name.clone(), size);
         }
         let request = job.request(&sizes).to_string().into_bytes();
-        Ok(Self { dir, request, command: job.resolved()? })
+        let (report, answers) = dialogue::open(&dir.path().join(AGENT_DIR), &job.hire)?;
+        Ok(Self { dir, request, command: job.resolved()?, report, answers })
     }
 }
 
@@ -144,8 +159,8 @@ struct Running {
 }
 
 impl Running {
-    fn start(job: &Job, prepared: Prepared) -> Result<Self, WorkError> {
-        let Prepared { dir, request, command } = prepared;
+    fn start(job: &Job, prepared: Prepared) -> Result<(Self, Report, Answers), WorkError> {
+        let Prepared { dir, request, command, report, answers } = prepared;
         let own = dir.path().join(AGENT_DIR);
         let Some((program, arguments)) = command.split_first() else {
             return Err(WorkError::Job("the command is empty".to_owned()));
@@ -156,6 +171,7 @@ impl Running {
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .envs([("HOME", &own), ("TMPDIR", &own)])
+            .envs([("GIGMESH_REPORT", own.join(REPORT)), ("GIGMESH_ANSWERS", own.join(ANSWERS))])
             .envs([("LANG", "C.UTF-8"), ("GIGMESH_HIRE", &job.hire)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -169,7 +185,7 @@ impl Running {
         if let (Some(group), Some(dir)) = (group, &running.dir) {
             note(dir.path(), group)?;
         }
-        Ok(running)
+        Ok((running, report, answers))
     }
 
     /// Hands over the request and listens until the program has ended.
@@ -237,6 +253,8 @@ fn leave(dir: TempDir, keep: bool) -> Option<PathBuf> {
     let path = dir.path().to_owned();
     if keep {
         let from = dir.keep();
+        // Whoever looks through it would wait for somebody to write.
+        let _ = fs::remove_file(from.join(AGENT_DIR).join(REPORT));
         let to = from.with_file_name(format!("{KEPT}{}", from.file_name()?.to_string_lossy()));
         return fs::rename(&from, &to).map(|()| to).ok();
     }

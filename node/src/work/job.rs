@@ -32,8 +32,10 @@ pub struct Job {
     pub part: Option<(usize, String)>,
     /// What the requester said about the attempt before.
     pub feedback: Option<Value>,
-    /// How long it may take, from the first file copied to the last byte printed.
+    /// How long it may take, from the first file copied to the last byte printed, whatever the requester grants.
     pub timeout: Duration,
+    /// How long it is until the requester's deadline. An answer may set a later one.
+    pub left: Duration,
     /// How much it may print; at most [`MAX_RESULT`].
     pub result_cap: usize,
     /// Leaves the agent's directory in place, for people who look for a fault.

@@ -4,6 +4,7 @@
 
 mod conditions;
 mod demo;
+mod dialogue;
 mod hire;
 mod hostile;
 mod kill;

@@ -328,7 +328,7 @@ fn every_flag_that_makes_no_sense_is_named_and_nothing_is_written() {
         (&["find", "A B"], &["[SKILL]"]),
         (&["find", "a", "--max", "5 cents"], &["--max"]),
         (&["find", "a", "--where", "retention_days ="], &["--where"]),
-        (&["find", "a", "--limit", "-1"], &["--limit"]),
+        (&["find", "a", "--limit", "-1"], &["--limit", "from 1 up"]),
         (&["judge", &id, "maybe"], &["<RULING>", "accept, refuse, changes"]),
         (&["judge", &id, "accept", "--within", "5m"], &["--within", "changes"]),
         (&["judge", &id, "changes", "--within", "soon"], &["--within", "30s"]),
@@ -339,6 +339,7 @@ fn every_flag_that_makes_no_sense_is_named_and_nothing_is_written() {
         (&["refuse", &id, "--reason", &long], &["--reason", "2000"]),
         (&["rate", &id], &["--accuracy", "--quality"]),
         (&["rate", &id, "--quality", "80"], &["--quality", "from 0 to 1"]),
+        (&["rate", &id, "--speed", "-0.5"], &["--speed", "from 0 to 1"]),
         (&["rate", &id, "--speed", "NaN"], &["--speed", "from 0 to 1"]),
         (&["reply", &id, ""], &["<TEXT>", "say something"]),
         (&["reply", &id, "yes", "--later", "1"], &["--later"]),
@@ -374,6 +375,11 @@ fn every_flag_that_makes_no_sense_is_named_and_nothing_is_written() {
     }
     assert_eq!(market.requester.rows(&["hires"]), before);
     assert_eq!(market.requester.ask(&["ledger"])["rows"], json!([]));
+    let long = market.dir().join("s".repeat(130)).display().to_string();
+    let data = market.dir().join("never-made");
+    let up = ["up", "--listen", "/ip4/127.0.0.1/tcp/0", "--api", &long, "--data-dir", &data.display().to_string()];
+    let output = gigmesh_tests::run(market.dir(), &up);
+    assert!(output.code == Some(2) && output.stderr.contains("--api") && !data.exists(), "{output:?}");
     for shell in ["bash", "zsh", "fish"] {
         let script = gigmesh_tests::run(market.dir(), &["completions", shell]);
         assert!(script.code == Some(0) && script.stdout.contains("ledger"), "{shell}: {script:?}");

@@ -1,6 +1,7 @@
 //! Requests and answers. Ours wait in a bounded map for their outcome; those of others are handed on at once.
 
 use std::io;
+use std::time::Instant;
 
 use gigmesh_protocol::id::AgentId;
 use libp2p::PeerId;
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Driver;
 use crate::codec;
-use crate::handle::{Answer, Event, RequestError, ResponseToken};
+use crate::handle::{Answer, Event, RequestError, ResponseToken, Severity};
 use crate::limits;
 use crate::names::{agent_of, peer_of};
 
@@ -35,7 +36,9 @@ impl Driver {
         let Some(exchange) = self.swarm.behaviour_mut().exchange.as_mut() else {
             return self.fail(answer, RequestError::Unsupported);
         };
-        let id = exchange.send_request(peer, codec::Request { bytes, ration: None });
+        let Some(id) = exchange.send_request(peer, bytes) else {
+            return self.fail(answer, RequestError::NoAnswer);
+        };
         self.stats.requests_out += 1;
         self.requests.insert(id, (*peer, answer));
     }
@@ -46,7 +49,7 @@ impl Driver {
         let _ = answer.send(Err(error));
     }
 
-    pub(super) fn on_exchange(&mut self, event: exchange::Event<codec::Request, codec::Answer>) {
+    pub(super) fn on_exchange(&mut self, event: crate::exchange::Event) {
         match event {
             exchange::Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
                 self.on_request(&peer, request, channel);
@@ -85,8 +88,23 @@ impl Driver {
             return;
         }
         if let Some(exchange) = self.swarm.behaviour_mut().exchange.as_mut() {
-            // Fails if the connection is gone; then the token's answer goes nowhere, as it should.
-            let _ = exchange.send_response(channel, codec::Answer::Coming(coming));
+            exchange.send_response(channel, codec::Answer::Coming(coming));
+        }
+    }
+}
+
+impl Driver {
+    /// Whoever has requests time out, or too many on their way, has done so in bulk or will do it again: it is one act for
+    /// as long as an exchange may last. A link that died with all its streams is one act, too, and no more.
+    pub(super) fn blame_abusers(&mut self, now: Instant) {
+        let Some(exchange) = self.swarm.behaviour_mut().exchange.as_mut() else { return };
+        for peer in exchange.abusers() {
+            let Some(link) = self.links.get_mut(&peer) else { continue };
+            if link.blamed_at.is_none_or(|at| now >= at + limits::EXCHANGE_TIMEOUT) {
+                link.blamed_at = Some(now);
+                let agent = link.agent;
+                self.penalize(&agent, Severity::Mid);
+            }
         }
     }
 }

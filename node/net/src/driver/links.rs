@@ -33,6 +33,8 @@ pub(super) struct Link {
     identified: bool,
     /// It is of another network, and will be sent away.
     foreign: bool,
+    /// When it was last blamed for requests that did not come whole.
+    pub blamed_at: Option<Instant>,
 }
 
 impl Link {
@@ -59,6 +61,7 @@ impl Driver {
             agent_version: String::new(),
             identified: false,
             foreign: false,
+            blamed_at: None,
         });
         link.connections.push((connection, address.clone()));
         if link.connections.len() > 1 {
@@ -178,6 +181,8 @@ impl Driver {
     pub(super) fn on_accept_failed(&mut self, error: &ListenError) {
         if matches!(error, ListenError::Denied { .. }) {
             self.stats.connections_refused += 1;
+        } else {
+            self.stats.handshakes_failed += 1;
         }
     }
 
@@ -335,7 +340,11 @@ impl Driver {
     }
 
     pub(super) fn stats(&mut self) -> Stats {
+        let exchange = self.swarm.behaviour().exchange.as_ref();
+        let (stalled, broken) = exchange.map_or((0, 0), |e| (e.inbound().stalled(), e.inbound().broken()));
         Stats {
+            requests_stalled: stalled,
+            requests_broken: broken,
             doors: self.doors.report(),
             mdns: self.swarm.behaviour().lan.as_ref().is_some_and(Lan::is_on),
             links: self.links.len() as u64,

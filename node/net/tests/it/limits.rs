@@ -1,10 +1,13 @@
 //! Connections of one peer, and bans.
 
+use std::net::SocketAddr;
+
 use futures::StreamExt;
-use gigmesh_net::{Event, Role, Severity};
+use gigmesh_net::{Capacity, Event, Role, Severity};
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{SwarmEvent, dummy};
 use libp2p::{Multiaddr, SwarmBuilder, noise, tcp, yamux};
+use tokio::net::TcpSocket;
 
 use crate::harness::{DEADLINE, Node, config, wait_until};
 
@@ -70,4 +73,26 @@ async fn a_peer_of_another_network_is_sent_away() {
     let down = |event| matches!(event, Event::LinkDown { agent } if agent == stranger.agent()).then_some(());
     node.event("link down", down).await;
     assert_eq!(node.net.stats().await.dht_peers, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_sockets_of_one_address_keep_nobody_else_out_and_not_for_long() {
+    let node = Node::knowing(1, &[]).await;
+    let newcomer = Node::knowing(2, &[]).await;
+    let (net, hints) = (node.net.clone(), node.net.listen_addrs());
+    let port = hints[0].split('/').nth(4).and_then(|port| port.parse().ok()).expect("a TCP address has a port");
+    let mut silent = Vec::new();
+    for _ in 0..Capacity::NODE.pending_in {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 2], 0))).unwrap();
+        silent.push(socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap());
+    }
+    let held = u64::from(Capacity::NODE.pending_in / 4);
+    let refused = u64::from(Capacity::NODE.pending_in) - held;
+    wait_until("the rest is refused", async || net.stats().await.connections_refused == refused).await;
+    let answering = node.answering();
+    assert!(newcomer.net.request(net.agent(), hints, vec![]).await.is_ok());
+    assert_eq!(net.stats().await.handshakes_failed, 0, "they still hold their places");
+    wait_until("they are let go", async || net.stats().await.handshakes_failed == held).await;
+    answering.abort();
 }

@@ -1,9 +1,13 @@
-use std::future::pending;
 use std::time::Duration;
+
+use gigmesh_protocol::id::Id;
+use gigmesh_protocol::time::Timestamp;
 
 use serde_json::{Value, json};
 
 use super::*;
+use crate::limits::TALK;
+use crate::work::dialogue::Said as Words;
 use crate::work::job::Input;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -21,9 +25,20 @@ fn job(config_dir: &Path, script: &str) -> Job {
         part: None,
         feedback: None,
         timeout: SOON,
+        left: SOON,
         result_cap: 10_000,
         keep_dir: false,
     }
+}
+
+/// The ends of an agent's line that its node holds, and the agent's.
+fn line() -> (mpsc::Sender<Told>, mpsc::Receiver<Words>, Line) {
+    let ((agent, told), (said, heard)) = (mpsc::channel(TALK), mpsc::channel(TALK));
+    (agent, heard, Line { told, said })
+}
+
+fn answer(text: &str, left: Duration) -> Told {
+    Told { question: Id::from_bytes([7; 32]), text: text.to_owned(), due: Timestamp(1_000), left }
 }
 
 struct Bench {
@@ -43,7 +58,8 @@ impl Bench {
     }
 
     async fn run(&self, job: Job) -> Result<Output, WorkError> {
-        let done = run(&self.work, job, pending()).await;
+        let (_agent, _heard, line) = line();
+        let done = run(&self.work, job, line).await;
         assert_eq!(self.left(), 0, "a job's directory is removed");
         done
     }
@@ -108,7 +124,8 @@ async fn inputs_are_copies_that_are_read_only() {
     let mut job = bench.job("chmod u+w inputs/n; cat inputs/n; echo 99 > inputs/n; [ -d inputs ] || exit 1");
     job.inputs.insert("n".to_owned(), Input { path: original.clone(), media: None });
     job.keep_dir = true;
-    let output = run(&bench.work, job, pending()).await.unwrap();
+    let (_agent, _heard, own) = line();
+    let output = run(&bench.work, job, own).await.unwrap();
     assert_eq!(output.result, json!(17));
     assert_eq!(fs::read(original).unwrap(), b"17");
     let kept = output.dir.unwrap();
@@ -118,7 +135,8 @@ async fn inputs_are_copies_that_are_read_only() {
 
     let mut job = bench.job("ls -l inputs/n | grep -q '^-r--r--r--' && echo true");
     job.inputs.insert("n".to_owned(), Input { path: bench.dir.path().join("original"), media: None });
-    assert_eq!(run(&bench.work, job, pending()).await.unwrap().result, json!(true));
+    let (_agent, _heard, own) = line();
+    assert_eq!(run(&bench.work, job, own).await.unwrap().result, json!(true));
 }
 
 #[tokio::test]
@@ -128,11 +146,23 @@ async fn the_environment_is_stripped_and_the_directory_is_its_own() {
     let output = bench.run(bench.job(script)).await.unwrap();
     let names: Vec<_> = output.result[2].as_str().unwrap().split_whitespace().collect();
     // The shell itself adds the last four.
-    let known = ["GIGMESH_HIRE", "HOME", "LANG", "PATH", "TMPDIR", "OLDPWD", "PWD", "SHLVL", "_"];
+    let known = [
+        "GIGMESH_ANSWERS",
+        "GIGMESH_HIRE",
+        "GIGMESH_REPORT",
+        "HOME",
+        "LANG",
+        "PATH",
+        "TMPDIR",
+        "OLDPWD",
+        "PWD",
+        "SHLVL",
+        "_",
+    ];
     let secret = |name: &std::ffi::OsString| name.to_str().is_none_or(|name| !known.contains(&name));
     assert!(std::env::vars_os().any(|(name, _)| secret(&name)), "there is nothing to keep from the agent");
     assert!(names.iter().all(|name| known.contains(name)), "{names:?}");
-    assert!(known[..5].iter().all(|name| names.contains(name)), "{names:?}");
+    assert!(known[..7].iter().all(|name| names.contains(name)), "{names:?}");
     let own = Path::new(output.result[1].as_str().unwrap());
     assert!(own.starts_with(&bench.work) && own.ends_with("agent"), "{}", own.display());
 }
@@ -201,17 +231,122 @@ async fn a_timeout_ends_the_group() {
 }
 
 #[tokio::test]
+async fn what_nobody_wants_any_more_is_not_started() {
+    let bench = Bench::new();
+    let started = bench.dir.path().join("started");
+    let (agent, _heard, line) = line();
+    drop(agent);
+    let done = run(&bench.work, bench.job(&format!("touch {}", started.display())), line).await;
+    assert!(matches!(done, Err(WorkError::Cancelled)));
+    assert!(!started.exists());
+}
+
+#[tokio::test]
+async fn a_later_deadline_gives_more_time_but_no_more_than_the_operator_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, answers) = dialogue::open(dir.path(), "ab").unwrap();
+    let (short, long, most) = (Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(250));
+    for (granted, least) in [(Duration::ZERO, short), (long, long), (Duration::MAX, most)] {
+        let job = Job { timeout: most, left: short, ..job(dir.path(), "") };
+        let (agent, _heard, Line { mut told, .. }) = line();
+        agent.send(answer("go on", granted)).await.unwrap();
+        match lead(&mut told, &answers, &job, Instant::now()).await {
+            // On a busy machine the answer may come later, and the time then ends later.
+            WorkError::Timeout(time) => assert!((least..=most).contains(&time), "{granted:?}: {time:?}"),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_agent_says_how_far_it_is_asks_and_reads_the_answer() {
+    let bench = Bench::new();
+    let (agent, mut heard, line) = line();
+    let script = r#"
+        echo '{"percent": 40, "note": "half of the pages"}' >> "$GIGMESH_REPORT"
+        echo '{"ask": "bytes or characters?"}' > "$GIGMESH_REPORT"
+        until [ -s "$GIGMESH_ANSWERS" ]; do sleep 0.02; done
+        printf '{"percent": 100}' >> "$GIGMESH_REPORT"
+        cat "$GIGMESH_ANSWERS""#;
+    let talk = async {
+        let mut said = Vec::new();
+        while let Some(words) = heard.recv().await {
+            if matches!(words, Words::Question(_)) {
+                agent.send(answer("cha\"racters\n", SOON)).await.unwrap();
+            }
+            said.push(words);
+        }
+        said
+    };
+    let (output, said) = tokio::join!(run(&bench.work, bench.job(script), line), talk);
+    let expected =
+        json!({ "question": "07".repeat(32), "answer": "cha\"racters\n", "due": "1970-01-01T00:00:01.000Z" });
+    assert_eq!(output.unwrap().result, expected);
+    let progress = |percent, note: Option<&str>| Words::Progress { percent, note: note.map(str::to_owned) };
+    let asked = Words::Question("bytes or characters?".to_owned());
+    // The last was said within the second, and without the end of its line.
+    assert_eq!(said, [progress(40, Some("half of the pages")), asked, progress(100, None)]);
+}
+
+#[tokio::test]
+async fn what_an_agent_puts_in_the_place_of_its_report_leads_nowhere() {
+    let bench = Bench::new();
+    let (agent, mut heard, line) = line();
+    let outside = bench.dir.path().join("outside");
+    let theirs = "{\"percent\": 66}\n";
+    fs::write(&outside, theirs).unwrap();
+    let script = format!(
+        r#"
+        exec 3>"$GIGMESH_REPORT" 4<"$GIGMESH_ANSWERS"
+        for way in "$GIGMESH_REPORT" "$GIGMESH_ANSWERS"; do rm "$way"; ln -s {} "$way"; done
+        echo '{{"ask": "well?"}}' >&3
+        until read -r line <&4; do sleep 0.02; done
+        echo 1"#,
+        outside.display()
+    );
+    let talk = async {
+        let asked = heard.recv().await;
+        agent.send(answer("no", SOON)).await.unwrap();
+        (asked, heard.recv().await)
+    };
+    let (output, said) = tokio::join!(run(&bench.work, bench.job(&script), line), talk);
+    assert_eq!(output.unwrap().result, json!(1));
+    assert_eq!(said, (Some(Words::Question("well?".to_owned())), None));
+    assert_eq!(fs::read_to_string(outside).unwrap(), theirs);
+}
+
+#[tokio::test]
+async fn an_agent_that_reports_without_end_harms_only_itself() {
+    let bench = Bench::new();
+    let (_agent, mut heard, line) = line();
+    let script = r#"
+        yes '{"percent": 7' | head -c 300000 > "$GIGMESH_REPORT"
+        printf '\n{"percent": 8}' > "$GIGMESH_REPORT"
+        echo 1"#;
+    let said = async { heard.recv().await };
+    let (output, said) = tokio::join!(run(&bench.work, bench.job(script), line), said);
+    assert_eq!(output.unwrap().result, json!(1));
+    assert_eq!(said, Some(Words::Progress { percent: 8, note: None }));
+}
+
+#[tokio::test]
 async fn cancelling_and_dropping_end_the_group() {
     let bench = Bench::new();
     let job = bench.job(&format!("{}wait", bench.grandchild()));
-    let cancelled = run(&bench.work, job.clone(), async { drop(bench.grandchild_started().await) }).await;
+    let (agent, _heard, said) = line();
+    let stop = async {
+        bench.grandchild_started().await;
+        drop(agent);
+    };
+    let (cancelled, ()) = tokio::join!(run(&bench.work, job.clone(), said), stop);
     assert!(matches!(cancelled, Err(WorkError::Cancelled)));
     assert_eq!(bench.left(), 0);
     bench.grandchild_is_gone().await;
 
     fs::remove_file(bench.dir.path().join("grandchild")).unwrap();
+    let (_agent, _heard, said) = line();
     select! {
-        done = run(&bench.work, job, pending()) => panic!("{done:?}"),
+        done = run(&bench.work, job, said) => panic!("{done:?}"),
         _ = bench.grandchild_started() => {}
     }
     bench.grandchild_is_gone().await;
