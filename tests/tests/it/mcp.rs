@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -36,7 +36,8 @@ impl Session {
             .spawn()
             .unwrap();
         let (stdin, stdout) = (server.stdin.take(), server.stdout.take().unwrap());
-        let (send, lines) = channel();
+        // A line at a time: the server waits for whoever reads.
+        let (send, lines) = sync_channel(64);
         thread::spawn(move || {
             BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| send.send(line))
         });
