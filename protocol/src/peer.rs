@@ -379,8 +379,8 @@ impl Peer {
                 let id = award.id();
                 if let Some(posting) = self.postings.get_mut(&offer.id()).filter(|_| side == Side::Requester) {
                     posting.claims.remove(&claim.issuer());
-                    // Whoever waited for a person is looked at again, for the slots that are left.
-                    posting.asked = None;
+                    // A person's word is for one award. Whoever waited for it is looked at again, for the slots left.
+                    (posting.asked, posting.approved) = (None, None);
                     self.awards.push_back(why.lane);
                     // Beyond this a share of one in a thousand is the same.
                     if self.awards.len() > 1_000 {

@@ -132,6 +132,8 @@ pub struct Evidence {
     pub sealed: bool,
     /// Whether the subject was the worker.
     pub worked: bool,
+    /// How many ratings of this hire and direction it took the place of.
+    pub replaced: u8,
 }
 
 /// A way to turn ratings into opinions.
@@ -184,7 +186,7 @@ pub trait Model {
 /// at most its quality: four scores of one piece of work are not four independent experiences, and would narrow the
 /// interval as if they were.
 ///
-/// Of two ratings for one hire and direction the sealed one counts, else the lower id. When full, the oldest day leaves.
+/// Of two ratings for one hire and direction the sealed one counts, else the lower id; `limits::RATING_VERSIONS` times. When full, the oldest day leaves.
 #[derive(Debug)]
 pub struct BetaMean {
     max: usize,
@@ -287,10 +289,13 @@ impl Model for BetaMean {
             agreed: proven.agreed.map(|(outcome, took)| (outcome, Millis(took))),
             sealed: rating.opening.is_some(),
             worked: judgement.subject == proven.worker,
+            replaced: self.held.get(&about).map_or(0, |held| held.replaced + 1),
         };
         let place = (evidence.day, about);
         let gone = match self.held.get(&about) {
             Some(held) if held.rank() <= evidence.rank() => return false,
+            // Whoever makes a rating can make many, each outranking the last, and each is kept on disk.
+            Some(held) if held.replaced >= limits::RATING_VERSIONS => return false,
             Some(held) => Some((held.day, about)),
             None if self.held.len() < self.max => None,
             None => match self.oldest.first() {

@@ -104,7 +104,11 @@ fn every_mistake_is_told_with_its_place_and_what_to_do() {
     let cases = [
         // What is written, what is put in its place, the complaint.
         ("network = \"lab\"", "netwrok = \"lab\"", "4:1: unknown key `netwrok`; did you mean `network`?"),
-        ("parallel = 2", "colour = 2", "13:1: unknown key `colour`; known here: from, parallel, credit, rating, begin, contest, binding"),
+        (
+            "parallel = 2",
+            "colour = 2",
+            "13:1: unknown key `colour`; known here: from, parallel, credit, rating, begin, contest, binding",
+        ),
         ("[serve]", "[server]", "11:2: unknown key `server`; did you mean `serve`?"),
         ("timeout = \"2m\"", "timeuot = \"2m\"", "24:1: unknown key `timeuot`; did you mean `timeout`?"),
         ("price = \"0.02 USD per task\"\n", "", "15:1: the key `price` is missing here"),

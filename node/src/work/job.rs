@@ -180,10 +180,7 @@ impl Job {
                 Ok(_) => None,
             };
         }
-        // Without the variable the system looks in these two.
-        let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
-        let in_path = |dir: PathBuf| fs::metadata(dir.join(program)).is_ok_and(|f| f.is_file() && is_executable(&f));
-        if std::env::split_paths(&path).any(in_path) {
+        if on_path(program).is_some() {
             return None;
         }
         let instead = if beside.is_file() { "write \"./" } else { "install it, or write its path, like \"/opt/bin/" };

@@ -355,8 +355,14 @@ impl Peer {
             return;
         }
         let (with, price) = (claim.issuer(), claim.price.clone());
-        let asked = self.postings.get(&id).and_then(|posting| posting.asked.as_ref());
-        if asked.is_none_or(|asked| (asked.with, &asked.price) != (with, &price)) {
+        // Who waits for a person waits on, while its claim stands: what is approved is what was shown, and a stream of
+        // ever better claims is not a stream of questions.
+        let stands = |posting: &Posting| {
+            let asked = posting.asked.as_ref()?;
+            let claim = posting.claims.get(&asked.with).filter(|claim| claim.price == asked.price)?;
+            self.unfit(posting, claim, now, &self.spent_today(now)).is_none().then_some(())
+        };
+        if self.postings.get(&id).and_then(stands).is_none() {
             self.commit(now, Event::Asked { offer: id, with, price: price.clone() }, out);
             out.push(Output::Notice(Notice::Asked { offer: id, with, price }));
         }

@@ -214,6 +214,30 @@ fn of_two_ratings_for_one_hire_and_direction_the_sealed_one_counts_else_the_lowe
 }
 
 #[test]
+fn work_that_is_refused_never_raises_what_is_chosen_by() {
+    let low = |stories: &[Story]| model(stories).low(&agent(1), &agent(2), None, TODAY);
+    let refused = |nonce| Story { nonce, quality: 0, accuracy: Some(900), ..GOOD };
+    let (mut stories, mut last) = (Vec::new(), low(&[]));
+    for nonce in 0..6 {
+        stories.push(refused(nonce));
+        let now = low(&stories);
+        assert!(now < last, "{nonce}: {now} after {last}");
+        last = now;
+    }
+}
+
+#[test]
+fn a_rating_is_outranked_a_few_times_and_no_more() {
+    let rating = |day| Story { day, quality: 500, ..GOOD }.tell();
+    let mut all: Vec<_> = (TODAY - 40..TODAY).map(rating).collect();
+    all.sort_by_key(|rating| std::cmp::Reverse(rating.id()));
+    let mut model = BetaMean::default();
+    let taken = all.iter().filter(|rating| model.insert(rating)).count();
+    assert_eq!(taken, 1 + usize::from(limits::RATING_VERSIONS));
+    assert_eq!(model.len(), 1);
+}
+
+#[test]
 fn facts_count_both_sides_and_time_the_worker_alone() {
     let stories =
         [(0, Outcome::Accepted, 10), (1, Outcome::Refused, 30), (2, Outcome::Failed, 0), (3, Outcome::Accepted, 20)];

@@ -703,3 +703,29 @@ fn results_wait_for_each_other_only_as_long_as_they_can_agree() {
     world.drive(Millis::mins(10));
     assert_eq!(outcomes(&world), [Some(Outcome::Accepted)]);
 }
+
+#[test]
+fn a_persons_word_is_for_the_award_it_was_shown() {
+    let mut world = World::new(0);
+    world.add(worker("first", "0.04 USD per task", 1));
+    configure(&mut world, 0, |config| config.buy.ask_above = amounts("0.01 USD"));
+    let mut task = world.task();
+    (task.slots, task.choosing.prefer) = (2, vec![Prefer::Time]);
+    let offer = world.hire(task, None);
+    world.drive(Millis::secs(10));
+    assert_eq!(inbox(&world, 0)[0].with, world.id(1));
+    let asked = |world: &World| {
+        world.nodes[0].notices.iter().filter(|notice| matches!(notice, Notice::Asked { .. })).count()
+    };
+    // One that would be chosen before it, and costs more, does not slip under the person's hand.
+    let mut faster = worker("faster", "0.05 USD per task", 1);
+    faster.skills[0].entry.expect = Millis::secs(1);
+    world.add(faster);
+    let posted = world.shown(0, gigmesh_protocol::id::Id::from_bytes(offer.untyped().0));
+    assert_eq!(posted.row.waits_for, Some(WaitsFor::Approval));
+    world.drive(Millis::mins(1));
+    assert_eq!((inbox(&world, 0)[0].with, asked(&world)), (world.id(1), 1));
+    world.command(0, Command::Approve { id: offer.untyped(), note: String::new() }).unwrap();
+    world.drive(Millis::mins(1));
+    assert_eq!(world.rows(0).iter().filter(|row| row.hire.is_some()).count(), 1, "the second slot is another question");
+}
