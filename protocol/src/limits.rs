@@ -250,8 +250,6 @@ pub const ROOM_DEPTH: usize = 1;
 pub const RATINGS: usize = 250_000;
 /// Ratings of one subject kept from strangers: enough to see a pattern, and nobody can fill the store with words about one.
 pub const STRANGERS: usize = 64;
-/// How often a rating may be outranked by another of the same rater, hire and direction. An honest rater makes one.
-pub const RATING_VERSIONS: u8 = 4;
 /// Ratings named in one piece of news.
 pub const NEWS: usize = 16;
 /// How long news of a rating is news; later it is found by asking.

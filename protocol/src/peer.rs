@@ -505,6 +505,8 @@ impl Peer {
         if std::mem::take(&mut self.hungry) {
             self.look_for_work(now, out);
         }
+        let gone = self.reputation.take_gone().into_iter();
+        out.extend(gone.map(|(subject, rating)| Output::Drop { subject, rating }));
         self.ask_for_ratings(now, out);
         for (to, records) in self.letters.due(now) {
             let hints = self.directory.contact_of(&to, now);

@@ -132,8 +132,6 @@ pub struct Evidence {
     pub sealed: bool,
     /// Whether the subject was the worker.
     pub worked: bool,
-    /// How many ratings of this hire and direction it took the place of.
-    pub replaced: u8,
 }
 
 /// A way to turn ratings into opinions.
@@ -141,6 +139,10 @@ pub trait Model {
     /// Takes a rating in; false if it changes nothing: held already, outranked for its hire and direction, or older than
     /// all that are held when there is no place. Ratings dated ahead are the caller's to refuse: they would leave last.
     fn insert(&mut self, rating: &Verified<Rating>) -> bool;
+
+    /// Ratings that others took the place of since this was last asked, with their subjects: whoever keeps envelopes may
+    /// let theirs go. Else a rater that makes many of one hire, each outranking the last, would fill a disk.
+    fn take_gone(&mut self) -> Vec<(AgentId, Id<Rating>)>;
 
     /// What `viewer` may think of `subject` at `skill` and below (at anything without one), as of a UTC day: ratings
     /// dated after it do not count yet.
@@ -186,13 +188,14 @@ pub trait Model {
 /// at most its quality: four scores of one piece of work are not four independent experiences, and would narrow the
 /// interval as if they were.
 ///
-/// Of two ratings for one hire and direction the sealed one counts, else the lower id; `limits::RATING_VERSIONS` times. When full, the oldest day leaves.
+/// Of two ratings for one hire and direction the sealed one counts, else the lower id. When full, the oldest day leaves.
 #[derive(Debug)]
 pub struct BetaMean {
     max: usize,
     held: BTreeMap<About, Evidence>,
     /// The same ratings, the first to leave first.
     oldest: BTreeSet<(u32, About)>,
+    gone: Vec<(AgentId, Id<Rating>)>,
 }
 
 impl Default for BetaMean {
@@ -228,7 +231,7 @@ fn estimate(scores: impl Iterator<Item = u64>, unit: u32) -> Estimate {
 
 impl BetaMean {
     fn bounded(max: usize) -> Self {
-        Self { max, held: BTreeMap::new(), oldest: BTreeSet::new() }
+        Self { max, held: BTreeMap::new(), oldest: BTreeSet::new(), gone: Vec::new() }
     }
 
     /// Ratings of `subject`: all, or one rater's.
@@ -289,13 +292,10 @@ impl Model for BetaMean {
             agreed: proven.agreed.map(|(outcome, took)| (outcome, Millis(took))),
             sealed: rating.opening.is_some(),
             worked: judgement.subject == proven.worker,
-            replaced: self.held.get(&about).map_or(0, |held| held.replaced + 1),
         };
         let place = (evidence.day, about);
         let gone = match self.held.get(&about) {
             Some(held) if held.rank() <= evidence.rank() => return false,
-            // Whoever makes a rating can make many, each outranking the last, and each is kept on disk.
-            Some(held) if held.replaced >= limits::RATING_VERSIONS => return false,
             Some(held) => Some((held.day, about)),
             None if self.held.len() < self.max => None,
             None => match self.oldest.first() {
@@ -305,7 +305,7 @@ impl Model for BetaMean {
         };
         if let Some(gone) = gone {
             self.oldest.remove(&gone);
-            self.held.remove(&gone.1);
+            self.gone.extend(self.held.remove(&gone.1).map(|held| (gone.1.subject, held.id)));
         }
         self.oldest.insert(place);
         self.held.insert(about, evidence);
@@ -327,6 +327,10 @@ impl Model for BetaMean {
 
     fn low(&self, viewer: &AgentId, subject: &AgentId, skill: Option<&Skill>, day: u32) -> f64 {
         estimate(self.own(viewer, subject, skill, day).map(Evidence::overall), 12_000).low
+    }
+
+    fn take_gone(&mut self) -> Vec<(AgentId, Id<Rating>)> {
+        std::mem::take(&mut self.gone)
     }
 
     fn experience(&self, viewer: &AgentId, subject: &AgentId, day: u32) -> (usize, f64) {

@@ -286,7 +286,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         // Evidence may be had again, but from a store that has failed nothing more: only opening it anew mends it.
         self.keep_ratings()?;
         for output in self.outbox.drain(..) {
-            if !matches!(output, Output::Persist(_) | Output::Keep(_)) {
+            if !matches!(output, Output::Persist(_) | Output::Keep(_) | Output::Drop { .. }) {
                 count(self.queue.metrics(), &output);
                 self.world.carry_out(output);
             }
@@ -301,6 +301,9 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
     fn keep_ratings(&self) -> Result<(), RatingsError> {
         let mut kept = false;
         for output in &self.outbox {
+            if let Output::Drop { subject, rating } = output {
+                kept |= self.ratings.remove(*rating.as_bytes(), subject.0)?;
+            }
             let Output::Keep(record) = output else { continue };
             let Record::Rating(rating) = &**record else { continue };
             match self.ratings.put(*rating.id().as_bytes(), rating.judgement.subject.0, rating.envelope()) {

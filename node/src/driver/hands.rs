@@ -115,7 +115,7 @@ impl World for Hands {
     fn carry_out(&mut self, output: Output) {
         let body = Arc::clone(&self.body);
         match output {
-            Output::Persist(_) | Output::Keep(_) => {} // the brain's thread has done it
+            Output::Persist(_) | Output::Keep(_) | Output::Drop { .. } => {} // the brain's thread has done it
             Output::Send { to, hints, records } => self.send(to, hints, &records),
             Output::Respond(token, replies) => {
                 if let Some(Waiting::Parcel(token, _share)) = self.waiting.remove(&token) {

@@ -66,6 +66,12 @@ impl Ratings for MemoryRatings {
         Ok(true)
     }
 
+    fn remove(&self, id: [u8; 32], subject: [u8; 32]) -> Result<bool, RatingsError> {
+        let mut held = self.held();
+        held.subjects.remove(&(subject, id));
+        Ok(held.envelopes.remove(&id).is_some())
+    }
+
     fn flush(&self) -> Result<(), RatingsError> {
         Ok(())
     }

@@ -196,6 +196,20 @@ impl Ratings for SledRatings {
         Ok(true)
     }
 
+    fn remove(&self, id: [u8; 32], subject: [u8; 32]) -> Result<bool, RatingsError> {
+        let key = rating_key(&id);
+        let mut count = self.counted();
+        if !self.db.contains_key(&key)? {
+            return Ok(false);
+        }
+        let mut batch = sled::Batch::default();
+        batch.remove(key);
+        batch.remove([&[SUBJECT][..], &subject, &id].concat());
+        self.db.apply_batch(batch)?;
+        *count -= 1;
+        Ok(true)
+    }
+
     fn flush(&self) -> Result<(), RatingsError> {
         self.db.flush()?;
         // sled's flush is a sync_file_range: it writes no metadata and does not empty the disk's cache.
@@ -317,6 +331,18 @@ mod tests {
             assert_eq!(ratings.by_subject(id(9), 2).unwrap(), []);
             let all: Result<Vec<_>, _> = ratings.iter().collect();
             assert_eq!(all.unwrap(), (0..10).map(|i| (id(i), vec![i as u8; 700])).collect::<Vec<_>>());
+        });
+    }
+
+    #[test]
+    fn a_rating_that_is_let_go_is_found_no_more() {
+        both(|ratings| {
+            fill(ratings, 6);
+            assert!(ratings.remove(id(4), id(1)).unwrap());
+            assert!(!ratings.remove(id(4), id(1)).unwrap());
+            assert_eq!((ratings.count(), ratings.get(id(4)).unwrap()), (5, None));
+            let of: Vec<_> = ratings.by_subject(id(1), 9).unwrap().into_iter().map(|(id, _)| id).collect();
+            assert_eq!(of, [id(1)]);
         });
     }
 

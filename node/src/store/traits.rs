@@ -67,6 +67,12 @@ pub trait Ratings: Send + Sync {
     /// More than [`crate::limits::MAX_RATING`] bytes; the store failed.
     fn put(&self, id: [u8; 32], subject: [u8; 32], envelope: &[u8]) -> Result<bool, RatingsError>;
 
+    /// Lets a rating go; false if it is not held.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn remove(&self, id: [u8; 32], subject: [u8; 32]) -> Result<bool, RatingsError>;
+
     /// Makes everything put so far survive a power cut.
     ///
     /// # Errors
@@ -95,6 +101,9 @@ pub trait Ratings: Send + Sync {
 impl<R: Ratings + ?Sized> Ratings for std::sync::Arc<R> {
     fn put(&self, id: [u8; 32], subject: [u8; 32], envelope: &[u8]) -> Result<bool, RatingsError> {
         (**self).put(id, subject, envelope)
+    }
+    fn remove(&self, id: [u8; 32], subject: [u8; 32]) -> Result<bool, RatingsError> {
+        (**self).remove(id, subject)
     }
     fn flush(&self) -> Result<(), RatingsError> {
         (**self).flush()

@@ -495,6 +495,13 @@ pub enum Output {
     Persist(Vec<u8>),
     /// Keep this rating with the evidence.
     Keep(Box<Record>),
+    /// A rating kept earlier counts nothing any more: it need not be kept.
+    Drop {
+        /// Whom it is about.
+        subject: AgentId,
+        /// Which.
+        rating: Id<Rating>,
+    },
     /// Send these records to that agent, and say how it went with [`Input::Sent`].
     Send {
         /// To whom.

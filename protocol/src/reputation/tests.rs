@@ -227,14 +227,17 @@ fn work_that_is_refused_never_raises_what_is_chosen_by() {
 }
 
 #[test]
-fn a_rating_is_outranked_a_few_times_and_no_more() {
+fn whatever_leaves_is_told_once() {
     let rating = |day| Story { day, quality: 500, ..GOOD }.tell();
-    let mut all: Vec<_> = (TODAY - 40..TODAY).map(rating).collect();
+    let mut all: Vec<_> = (TODAY - 9..TODAY).map(rating).collect();
     all.sort_by_key(|rating| std::cmp::Reverse(rating.id()));
     let mut model = BetaMean::default();
-    let taken = all.iter().filter(|rating| model.insert(rating)).count();
-    assert_eq!(taken, 1 + usize::from(limits::RATING_VERSIONS));
-    assert_eq!(model.len(), 1);
+    for (n, rating) in all.iter().enumerate() {
+        assert!(model.insert(rating));
+        let outranked = n.checked_sub(1).map(|n| (agent(2), all[n].id()));
+        assert_eq!(model.take_gone(), outranked.into_iter().collect::<Vec<_>>());
+    }
+    assert_eq!((model.len(), model.take_gone()), (1, Vec::new()));
 }
 
 #[test]

@@ -714,9 +714,8 @@ fn a_persons_word_is_for_the_award_it_was_shown() {
     let offer = world.hire(task, None);
     world.drive(Millis::secs(10));
     assert_eq!(inbox(&world, 0)[0].with, world.id(1));
-    let asked = |world: &World| {
-        world.nodes[0].notices.iter().filter(|notice| matches!(notice, Notice::Asked { .. })).count()
-    };
+    let asked =
+        |world: &World| world.nodes[0].notices.iter().filter(|notice| matches!(notice, Notice::Asked { .. })).count();
     // One that would be chosen before it, and costs more, does not slip under the person's hand.
     let mut faster = worker("faster", "0.05 USD per task", 1);
     faster.skills[0].entry.expect = Millis::secs(1);

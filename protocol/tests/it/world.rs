@@ -342,6 +342,7 @@ impl World {
                     });
                     self.post(HOP, Mail::Input(n, life, Input::Fetched { hire, result }));
                 }
+                Output::Drop { rating, .. } => self.nodes[n].ratings.retain(|held| held.id() != rating),
                 Output::Tell { text, .. } => self.nodes[n].told.push(text),
                 Output::Work(job) => {
                     *self.nodes[n].runs.entry(job.hire).or_default() += 1;

@@ -217,6 +217,9 @@ impl Ratings for Failed {
     fn put(&self, _: [u8; 32], _: [u8; 32], _: &[u8]) -> Result<bool, RatingsError> {
         Err(RatingsError::Store("the disk is full".to_owned()))
     }
+    fn remove(&self, _: [u8; 32], _: [u8; 32]) -> Result<bool, RatingsError> {
+        Ok(false)
+    }
     fn flush(&self) -> Result<(), RatingsError> {
         Ok(())
     }
