@@ -611,7 +611,7 @@ newcomers = { share = 0.2, up_to = "0.10 USD" }
             (
                 "\"reputation.low\"",
                 "\"luck\"",
-                "20:10: \"luck\" is no way to choose; use \"price\", \"time\" or \"reputation.low\"",
+                "20:10: \"luck\" is no way to choose; use \"price\", \"time\", \"fit\" or \"reputation.low\"",
             ),
         ];
         for (written, instead, complaint) in cases {

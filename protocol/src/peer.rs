@@ -10,12 +10,14 @@
 //!                          '------------- asked again -------------'
 //! ```
 
+mod choosing;
 pub mod event;
 mod hearing;
 mod hiring;
 pub mod io;
 mod life;
 mod money;
+mod orders;
 mod pull;
 mod query;
 mod serving;

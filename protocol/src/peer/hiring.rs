@@ -1,25 +1,23 @@
-//! This peer as requester: postings, claims, awards, and what its user commands.
+//! This peer as requester: postings, claims and awards. Whom it chooses is in [`super::choosing`], what its user commands in
+//! [`super::orders`].
 
 use std::collections::BTreeMap;
 
 use super::event::Event;
-use super::io::{Answer, Command, Notice, Outbox, Output, Refused, Task};
-use super::money::{Budget, Spent};
+use super::io::{Notice, Outbox, Output, Refused, Task};
+use super::money::Budget;
 use super::{Peer, Wake, ignored};
 use crate::codec::Text;
-use crate::hire::selection::{self, Candidate, Considered, Why};
-use crate::hire::stage::Stage;
-use crate::hire::{HireId, Say, Side, Wish};
+use crate::hire::selection::Why;
+use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::award::value_bucket;
 use crate::market::checks::Sealed;
-use crate::market::constraint::Match;
 use crate::market::price::Price;
-use crate::market::{Award, Claim, Input, Offer, Outcome, Reject, Ruling, Scores, Skill, Terms};
+use crate::market::{Award, Claim, Input, Offer, Reject, Terms};
 use crate::record::{Beside, Payload as _, Record, Verified};
-use crate::reputation::Model as _;
-use crate::time::{Millis, Timestamp};
+use crate::time::Timestamp;
 use crate::wire::Reply;
 
 /// An award that costs more than may be awarded without a person.
@@ -98,31 +96,7 @@ enum Slot {
 }
 
 impl Peer {
-    pub(super) fn on_command(&mut self, now: Timestamp, command: Command, out: &mut Outbox) -> Result<Answer, Refused> {
-        match command {
-            Command::Hire { task, to } => self.post(now, *task, to, out).map(Answer::Posted),
-            Command::Follow(skill) => {
-                if self.rooms.len() >= limits::ROOMS && !self.rooms.contains(&skill.room(limits::ROOM_DEPTH)) {
-                    return Err(Refused::Full("rooms"));
-                }
-                self.follow(&skill, out);
-                Ok(Answer::Done)
-            }
-            Command::Stop { id, reason } => self.stop(now, id, &reason, out),
-            Command::Judge { hire, ruling, note } => self.rule(now, hire, ruling, note, out),
-            Command::Rate { hire, scores } => self.score(now, hire, scores, out),
-            Command::Ask { hire, text } => self.ask_requester(now, hire, text, out),
-            Command::Reply { hire, text, later } => self.reply(now, hire, text, later, out),
-            Command::Contest { hire, statement } => self.contest(now, hire, Some(statement), out),
-            Command::Approve { id, note } => self.approve(now, id, note, out),
-            Command::Refuse { id, reason } => self.refuse(now, id, reason, out),
-            Command::Book { with, amount, direction, note } => {
-                self.book_payment(now, with, amount, direction, note, out)
-            }
-        }
-    }
-
-    fn post(
+    pub(super) fn post(
         &mut self,
         now: Timestamp,
         task: Task,
@@ -240,48 +214,6 @@ impl Peer {
         Reply::Kept
     }
 
-    /// Keeps the best claims of an offer: the worst goes when there is one too many.
-    fn trim_claims(&mut self, now: Timestamp, id: Id<Offer>) {
-        let Some(posting) = self.postings.get(&id).filter(|posting| posting.claims.len() > limits::CLAIMS_PER_OFFER)
-        else {
-            return;
-        };
-        // A few places are the newcomers': among many claims of the proven, none of theirs would be looked at.
-        let all: Vec<_> =
-            posting.claims.values().map(|claim| self.candidate(&posting.offer.skill, claim, now)).collect();
-        let spare_newcomers = all.iter().filter(|one| one.newcomer).count() <= limits::CLAIMS_NEWCOMERS;
-        let droppable = all.iter().filter(|one| !(spare_newcomers && one.newcomer));
-        let worst = droppable.max_by(|a, b| selection::compare(a, b, &posting.task.choosing));
-        // What cannot be chosen anyway goes before all of them: it may be as cheap as it likes.
-        let spent = self.spent_today(now);
-        let unfit = posting.claims.values().find(|claim| self.unfit(posting, claim, now, &spent).is_some());
-        let worst = unfit.or(worst.map(|worst| worst.claim)).map(Verified::issuer);
-        if let (Some(worst), Some(posting)) = (worst, self.postings.get_mut(&id)) {
-            posting.claims.remove(&worst);
-        }
-    }
-
-    fn candidate<'a>(&self, skill: &Skill, claim: &'a Verified<Claim>, now: Timestamp) -> Candidate<'a> {
-        let (me, worker) = (self.agent(), claim.issuer());
-        let low = self.reputation.low(&me, &worker, Some(skill), now.day());
-        let (n, mean) = self.reputation.experience(&me, &worker, now.day());
-        let newcomer = n < limits::NEWCOMER && mean >= 0.5;
-        let entry = self.directory.manifest_of(&worker).and_then(|manifest| manifest.entry_for(skill));
-        let fit = entry.map_or(0, |entry| entry.path.as_str().split('/').count());
-        Candidate { claim, low: (low * 1000.0).clamp(0.0, 1000.0) as u16, newcomer, fit }
-    }
-
-    /// Why I do not hire this worker for this skill; `None` if my rules let me.
-    fn shuns(&self, worker: &AgentId, skill: &Skill) -> Option<&'static str> {
-        let rules = || self.config.buy.rules.iter().filter(|rule| rule.skill.covers(skill));
-        if rules().any(|rule| rule.block.contains(worker)) {
-            return Some("this requester does not hire you");
-        }
-        let allowed = rules().filter(|rule| !rule.allow.is_empty()).max_by_key(|rule| rule.skill.as_str().len());
-        let shunned = allowed.is_some_and(|rule| !rule.allow.contains(worker));
-        shunned.then_some("this requester hires others only for this skill")
-    }
-
     /// A claimant's manifest is here now: a claim that waited for it may be chosen.
     pub(super) fn on_manifest(&mut self, now: Timestamp, who: AgentId, out: &mut Outbox) {
         let waiting: Vec<_> = self
@@ -369,17 +301,6 @@ impl Peer {
         self.wake(Wake::Posting(id), Some(expires));
     }
 
-    /// Remembers what to tell those that were not chosen.
-    fn note_lost(&mut self, id: Id<Offer>, why: &Why, left_out: Vec<(AgentId, String, bool)>) {
-        if let Some(posting) = self.postings.get_mut(&id) {
-            let lost = why.considered.iter().skip(1).map(|one| (one.agent, one.outcome.clone()));
-            // What there is to spend is nobody's business.
-            let told = |over, reason| if over { "more than this requester may spend now".to_owned() } else { reason };
-            let left_out = left_out.into_iter().map(|(agent, reason, over)| (agent, told(over, reason)));
-            posting.lost = lost.chain(left_out).collect();
-        }
-    }
-
     fn slot(&self, posting: &Posting, slot: u16) -> Slot {
         let last =
             posting.hires.iter().rev().filter_map(|id| self.hires.get(id)).find(|hire| hire.chain.award().slot == slot);
@@ -391,67 +312,6 @@ impl Peer {
             // Declined or never begun: another may have it.
             (None, Some(_)) if round < limits::ROUNDS => Slot::Open { slot, round, replaces: Some(hire.id()) },
             (None, Some(_)) => Slot::Filled,
-        }
-    }
-
-    /// The claim to award now with the reasons, and the claims left out: whose, why, and whether for want of budget.
-    #[expect(clippy::type_complexity, reason = "two lists that belong together, used in one place")]
-    pub(super) fn choose(
-        &self,
-        posting: &Posting,
-        now: Timestamp,
-    ) -> (Option<(Verified<Claim>, Why)>, Vec<(AgentId, String, bool)>) {
-        let (mut candidates, mut left_out) = (Vec::new(), Vec::new());
-        let spent = self.spent_today(now);
-        for claim in posting.claims.values() {
-            match self.unfit(posting, claim, now, &spent) {
-                None => candidates.push(self.candidate(&posting.offer.skill, claim, now)),
-                Some((reason, over)) => left_out.push((claim.issuer(), reason, over)),
-            }
-        }
-        let lane = posting.task.choosing.newcomers.is_due(self.awards.iter().rev().copied());
-        let chosen = selection::choose(&candidates, &posting.task.choosing, lane).map(|(chosen, mut why)| {
-            why.claims = posting.claims.len();
-            let out = left_out.iter().filter_map(|(agent, reason, _)| {
-                let claim = posting.claims.get(agent)?;
-                let Candidate { low, newcomer, fit, .. } = self.candidate(&posting.offer.skill, claim, now);
-                let (agent, price, outcome) = (*agent, claim.price.clone(), format!("left out: {reason}"));
-                Some(Considered { agent, price, expect: claim.expect, low, newcomer, fit, outcome })
-            });
-            why.considered.extend(out);
-            (chosen.claim.clone(), why)
-        });
-        (chosen, left_out)
-    }
-
-    /// Why a claim cannot be chosen now, and whether that is for want of budget.
-    fn unfit(
-        &self,
-        posting: &Posting,
-        claim: &Verified<Claim>,
-        now: Timestamp,
-        spent: &Spent,
-    ) -> Option<(String, bool)> {
-        if claim.until <= now {
-            return Some(("the claim has ended".to_owned(), false));
-        }
-        if claim.until > posting.offer.bids.max(claim.at) + posting.task.begin {
-            let most = posting.task.begin;
-            return Some((format!("it could take until {} to begin, and the task allows {most}", claim.until), false));
-        }
-        if let Some(constraint) = &posting.task.constraint {
-            let manifest = self.directory.manifest_of(&claim.issuer());
-            let Some(entry) = manifest.and_then(|manifest| manifest.entry_for(&posting.offer.skill)) else {
-                return Some(("its manifest is not here, and the task has a `where`".to_owned(), false));
-            };
-            let found = constraint.evaluate(&entry.properties);
-            if found != Match::Yes {
-                return Some((super::serving::unmet(&found), false));
-            }
-        }
-        match self.budget(posting, &claim.price, spent) {
-            Budget::Over(reason) => Some((reason, true)),
-            Budget::Within | Budget::Ask => None,
         }
     }
 
@@ -552,210 +412,6 @@ impl Peer {
             out.push(Output::Publish { room: offer.skill.room(limits::ROOM_DEPTH), record: taken_back.into() });
         }
     }
-
-    fn stop(&mut self, now: Timestamp, id: Bytes32, reason: &str, out: &mut Outbox) -> Result<Answer, Refused> {
-        let offer = Id::from_bytes(id.0);
-        let hires = match self.postings.get(&offer) {
-            Some(posting) => posting.hires.clone(),
-            None => vec![Id::from_bytes(id.0)],
-        };
-        let stoppable = |hire: &HireId| {
-            let stage = self.hires.get(hire).filter(|hire| hire.closed.is_none()).map(|hire| hire.facts().stage);
-            matches!(stage, Some(Stage::Awarded | Stage::Begun | Stage::Working))
-        };
-        let stoppable: Vec<HireId> = hires.iter().copied().filter(stoppable).collect();
-        let open = self.postings.get(&offer).is_some_and(|posting| posting.closed.is_none());
-        if !open && stoppable.is_empty() {
-            let known = self.postings.contains_key(&offer) || hires.iter().any(|id| self.hires.contains_key(id));
-            return Err(if known {
-                Refused::Invalid("it is delivered or over; only what is still at work can be stopped".to_owned())
-            } else {
-                Refused::Unknown(id.to_string())
-            });
-        }
-        self.close_posting(now, offer, reason, out);
-        for hire in stoppable {
-            self.commit(now, Event::Wished { hire, wish: Wish::Stop(reason.to_owned()) }, out);
-            self.advance(now, hire, out);
-        }
-        Ok(Answer::Done)
-    }
-
-    fn score(&mut self, now: Timestamp, id: HireId, scores: Scores, out: &mut Outbox) -> Result<Answer, Refused> {
-        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
-        let all = [scores.speed, scores.quality, scores.accuracy, scores.communication];
-        if all.iter().flatten().any(|score| *score > 1000) || all.iter().all(Option::is_none) {
-            return Err(Refused::Invalid("give at least one score, each from 0 to 1".to_owned()));
-        }
-        if hire.judgement.is_some() || hire.rated {
-            return Err(Refused::Invalid("the rating is sealed already; a sealed rating is final".to_owned()));
-        }
-        if hire.facts().begin.is_none() {
-            return Err(Refused::Invalid("it has not begun; there is nothing to rate".to_owned()));
-        }
-        if hire.closed.is_some() {
-            return Err(Refused::Invalid("it is closed, and what there was to rate is rated".to_owned()));
-        }
-        self.commit(now, Event::Scored { hire: id, scores }, out);
-        self.advance(now, id, out);
-        Ok(Answer::Done)
-    }
-
-    fn approve(&mut self, now: Timestamp, id: Bytes32, note: String, out: &mut Outbox) -> Result<Answer, Refused> {
-        let offer = Id::from_bytes(id.0);
-        let Some(posting) = self.postings.get(&offer) else {
-            let hire = Id::from_bytes(id.0);
-            return match self.hires.get(&hire) {
-                Some(held) if held.side == Side::Worker => self.take_or_agree(now, hire, out),
-                _ => self.rule(now, hire, Ruling::Accepted, note, out),
-            };
-        };
-        let Some(asked) = posting.asked.as_ref().filter(|_| posting.closed.is_none()) else {
-            return Err(Refused::Invalid("nothing of this offer waits for you; see `gigmesh inbox`".to_owned()));
-        };
-        let (up_to, direct) = (asked.price.clone(), posting.to.is_some());
-        self.commit(now, Event::Approved { offer, up_to }, out);
-        self.advance_posting(now, offer, out);
-        if direct {
-            // The claim may have ended meanwhile; nobody but this worker can make another.
-            self.announce_posting(now, offer, out);
-        }
-        Ok(Answer::Done)
-    }
-
-    fn refuse(&mut self, now: Timestamp, id: Bytes32, reason: String, out: &mut Outbox) -> Result<Answer, Refused> {
-        let offer = Id::from_bytes(id.0);
-        match self.postings.get(&offer) {
-            Some(posting) if posting.asked.is_some() => self.stop(now, id, &reason, out),
-            Some(_) => Err(Refused::Invalid("nothing of this offer waits for you; see `gigmesh inbox`".to_owned())),
-            None => {
-                let hire = Id::from_bytes(id.0);
-                match self.hires.get(&hire) {
-                    Some(held) if held.side == Side::Worker && held.facts().stage == Stage::Awarded => {
-                        self.stop(now, id, &reason, out)
-                    }
-                    Some(held) if held.side == Side::Worker => self.contest(now, hire, Some(reason), out),
-                    _ => self.rule(now, hire, Ruling::Refused, reason, out),
-                }
-            }
-        }
-    }
-
-    /// A person of the worker's takes an award, or agrees to a refusal.
-    fn take_or_agree(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) -> Result<Answer, Refused> {
-        let stage = self.hires.get(&id).map(|hire| hire.facts().stage);
-        if stage != Some(Stage::Awarded) {
-            return self.contest(now, id, None, out);
-        }
-        self.commit(now, Event::Wished { hire: id, wish: Wish::Begin }, out);
-        self.advance(now, id, out);
-        Ok(Answer::Done)
-    }
-
-    /// The worker contests a refusal with a statement, or agrees to it without one.
-    fn contest(
-        &mut self,
-        now: Timestamp,
-        id: HireId,
-        statement: Option<String>,
-        out: &mut Outbox,
-    ) -> Result<Answer, Refused> {
-        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
-        let stage = hire.facts().stage;
-        let refused = matches!(stage, Stage::Judged(Ruling::Refused) | Stage::Receipted(Outcome::Refused));
-        if hire.side != Side::Worker || !refused || hire.closed.is_some() {
-            return Err(Refused::Invalid("there is no refusal of it to answer; see `gigmesh inbox`".to_owned()));
-        }
-        said(statement.as_deref().unwrap_or_default())?;
-        self.commit(now, Event::Wished { hire: id, wish: Wish::Contest(statement) }, out);
-        self.advance(now, id, out);
-        Ok(Answer::Done)
-    }
-
-    pub(super) fn ask_requester(
-        &mut self,
-        now: Timestamp,
-        id: HireId,
-        text: String,
-        out: &mut Outbox,
-    ) -> Result<Answer, Refused> {
-        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
-        let facts = hire.facts();
-        if hire.side != Side::Worker || facts.stage != Stage::Working {
-            return Err(Refused::Invalid("questions are asked by the worker while it works".to_owned()));
-        }
-        if facts.questions.0 >= limits::QUESTIONS {
-            return Err(Refused::Invalid("no more questions can be asked in this hire".to_owned()));
-        }
-        said(&text)?;
-        self.say(now, id, Say::Question { text }, out);
-        self.advance(now, id, out);
-        Ok(Answer::Done)
-    }
-
-    fn reply(
-        &mut self,
-        now: Timestamp,
-        id: HireId,
-        text: String,
-        later: Option<Millis>,
-        out: &mut Outbox,
-    ) -> Result<Answer, Refused> {
-        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
-        let facts = hire.facts();
-        let at_work = matches!(facts.stage, Stage::Begun | Stage::Working) && hire.side == Side::Requester;
-        let Some(question) = hire.open_question().filter(|_| at_work).map(Verified::id) else {
-            return Err(Refused::Invalid("it has no open question".to_owned()));
-        };
-        said(&text)?;
-        // What is past cannot be extended to a time that is past as well.
-        let due = later.map(|later| facts.due.max(now) + later);
-        self.say(now, id, Say::Answer { question, text, due }, out);
-        self.advance(now, id, out);
-        Ok(Answer::Done)
-    }
-
-    fn rule(
-        &mut self,
-        now: Timestamp,
-        id: HireId,
-        ruling: Ruling,
-        note: String,
-        out: &mut Outbox,
-    ) -> Result<Answer, Refused> {
-        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
-        let facts = hire.facts();
-        if hire.side != Side::Requester || facts.stage != Stage::Reviewing {
-            return Err(Refused::Invalid("there is no delivery of it under review here".to_owned()));
-        }
-        if facts.review_until.is_none_or(|until| now > until) {
-            return Err(Refused::Invalid("the review clock has ended; the public checks decide".to_owned()));
-        }
-        if hire.checks(&facts).is_none() {
-            return Err(Refused::Invalid(
-                "the result has not arrived yet; judge it when `gigmesh show` lists its checks".to_owned(),
-            ));
-        }
-        match ruling {
-            Ruling::Changes(due) if due <= now => {
-                return Err(Refused::Invalid("changes need a deadline that lies ahead".to_owned()));
-            }
-            Ruling::Changes(_) if facts.deliveries >= limits::DELIVERIES + hire.terms().milestones.len() => {
-                return Err(Refused::Invalid("changes were wanted too often; accept or refuse it".to_owned()));
-            }
-            Ruling::Unserved => return Err(Refused::Invalid("the result is here; accept or refuse it".to_owned())),
-            _ => {}
-        }
-        self.commit(now, Event::Wished { hire: id, wish: Wish::Rule(ruling, note) }, out);
-        self.advance(now, id, out);
-        Ok(Answer::Done)
-    }
-}
-
-/// What goes to the other side as it is, or not at all.
-fn said(text: &str) -> Result<(), Refused> {
-    let fits = Text::<{ limits::NOTE }>::try_from(text);
-    fits.map(drop).map_err(|error| Refused::Invalid(format!("the text is {error}")))
 }
 
 /// What must hold of a task before an offer is made of it. The texts say what to do.

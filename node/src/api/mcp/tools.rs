@@ -201,6 +201,7 @@ fn hire_schema() -> Value {
         "summary": { "type": "string", "maxLength": bounds::SUMMARY, "description": "One public line. Nothing private here" },
         "properties": { "type": "object", "description": "Public facts that workers may ask for, like {\"rows\": 820}" },
         "slots": { "type": "integer", "minimum": 1, "maximum": bounds::SLOTS, "default": 1, "description": "How many workers do the whole task independently; each is paid" },
+        "agree": { "type": "integer", "minimum": 2, "maximum": bounds::SLOTS, "description": "With several slots: how many results must say the same; those are accepted, the odd ones out refused" },
         "to": { "type": "string", "pattern": format!("^[0-9a-fA-F]{{{SHORT_ID},64}}$"), "description": "Hire this agent, without asking the market" },
         "brief": { "type": "object", "additionalProperties": false, "description": "Private: only the chosen worker gets it", "properties": {
             "inputs": { "type": "object", "maxProperties": bounds::INPUTS, "propertyNames": { "pattern": "^[a-z0-9_-]{1,64}$" },
@@ -211,8 +212,17 @@ fn hire_schema() -> Value {
             "schema": { "type": ["object", "boolean"], "description": "JSON Schema (2020-12) of the result, up to 16 KiB. Public" },
             "checks": check("Public assertions, one comparison each: result.rows == 820; result.confidence >= 0.95; result.mean in [355.0, 361.0]; result.name matches /^[a-z]+$/; len(result.items) == 12; count(result.items[].ok) >= 10; sum(result.items[].n) == result.total; result.digest == sha256(input.table). Several conditions are several assertions"),
             "sealed": check("The same, shown to the worker only with the verdict"),
+            "compare": { "type": "string", "examples": ["result.total"], "description": "With `agree`: what of the results must be the same; all of it unless said" },
             "review": { "type": "string", "enum": ["auto", "person"], "default": "auto", "description": "auto: the checks decide. person: the delivery waits for judge" },
             "rating": { "type": "string", "enum": ["auto", "person"], "default": "auto", "description": "person: after the verdict there are five minutes to rate" },
+        } },
+        "milestone": { "type": "array", "maxItems": bounds::MILESTONES, "description": "Parts that are delivered, judged and owed for before the last, which `accept` is of", "items": {
+            "type": "object", "additionalProperties": false, "required": ["title", "share"], "properties": {
+                "title": { "type": "string", "maxLength": bounds::NAME, "description": "What it is; the worker reads it" },
+                "share": { "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "description": "Of the price; all shares together below 1" },
+                "schema": { "type": ["object", "boolean"] },
+                "checks": check("As in accept"),
+            },
         } },
         "price": { "type": "object", "additionalProperties": false, "properties": {
             "max": { "type": "string", "examples": ["0.05 USD"], "description": "Ceiling for each worker. Without it any price is taken" },

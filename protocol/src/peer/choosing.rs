@@ -1,0 +1,129 @@
+//! This peer as requester: whom it hires. Looks at the claims held for an offer of mine with the task's policies, the
+//! operator's rules and the budgets; decides nothing else and changes nothing but which claims are held.
+
+use super::money::{Budget, Spent};
+use super::{Peer, Posting};
+use crate::hire::selection::{self, Candidate, Considered, Why};
+use crate::id::{AgentId, Id};
+use crate::limits;
+use crate::market::constraint::Match;
+use crate::market::{Claim, Offer, Skill};
+use crate::record::Verified;
+use crate::reputation::Model as _;
+use crate::time::Timestamp;
+
+impl Peer {
+    /// Keeps the best claims of an offer: the worst goes when there is one too many.
+    pub(super) fn trim_claims(&mut self, now: Timestamp, id: Id<Offer>) {
+        let Some(posting) = self.postings.get(&id).filter(|posting| posting.claims.len() > limits::CLAIMS_PER_OFFER)
+        else {
+            return;
+        };
+        // A few places are the newcomers': among many claims of the proven, none of theirs would be looked at.
+        let all: Vec<_> =
+            posting.claims.values().map(|claim| self.candidate(&posting.offer.skill, claim, now)).collect();
+        let spare_newcomers = all.iter().filter(|one| one.newcomer).count() <= limits::CLAIMS_NEWCOMERS;
+        let droppable = all.iter().filter(|one| !(spare_newcomers && one.newcomer));
+        let worst = droppable.max_by(|a, b| selection::compare(a, b, &posting.task.choosing));
+        // What cannot be chosen anyway goes before all of them: it may be as cheap as it likes.
+        let spent = self.spent_today(now);
+        let unfit = posting.claims.values().find(|claim| self.unfit(posting, claim, now, &spent).is_some());
+        let worst = unfit.or(worst.map(|worst| worst.claim)).map(Verified::issuer);
+        if let (Some(worst), Some(posting)) = (worst, self.postings.get_mut(&id)) {
+            posting.claims.remove(&worst);
+        }
+    }
+
+    pub(super) fn candidate<'a>(&self, skill: &Skill, claim: &'a Verified<Claim>, now: Timestamp) -> Candidate<'a> {
+        let (me, worker) = (self.agent(), claim.issuer());
+        let low = self.reputation.low(&me, &worker, Some(skill), now.day());
+        let (n, mean) = self.reputation.experience(&me, &worker, now.day());
+        let newcomer = n < limits::NEWCOMER && mean >= 0.5;
+        let entry = self.directory.manifest_of(&worker).and_then(|manifest| manifest.entry_for(skill));
+        let fit = entry.map_or(0, |entry| entry.path.as_str().split('/').count());
+        Candidate { claim, low: (low * 1000.0).clamp(0.0, 1000.0) as u16, newcomer, fit }
+    }
+
+    /// Why I do not hire this worker for this skill; `None` if my rules let me.
+    pub(super) fn shuns(&self, worker: &AgentId, skill: &Skill) -> Option<&'static str> {
+        let rules = || self.config.buy.rules.iter().filter(|rule| rule.skill.covers(skill));
+        if rules().any(|rule| rule.block.contains(worker)) {
+            return Some("this requester does not hire you");
+        }
+        let allowed = rules().filter(|rule| !rule.allow.is_empty()).max_by_key(|rule| rule.skill.as_str().len());
+        let shunned = allowed.is_some_and(|rule| !rule.allow.contains(worker));
+        shunned.then_some("this requester hires others only for this skill")
+    }
+
+    /// The claim to award now with the reasons, and the claims left out: whose, why, and whether for want of budget.
+    #[expect(clippy::type_complexity, reason = "two lists that belong together, used in one place")]
+    pub(super) fn choose(
+        &self,
+        posting: &Posting,
+        now: Timestamp,
+    ) -> (Option<(Verified<Claim>, Why)>, Vec<(AgentId, String, bool)>) {
+        let (mut candidates, mut left_out) = (Vec::new(), Vec::new());
+        let spent = self.spent_today(now);
+        for claim in posting.claims.values() {
+            match self.unfit(posting, claim, now, &spent) {
+                None => candidates.push(self.candidate(&posting.offer.skill, claim, now)),
+                Some((reason, over)) => left_out.push((claim.issuer(), reason, over)),
+            }
+        }
+        let lane = posting.task.choosing.newcomers.is_due(self.awards.iter().rev().copied());
+        let chosen = selection::choose(&candidates, &posting.task.choosing, lane).map(|(chosen, mut why)| {
+            why.claims = posting.claims.len();
+            let out = left_out.iter().filter_map(|(agent, reason, _)| {
+                let claim = posting.claims.get(agent)?;
+                let Candidate { low, newcomer, fit, .. } = self.candidate(&posting.offer.skill, claim, now);
+                let (agent, price, outcome) = (*agent, claim.price.clone(), format!("left out: {reason}"));
+                Some(Considered { agent, price, expect: claim.expect, low, newcomer, fit, outcome })
+            });
+            why.considered.extend(out);
+            (chosen.claim.clone(), why)
+        });
+        (chosen, left_out)
+    }
+
+    /// Why a claim cannot be chosen now, and whether that is for want of budget.
+    pub(super) fn unfit(
+        &self,
+        posting: &Posting,
+        claim: &Verified<Claim>,
+        now: Timestamp,
+        spent: &Spent,
+    ) -> Option<(String, bool)> {
+        if claim.until <= now {
+            return Some(("the claim has ended".to_owned(), false));
+        }
+        if claim.until > posting.offer.bids.max(claim.at) + posting.task.begin {
+            let most = posting.task.begin;
+            return Some((format!("it could take until {} to begin, and the task allows {most}", claim.until), false));
+        }
+        if let Some(constraint) = &posting.task.constraint {
+            let manifest = self.directory.manifest_of(&claim.issuer());
+            let Some(entry) = manifest.and_then(|manifest| manifest.entry_for(&posting.offer.skill)) else {
+                return Some(("its manifest is not here, and the task has a `where`".to_owned(), false));
+            };
+            let found = constraint.evaluate(&entry.properties);
+            if found != Match::Yes {
+                return Some((super::serving::unmet(&found), false));
+            }
+        }
+        match self.budget(posting, &claim.price, spent) {
+            Budget::Over(reason) => Some((reason, true)),
+            Budget::Within | Budget::Ask => None,
+        }
+    }
+
+    /// Remembers what to tell those that were not chosen.
+    pub(super) fn note_lost(&mut self, id: Id<Offer>, why: &Why, left_out: Vec<(AgentId, String, bool)>) {
+        if let Some(posting) = self.postings.get_mut(&id) {
+            let lost = why.considered.iter().skip(1).map(|one| (one.agent, one.outcome.clone()));
+            // What there is to spend is nobody's business.
+            let told = |over, reason| if over { "more than this requester may spend now".to_owned() } else { reason };
+            let left_out = left_out.into_iter().map(|(agent, reason, over)| (agent, told(over, reason)));
+            posting.lost = lost.chain(left_out).collect();
+        }
+    }
+}
