@@ -27,7 +27,7 @@ use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::constraint::Properties;
 use gigmesh_protocol::market::{Skill, SkillEntry};
 use gigmesh_protocol::peer::event::{Event, Logged};
-use gigmesh_protocol::peer::io::{Command, Config as PeerConfig, Found, From, Notice, Query, Review, Serving, Task};
+use gigmesh_protocol::peer::io::{Command, Config as PeerConfig, Found, From, Notice, Query, Serving, Task};
 use gigmesh_protocol::record::{Network, Record};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::{Item, Request};
@@ -139,29 +139,7 @@ impl Market {
 
     /// Hires the worker and lets it finish. How long it took until the begin.
     async fn hire(&self) -> Outcome<Duration> {
-        let task = Task {
-            skill: "text/count".parse()?,
-            summary: "Count the words".to_owned(),
-            slots: 1,
-            agree: None,
-            compare: None,
-            milestones: Default::default(),
-            constraint: None,
-            properties: Default::default(),
-            checks: Checks { schema: None, asserts: vec![] },
-            sealed: vec![],
-            review_by: Review::Auto,
-            rating_by: Review::Auto,
-            max: None,
-            choosing: Default::default(),
-            bids: Millis::secs(1),
-            begin: Millis::mins(10),
-            done: Millis::mins(1),
-            review: Millis::mins(1),
-            expires: Millis::mins(5),
-            inputs: vec![],
-            params: None,
-        };
+        let task = Task::new("text/count".parse()?, "Count the words", Checks::default());
         let command = Command::Hire { task: Box::new(task), to: Some(self.worker.agent()) };
         let mut heard = self.requester.notices();
         let start = Instant::now();

@@ -19,7 +19,7 @@ use crate::hire::stage::Stage;
 use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
-use crate::market::award::value_bucket;
+use crate::market::award;
 use crate::market::{Award, BlobRef, Claim, Offer, Outcome, Permit, Rating, Receipt, Scores, Skill, Terms};
 use crate::merkle::{self, CHUNK_BYTES, RootBuilder};
 use crate::record::{Network, Record, Verified};
@@ -315,7 +315,7 @@ impl Parts {
         let missing = |what: &str| Fault::Whole(format!("the {what} is missing; a full transcript has it"));
         let offer = self.offer.as_ref().ok_or_else(|| missing("offer"))?;
         let claim = self.claim.as_ref().ok_or_else(|| missing("claim"))?;
-        agree(offer, claim, award, terms).map_err(|why| Fault::Whole(why.to_owned()))?;
+        award::follows(award, terms, offer, claim).map_err(|why| Fault::Whole(why.to_owned()))?;
         let mut chain = Chain::new(award.clone());
         for (number, entry) in &self.entries {
             let fault = |why: &dyn fmt::Display| Fault::Record { number: *number, why: why.to_string() };
@@ -446,35 +446,4 @@ impl Parts {
             _ => false,
         })
     }
-}
-
-/// Whether offer, claim, award and terms say one thing.
-fn agree(
-    offer: &Verified<Offer>,
-    claim: &Verified<Claim>,
-    award: &Verified<Award>,
-    terms: &Terms,
-) -> Result<(), &'static str> {
-    let rule = |holds: bool, otherwise| if holds { Ok(()) } else { Err(otherwise) };
-    rule(
-        (claim.offer, claim.nonce, claim.requester) == (offer.id(), offer.nonce, offer.issuer()),
-        "the claim is not of this offer",
-    )?;
-    rule(
-        award.issuer() == offer.issuer()
-            && (award.nonce, &award.skill) == (offer.nonce, &offer.skill)
-            && award.slot < offer.slots,
-        "the award is not of this offer",
-    )?;
-    rule((award.claim, award.worker) == (claim.id(), claim.issuer()), "the award is not of this claim")?;
-    rule(
-        terms.offer == offer.id()
-            && (terms.agree, &terms.milestones) == (offer.agree, &offer.milestones)
-            && (terms.done, terms.review, &terms.checks) == (offer.done, offer.review, &offer.checks),
-        "the terms are not those offered",
-    )?;
-    rule(
-        (&terms.price, terms.until, award.value) == (&claim.price, claim.until, value_bucket(&claim.price)),
-        "the terms are not those claimed",
-    )
 }

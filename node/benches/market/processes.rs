@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use gigmesh::api::client::Client;
 use gigmesh::api::socket;
 use gigmesh::api::types::{HireRequest, Posted};
-use gigmesh_protocol::hire::selection::Choosing;
 use gigmesh_protocol::market::checks::Checks;
-use gigmesh_protocol::peer::io::{Review, Task};
+use gigmesh_protocol::peer::io::Task;
 use gigmesh_protocol::time::Millis;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -192,27 +191,13 @@ impl Process {
 /// A task of [`SKILL`]: for one worker, or for the market with this bid window.
 pub fn request(to: Option<&str>, bids: Millis) -> Outcome<HireRequest> {
     let task = Task {
-        skill: SKILL.parse()?,
-        summary: "Say it again".to_owned(),
-        slots: 1,
-        agree: None,
-        compare: None,
-        milestones: Default::default(),
-        constraint: None,
-        properties: Default::default(),
-        checks: Checks { schema: None, asserts: vec!["result.attempt == 1".parse()?] },
-        sealed: vec![],
-        review_by: Review::Auto,
-        rating_by: Review::Auto,
-        max: None,
-        choosing: Choosing::default(),
         bids,
-        begin: Millis::mins(5),
-        done: Millis::mins(5),
-        review: Millis::mins(5),
         expires: Millis::mins(30),
-        inputs: vec![],
-        params: None,
+        ..Task::new(
+            SKILL.parse()?,
+            "Say it again",
+            Checks { schema: None, asserts: vec!["result.attempt == 1".parse()?] },
+        )
     };
     Ok(HireRequest { task, to: to.map(str::to_owned) })
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use gigmesh_protocol::hire::Side;
 use gigmesh_protocol::market::constraint::Properties;
 use gigmesh_protocol::market::{Outcome, SkillEntry};
-use gigmesh_protocol::peer::io::{Config as PeerConfig, From, Notice, Review, Serving, Task as Assignment};
+use gigmesh_protocol::peer::io::{Config as PeerConfig, From, Notice, Serving, Task as Assignment};
 use gigmesh_protocol::time::Millis;
 
 use super::*;
@@ -129,32 +129,9 @@ fn worker(data_dir: &Path) -> NodeConfig {
 }
 
 fn assignment() -> Assignment {
-    Assignment {
-        skill: "text/count".parse().unwrap(),
-        summary: "Count the words".to_owned(),
-        slots: 1,
-        agree: None,
-        compare: None,
-        milestones: Default::default(),
-        constraint: None,
-        properties: Properties::default(),
-        checks: gigmesh_protocol::market::checks::Checks {
-            schema: None,
-            asserts: vec!["result.words == 3".parse().unwrap()],
-        },
-        sealed: vec![],
-        review_by: Review::Auto,
-        rating_by: Review::Auto,
-        max: None,
-        choosing: Default::default(),
-        bids: Millis::secs(1),
-        begin: Millis::mins(10),
-        done: Millis::mins(1),
-        review: Millis::mins(1),
-        expires: Millis::mins(5),
-        inputs: vec![],
-        params: None,
-    }
+    let asserts = vec!["result.words == 3".parse().unwrap()];
+    let checks = gigmesh_protocol::market::checks::Checks { schema: None, asserts };
+    Assignment { bids: Millis::secs(1), ..Assignment::new("text/count".parse().unwrap(), "Count the words", checks) }
 }
 
 /// Waits for a notice that `wanted` makes something of.

@@ -11,7 +11,7 @@ use crate::market::milestone::Milestones;
 use crate::market::offer::Offer;
 use crate::market::price::Price;
 use crate::market::skill::Skill;
-use crate::record::{Invalid, Network, Payload, ensure};
+use crate::record::{Invalid, Network, Payload, Verified, ensure};
 use crate::time::{Millis, Timestamp};
 
 /// The public header of an award: enough for a permit, and for a proof of equivocation (two awards of one issuer with
@@ -79,6 +79,41 @@ pub struct Terms {
 pub fn value_bucket(price: &Price) -> u8 {
     let bits = u64::BITS - price.amount().micros().leading_zeros();
     u8::try_from(bits).unwrap_or(u8::MAX)
+}
+
+/// Whether an award and its terms say what was offered and claimed, and the claim is of that offer: what a worker asks of an
+/// award before it begins, and anybody of a transcript.
+///
+/// # Errors
+/// What does not fit, in words.
+pub fn follows(
+    award: &Verified<Award>,
+    terms: &Terms,
+    offer: &Verified<Offer>,
+    claim: &Verified<Claim>,
+) -> Result<(), &'static str> {
+    let rule = |holds: bool, otherwise| if holds { Ok(()) } else { Err(otherwise) };
+    rule(
+        (claim.offer, claim.nonce, claim.requester) == (offer.id(), offer.nonce, offer.issuer()),
+        "the claim is not of this offer",
+    )?;
+    rule(
+        award.issuer() == offer.issuer()
+            && (award.nonce, &award.skill) == (offer.nonce, &offer.skill)
+            && award.slot < offer.slots,
+        "the award is not of this offer",
+    )?;
+    rule((award.claim, award.worker) == (claim.id(), claim.issuer()), "the award is not of this claim")?;
+    rule(
+        terms.offer == offer.id()
+            && (terms.agree, &terms.milestones) == (offer.agree, &offer.milestones)
+            && (terms.done, terms.review, &terms.checks) == (offer.done, offer.review, &offer.checks),
+        "the terms are not those offered",
+    )?;
+    rule(
+        (&terms.price, terms.until, award.value) == (&claim.price, claim.until, value_bucket(&claim.price)),
+        "the terms are not those claimed",
+    )
 }
 
 impl Payload for Award {

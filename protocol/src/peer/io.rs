@@ -160,6 +160,37 @@ pub struct Task {
     pub params: Option<String>,
 }
 
+impl Task {
+    /// A task with one slot and no more demands than `checks`: three seconds for bids, ten minutes for each clock, judged
+    /// and rated by its checks, free choice among claims.
+    pub fn new(skill: Skill, summary: &str, checks: Checks) -> Self {
+        let clock = Millis::mins(10);
+        Self {
+            skill,
+            summary: summary.to_owned(),
+            slots: 1,
+            agree: None,
+            compare: None,
+            milestones: Milestones::default(),
+            constraint: None,
+            properties: Properties::default(),
+            checks,
+            sealed: Vec::new(),
+            review_by: Review::Auto,
+            rating_by: Review::Auto,
+            max: None,
+            choosing: Choosing::default(),
+            bids: Millis::secs(3),
+            begin: clock,
+            done: clock,
+            review: clock,
+            expires: clock,
+            inputs: Vec::new(),
+            params: None,
+        }
+    }
+}
+
 /// What the user of this peer asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {

@@ -7,7 +7,7 @@ use crate::codec::{List, Text};
 use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Id};
 use crate::limits;
-use crate::market::award::value_bucket;
+use crate::market::award;
 use crate::market::constraint::{Constraint, Match, Properties};
 use crate::market::{Award, Claim, Contact, Manifest, Offer, Reject, Skill};
 use crate::record::{Payload as _, Verified};
@@ -406,20 +406,8 @@ impl Peer {
         let Some(bid) = self.bids.get(&award.claim) else { return ignored("no such claim of mine") };
         let Some(terms) = award.private() else { return refused("an award travels with its terms") };
         let (claim, offer) = (&bid.claim, &bid.offer);
-        let fits = award.worker == self.agent()
-            && award.issuer() == claim.requester
-            && award.nonce == offer.nonce
-            && award.skill == offer.skill
-            && award.slot < offer.slots
-            && award.value == value_bucket(&claim.price)
-            && terms.offer == offer.id()
-            && terms.price == claim.price
-            && terms.until == claim.until
-            && (terms.done, terms.review) == (offer.done, offer.review)
-            && (terms.agree, &terms.milestones) == (offer.agree, &offer.milestones)
-            && terms.checks == offer.checks;
-        if !fits {
-            return refused("the award does not say what was offered and claimed");
+        if let Err(why) = award::follows(&award, terms, offer, claim) {
+            return refused(why);
         }
         let (claim, offer, with, skill) = (claim.clone(), offer.clone(), award.issuer(), award.skill.clone());
         self.wake(Wake::Bid(claim.id()), None);

@@ -9,9 +9,8 @@ use gigmesh_protocol::hire::{Checked, Side, Wish};
 use gigmesh_protocol::market::checks::{Outcome as CheckOutcome, Report};
 use gigmesh_protocol::market::{BlobRef, Outcome};
 use gigmesh_protocol::peer::event::{Event, Logged};
-use gigmesh_protocol::peer::io::{Review, Task};
+use gigmesh_protocol::peer::io::Task;
 use gigmesh_protocol::record::Record;
-use gigmesh_protocol::time::Millis;
 
 use crate::forge::payload;
 use crate::samples;
@@ -110,29 +109,7 @@ fn the_corpus_of_journal_is_replayed() {
     let blob = BlobRef { root: samples::random("result"), size: 300 };
     let outcome = CheckOutcome { check: "schema".to_owned(), detail: String::new(), passed: true };
     let report = Report { outcomes: vec![outcome] };
-    let task = Task {
-        skill: award.skill.clone(),
-        summary: "Rows of a table".to_owned(),
-        slots: 1,
-        agree: None,
-        compare: None,
-        milestones: Default::default(),
-        constraint: None,
-        properties: Default::default(),
-        checks: Default::default(),
-        sealed: Vec::new(),
-        review_by: Review::Auto,
-        rating_by: Review::Auto,
-        max: None,
-        choosing: Default::default(),
-        bids: Millis::secs(3),
-        begin: Millis::mins(10),
-        done: Millis::mins(5),
-        review: Millis::mins(10),
-        expires: Millis::mins(10),
-        inputs: Vec::new(),
-        params: None,
-    };
+    let task = Task::new(award.skill.clone(), "Rows of a table", Default::default());
     let (offer, claim) = (record("offer/1"), record("claim/1"));
     let said = Some((samples::judgement(hire), samples::random("opening")));
     let events = [

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gigmesh_protocol::codec::List;
-use gigmesh_protocol::hire::selection::Choosing;
 use gigmesh_protocol::hire::{Checked, HireId};
 use gigmesh_protocol::id::{AgentId, Bytes32, Id, sha256};
 use gigmesh_protocol::market::checks::{Checks, Inputs};
@@ -509,28 +508,13 @@ impl World {
     /// A task about one document of eleven bytes.
     pub fn task(&mut self) -> Task {
         let input = self.store("document", b"hello world");
+        let checks = Checks { schema: None, asserts: vec!["result.bytes >= 0".parse().unwrap()] };
         Task {
-            skill: "text/count".parse().unwrap(),
-            summary: "Count the bytes".into(),
-            slots: 1,
-            agree: None,
-            compare: None,
-            milestones: Default::default(),
-            constraint: None,
-            properties: Default::default(),
-            checks: Checks { schema: None, asserts: vec!["result.bytes >= 0".parse().unwrap()] },
             sealed: vec!["result.bytes == 11".parse().unwrap()],
-            review_by: Review::Auto,
-            rating_by: Review::Auto,
             max: Some("0.05 USD".parse().unwrap()),
-            choosing: Choosing::default(),
-            bids: Millis::secs(3),
-            begin: Millis::mins(10),
             done: Millis::mins(5),
-            review: Millis::mins(10),
-            expires: Millis::mins(10),
             inputs: vec![input],
-            params: None,
+            ..Task::new("text/count".parse().unwrap(), "Count the bytes", checks)
         }
     }
 }
