@@ -1,7 +1,8 @@
 //! A door into the network: a DHT server with a stable key and limits for thousands of peers.
 //!
 //! A node that knows one bootstrap's address finds everybody else through it; the bootstrap itself takes no part in
-//! the market. It keeps nothing on disk but its key, because its address contains the key's name.
+//! the market. Those who cannot be dialled are reached through it, within strict limits: it relays messages, not data.
+//! It keeps nothing on disk but its key, because its address contains the key's name.
 //!
 //! [`run`] is the library's door, [`run_cli`] the command line's (`gigmesh-bootstrap`, `gigmesh bootstrap`).
 //! [`identity`] and [`lock`] are what every program with a data directory needs; the node uses them, too.

@@ -117,6 +117,7 @@ impl Market {
             listen: vec![LISTEN.to_owned()],
             bootstrap: vec![],
             mdns: false,
+            relay: false,
             peer,
             executors: BTreeMap::new(),
         };

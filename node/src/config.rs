@@ -45,6 +45,8 @@ pub struct Overrides {
     pub bootstrap: Vec<String>,
     /// Not to look for peers on the LAN.
     pub no_mdns: bool,
+    /// To be reached through the doors in any case.
+    pub relay: bool,
     /// The local API's socket.
     pub api: Option<PathBuf>,
 }
@@ -79,6 +81,7 @@ pub fn load(file: Option<&Path>, over: Overrides) -> Result<Config, ConfigError>
             listen: list(over.listen, node.listen, &DEFAULT_LISTEN),
             bootstrap: list(over.bootstrap, node.bootstrap, &[]),
             mdns: !over.no_mdns && node.mdns.unwrap_or(true),
+            relay: over.relay || node.relay.unwrap_or(false),
             peer,
             executors,
         },

@@ -252,6 +252,7 @@ impl Page {
         for (name, help, number) in [
             ("gigmesh_links", "Connected agents.", net.links),
             ("gigmesh_connections", "Connections; two to one agent count twice.", net.connections),
+            ("gigmesh_relays", "Bootstrap nodes through which we can be reached.", net.relays),
             ("gigmesh_dht_peers", "Agents in our DHT table. Zero means that nobody can be found.", net.dht_peers),
             ("gigmesh_dht_server", "Whether we serve the DHT.", net.dht_server.into()),
             ("gigmesh_gossip_unsent", "Records of ours that wait for a peer in their room.", net.gossip_unsent),

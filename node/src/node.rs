@@ -56,6 +56,8 @@ pub struct NodeConfig {
     pub bootstrap: Vec<String>,
     /// Whether to look for peers on the LAN and to be seen there, by mDNS; not done when it listens on loopback alone.
     pub mdns: bool,
+    /// Whether to be reached through its doors in any case; a node whose own addresses do not reach its peers is anyhow.
+    pub relay: bool,
     /// What the operator wrote about the agent.
     pub peer: gigmesh_protocol::peer::io::Config,
     /// The program behind each skill that is served.
@@ -170,6 +172,7 @@ async fn start_with(config: NodeConfig, clocks: Box<dyn Clocks>) -> Result<NodeH
         listen: config.listen.clone(),
         bootstrap: config.bootstrap.clone(),
         mdns: config.mdns,
+        relay: config.relay,
         // The key does not matter yet.
         ..gigmesh_net::Config::new(Role::Node, config.network.clone(), [0; 32], contact_filter(&config.network))
     };

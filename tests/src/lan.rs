@@ -1,4 +1,5 @@
-//! A LAN of two hosts: network namespaces joined by a cable. Multicast passes it, and nobody else is on it.
+//! Hosts that are network namespaces: a LAN of two, joined by a cable that multicast passes; or two that reach a third and
+//! not each other. Nobody else is there.
 //!
 //! No privilege is needed where the system lets users make namespaces. The tools are those of every Linux: `unshare` and
 //! `nsenter` of util-linux, `ip` of iproute2.
@@ -18,10 +19,51 @@ pub struct Lan {
     _holders: [Holder; 2],
 }
 
+/// Two hosts that reach a third and not each other, as those behind two NATs do. They are gone as those of a LAN are.
+#[derive(Debug)]
+pub struct Apart {
+    /// One of them; it has a private address only.
+    pub left: Host,
+    /// The other, likewise.
+    pub right: Host,
+    /// The one both reach, at a public address.
+    pub door: Host,
+    _holders: [Holder; 3],
+}
+
+impl Apart {
+    /// Makes them, or what [`Lan::create`] does where that is not possible.
+    pub fn create() -> Option<Self> {
+        Self::try_create().map_err(|reason| missing("namespaces", &format!("no namespaces can be made: {reason}"))).ok()
+    }
+
+    fn try_create() -> Result<Self, String> {
+        let outer = Holder::start(Command::new("unshare").args(["--user", "--map-root-user", "--net", "cat"]))?;
+        let door = Host { ip: "203.0.113.1".to_owned(), holder: outer.0.id() };
+        door.ip("link set lo up")?;
+        door.ip(&format!("addr add {}/32 dev lo", door.ip))?;
+        let behind = |name: &str, net: u8| {
+            let holder = Holder::start(door.command("unshare").args(["--net", "cat"]))?;
+            let host = Host { ip: format!("192.168.{net}.2"), holder: holder.0.id() };
+            door.ip(&format!("link add {name} type veth peer name cable netns {}", host.holder))?;
+            door.ip(&format!("addr add 192.168.{net}.1/24 dev {name}"))?;
+            door.ip(&format!("link set {name} up"))?;
+            host.ip("link set lo up")?;
+            host.ip(&format!("addr add {}/24 dev cable", host.ip))?;
+            host.ip("link set cable up")?;
+            // There is no way to the other one.
+            host.ip(&format!("route add {} via 192.168.{net}.1", door.ip))?;
+            Ok::<_, String>((host, holder))
+        };
+        let ((left, first), (right, second)) = (behind("left", 1)?, behind("right", 2)?);
+        Ok(Self { left, right, door, _holders: [outer, first, second] })
+    }
+}
+
 /// Where a process can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// Its IPv4 address on the LAN.
+    /// Its IPv4 address.
     pub ip: String,
     /// A process that is there.
     holder: u32,
@@ -58,7 +100,7 @@ impl Host {
         command
     }
 
-    /// Any free TCP port of its address on the LAN.
+    /// Any free TCP port of its address.
     pub fn listen(&self) -> String {
         format!("/ip4/{}/tcp/0", self.ip)
     }

@@ -35,7 +35,7 @@ mod wait;
 pub use agent::{Agent, Does, is_running};
 pub use binary::binary;
 pub use files::{Snapshot, snapshot};
-pub use lan::{Host, Lan};
+pub use lan::{Apart, Host, Lan};
 pub use market::{Market, Transport, free_port, home, temp_dir};
 pub use node::{Bootstrap, Node, Setup};
 pub use process::{Output, Process, Signal, run};

@@ -18,6 +18,7 @@ pub struct Bootstrap {
     home: PathBuf,
     listen: String,
     doors: Vec<String>,
+    host: Option<Host>,
     /// Its address, with the id of its key.
     pub address: String,
     process: Option<Process>,
@@ -26,10 +27,16 @@ pub struct Bootstrap {
 impl Bootstrap {
     /// Starts one in `home`, which knows these others.
     pub fn start(home: &Path, listen: &str, doors: &[String]) -> Self {
+        Self::start_on(None, home, listen, doors)
+    }
+
+    /// The same on a host.
+    pub fn start_on(host: Option<&Host>, home: &Path, listen: &str, doors: &[String]) -> Self {
         let mut bootstrap = Self {
             home: home.to_owned(),
             listen: listen.to_owned(),
             doors: doors.to_vec(),
+            host: host.cloned(),
             address: String::new(),
             process: None,
         };
@@ -55,7 +62,7 @@ impl Bootstrap {
         for door in &self.doors {
             args.extend(["--bootstrap", door]);
         }
-        let mut process = Process::start(&self.home, "bootstrap", &args);
+        let mut process = Process::start_on(self.host.as_ref(), &[], &self.home, "bootstrap", &args);
         let line = process.first_line();
         let address = line.strip_prefix("listening on ");
         self.address = address.unwrap_or_else(|| panic!("the first line names an address, not: {line}")).to_owned();

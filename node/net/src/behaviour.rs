@@ -1,6 +1,7 @@
 //! The protocols of a node and their settings. No state of ours and no decisions: those are in the driver.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use libp2p::allow_block_list::BlockedPeers;
@@ -10,7 +11,7 @@ use libp2p::identity::Keypair;
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{allow_block_list, connection_limits, identify, kad, memory_connection_limits, ping};
+use libp2p::{allow_block_list, connection_limits, identify, kad, memory_connection_limits, ping, relay};
 use sha2::{Digest, Sha256};
 
 use crate::callers::Callers;
@@ -41,6 +42,10 @@ pub struct Behaviour {
     pub ping: ping::Behaviour,
     /// Entry points of rooms, and contacts of agents.
     pub kad: kad::Behaviour<MemoryStore>,
+    /// The way for those who cannot be reached themselves; of a bootstrap.
+    pub relay: Toggle<relay::Behaviour>,
+    /// That way, from where we stand. Made with the transport.
+    pub relayed: Toggle<relay::client::Behaviour>,
     /// Peers on the LAN, if wanted.
     pub lan: Toggle<Lan>,
     /// Rooms; a bootstrap has none.
@@ -67,6 +72,8 @@ impl Behaviour {
             ),
             ping: ping::Behaviour::default(),
             kad: kad(config.role, keys, names),
+            relay: (config.role == Role::Bootstrap).then(|| relay(keys)).into(),
+            relayed: None.into(),
             lan: lan.then(|| mdns(keys)).flatten().into(),
             gossip: has_rooms.then(|| gossip(config, names)).transpose()?.into(),
             exchange: has_rooms.then(|| Exchange::new(names.exchange())).into(),
@@ -106,10 +113,30 @@ fn kad(role: Role, keys: &Keypair, names: &Names) -> kad::Behaviour<MemoryStore>
         .set_caching(kad::Caching::Disabled)
         .set_query_timeout(Duration::from_secs(20));
     let mut kad = kad::Behaviour::with_config(peer, MemoryStore::with_config(peer, store), config);
-    if role == Role::Bootstrap {
-        kad.set_mode(Some(kad::Mode::Server));
-    }
+    // A node serves when it can be reached: see `Driver::update_reach`.
+    kad.set_mode(Some(if role == Role::Bootstrap { kad::Mode::Server } else { kad::Mode::Client }));
     kad
+}
+
+fn relay(keys: &Keypair) -> relay::Behaviour {
+    let peer_circuits = NonZeroU32::new(60).expect("60 is not 0");
+    let ip_circuits = NonZeroU32::new(240).expect("240 is not 0");
+    let config = relay::Config {
+        max_reservations: limits::RELAY_RESERVATIONS,
+        max_reservations_per_peer: 1,
+        max_circuits: limits::RELAY_CIRCUITS,
+        max_circuits_per_peer: limits::RELAY_CIRCUITS_PER_PEER,
+        max_circuit_duration: limits::RELAY_CIRCUIT_TIME,
+        max_circuit_bytes: limits::RELAY_CIRCUIT_BYTES,
+        circuit_src_rate_limiters: Vec::new(),
+        ..relay::Config::default()
+    }
+    // A token comes back in each interval: idle links are let go and made again, and many homes share one address.
+    .circuit_src_per_peer(peer_circuits, Duration::from_secs(10))
+    .circuit_src_per_ip(ip_circuits, Duration::from_secs(2));
+    let mut relay = relay::Behaviour::new(keys.public().to_peer_id(), config);
+    relay.set_status(Some(relay::Status::Enable));
+    relay
 }
 
 /// A system that does not let us watch its interfaces, or has none, is no reason not to start.

@@ -43,6 +43,9 @@ pub struct Config {
     /// Whether to look for peers on the LAN and to be seen there, by mDNS. Of no use, and so not done, when we listen on
     /// loopback alone.
     pub mdns: bool,
+    /// Whether to be reached through bootstrap nodes in any case. A node whose own addresses do not reach as far as its
+    /// peers does so without being told.
+    pub relay: bool,
     /// What the node is for.
     pub role: Role,
     /// Judges contacts, ours and those of others.
@@ -62,6 +65,7 @@ impl Config {
             listen: Vec::new(),
             bootstrap: Vec::new(),
             mdns: false,
+            relay: false,
             role,
             contacts,
             capacity: match role {
@@ -107,6 +111,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("network", &self.network)
             .field("mdns", &self.mdns)
+            .field("relay", &self.relay)
             .field("role", &self.role)
             .field("listen", &self.listen)
             .field("bootstrap", &self.bootstrap)

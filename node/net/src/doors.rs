@@ -86,6 +86,12 @@ impl Doors {
         self.0.iter().any(|door| door.peer == *peer)
     }
 
+    /// Open ones that we were told of: those who may relay.
+    pub fn open(&self) -> impl Iterator<Item = (PeerId, &Multiaddr)> {
+        let open = self.0.iter().filter(|door| door.told && door.open);
+        open.filter_map(|door| Some((door.peer, door.addresses.first()?)))
+    }
+
     /// Where they are.
     pub fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
         self.0.iter().filter(|door| !door.dismissed()).flat_map(|door| &door.addresses)

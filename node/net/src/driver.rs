@@ -9,6 +9,7 @@ mod dht;
 mod exchange;
 mod gossip;
 mod links;
+mod relay;
 mod search;
 
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ use crate::penalties::Penalties;
 use announce::Announcements;
 use gossip::{Room, Unsent};
 use links::Link;
+use relay::Relays;
 use search::Searches;
 
 /// See the module.
@@ -57,6 +59,7 @@ struct Driver {
     announcements: Announcements,
     claims: Claims,
     searches: Searches,
+    relays: Relays,
     requests: HashMap<OutboundRequestId, (PeerId, Answer)>,
     /// When slow housekeeping is due.
     chores_at: Instant,
@@ -95,6 +98,7 @@ pub(crate) async fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>)
         announcements: Announcements::default(),
         claims: Claims::default(),
         searches: Searches::default(),
+        relays: Relays::new(config.relay),
         requests: HashMap::new(),
         chores_at: now + CHORES,
     };
@@ -113,7 +117,7 @@ fn swarm(
     lan: bool,
 ) -> Result<Swarm<Behaviour>, StartError> {
     let setup = |e: &dyn std::fmt::Display| StartError::Setup(e.to_string());
-    let behaviour = Behaviour::new(config, &keys, names, lan)?;
+    let mut behaviour = Behaviour::new(config, &keys, names, lan)?;
     let idle = match config.role {
         Role::Node => limits::IDLE_TIMEOUT,
         Role::Bootstrap => limits::IDLE_TIMEOUT_BOOTSTRAP,
@@ -128,7 +132,12 @@ fn swarm(
             quic.max_connection_data = limits::QUIC_CONNECTION_BYTES;
             quic
         })
-        .with_behaviour(|_| behaviour)
+        .with_relay_client(noise::Config::new, yamux::Config::default)
+        .map_err(|e| setup(&e))?
+        .with_behaviour(|_, relayed| {
+            behaviour.relayed = Some(relayed).into();
+            behaviour
+        })
         .map_err(|e| setup(&e))?
         // Addresses of one peer are tried in order of promise, so that TCP and QUIC do not race into two connections.
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(idle).with_smart_dial())
@@ -180,7 +189,7 @@ impl Driver {
             Command::Unfollow(room) => self.unfollow(&room),
             Command::Publish { room, bytes } => self.publish(&room, bytes),
             Command::Verdict(token, verdict) => self.on_verdict(&token, verdict),
-            Command::Request { to, hints, bytes, answer } => self.request(to, &hints, bytes, answer),
+            Command::Request { to, hints, question } => self.request(to, &hints, question),
             Command::Announce(contact) => self.announce_contact(contact),
             Command::Penalize(agent, severity) => self.penalize(&agent, severity),
             Command::Peers(reply) => drop(reply.send(self.peers())),
@@ -202,7 +211,12 @@ impl Driver {
             SwarmEvent::IncomingConnectionError { error, .. } => self.on_accept_failed(&error),
             SwarmEvent::NewListenAddr { .. }
             | SwarmEvent::ExpiredListenAddr { .. }
-            | SwarmEvent::ListenerClosed { .. } => self.on_listeners_changed(),
+            | SwarmEvent::ExternalAddrConfirmed { .. }
+            | SwarmEvent::ExternalAddrExpired { .. } => self.on_listeners_changed(),
+            SwarmEvent::ListenerClosed { listener_id, .. } => {
+                self.on_listener_closed(listener_id);
+                self.on_listeners_changed();
+            }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener reports an error"),
             // Candidates are what peers claim to see, ephemeral ports included. Never confirmed on their word.
             SwarmEvent::NewExternalAddrCandidate { .. } => {}
@@ -215,6 +229,9 @@ impl Driver {
             BehaviourEvent::Identify(event) => self.on_identify(event),
             BehaviourEvent::Ping(event) => self.on_ping(event),
             BehaviourEvent::Kad(event) => self.on_kad(event),
+            // What a bootstrap does for others is bounded, and nobody's business.
+            BehaviourEvent::Relay(_) => {}
+            BehaviourEvent::Relayed(event) => self.on_relayed(&event),
             BehaviourEvent::Lan(event) => self.on_lan(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Exchange(event) => self.on_exchange(event),
@@ -229,6 +246,7 @@ impl Driver {
         self.send_strangers_away();
         self.blame_abusers(now);
         self.knock(now);
+        self.reserve(now);
         self.announce(now);
         self.look_for_members(now);
         self.search_on(now);

@@ -110,7 +110,7 @@ pub struct PeerInfo {
     pub agent: AgentId,
     /// Where its connections end, one address each.
     pub addresses: Vec<String>,
-    /// Over what: `tcp` or `quic`, one for each connection.
+    /// Over what: `tcp`, `quic` or `relay`, one for each connection.
     pub transports: Vec<&'static str>,
     /// Whether we opened the first connection.
     pub outbound: bool,
@@ -146,6 +146,8 @@ pub struct Door {
 pub struct Stats {
     /// How the bootstrap nodes fare that we were told of, now.
     pub doors: Vec<Door>,
+    /// Bootstrap nodes through which we can be reached, now.
+    pub relays: u64,
     /// Whether we look for peers on the LAN, and are seen there, now.
     pub mdns: bool,
     /// Connected agents, now.
@@ -224,6 +226,9 @@ pub enum RequestError {
     /// The request or its answer is larger than 512 KiB.
     #[error("the request or its answer is larger than {EXCHANGE_BYTES} bytes")]
     TooLarge,
+    /// A request that must not go over a relay, and there is no other way.
+    #[error("the agent is reached through a relay only, which carries nothing this large")]
+    Relayed,
     /// Too many requests of ours are under way, in all or to this agent.
     #[error("too many requests are under way")]
     Busy,
@@ -256,12 +261,20 @@ pub enum CommandError {
 
 /// What the handle asks of the event loop.
 #[derive(Debug)]
+/// A request on its way.
+pub(crate) struct Question {
+    pub bytes: Vec<u8>,
+    /// Not over a relay.
+    pub direct: bool,
+    pub answer: Answer,
+}
+
 pub(crate) enum Command {
     Follow(String),
     Unfollow(String),
     Publish { room: String, bytes: Vec<u8> },
     Verdict(GossipToken, Verdict),
-    Request { to: AgentId, hints: Vec<String>, bytes: Vec<u8>, answer: Answer },
+    Request { to: AgentId, hints: Vec<String>, question: Question },
     Announce(Vec<u8>),
     Penalize(AgentId, Severity),
     Peers(oneshot::Sender<Vec<PeerInfo>>),
@@ -324,11 +337,34 @@ impl Net {
     ///
     /// The agent may receive the request even if this fails: requests must be idempotent.
     pub async fn request(&self, to: AgentId, hints: Vec<String>, bytes: Vec<u8>) -> Result<Vec<u8>, RequestError> {
+        self.exchange(to, hints, bytes, false).await
+    }
+
+    /// The same, but never over a relay: for parts of what is larger than [`RELAYED_BLOB_BYTES`](crate::limits::RELAYED_BLOB_BYTES).
+    ///
+    /// # Errors
+    /// [`RequestError::Relayed`], besides.
+    pub async fn request_direct(
+        &self,
+        to: AgentId,
+        hints: Vec<String>,
+        bytes: Vec<u8>,
+    ) -> Result<Vec<u8>, RequestError> {
+        self.exchange(to, hints, bytes, true).await
+    }
+
+    async fn exchange(
+        &self,
+        to: AgentId,
+        hints: Vec<String>,
+        bytes: Vec<u8>,
+        direct: bool,
+    ) -> Result<Vec<u8>, RequestError> {
         if bytes.len() > EXCHANGE_BYTES {
             return Err(RequestError::TooLarge);
         }
         let (answer, outcome) = oneshot::channel();
-        let command = Command::Request { to, hints, bytes, answer };
+        let command = Command::Request { to, hints, question: Question { bytes, direct, answer } };
         self.commands.send(command).await.map_err(|_| RequestError::Stopped)?;
         outcome.await.unwrap_or(Err(RequestError::Stopped))
     }

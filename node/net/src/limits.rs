@@ -43,6 +43,25 @@ pub const EVENTS: usize = 1024;
 /// Places in the event channel that gossip and requests may not take, so that links are still reported under load.
 pub const EVENTS_RESERVED: usize = 256;
 
+/// Bootstrap nodes at which one that cannot be reached itself keeps a place: one may restart. A contact has four addresses.
+pub const RELAYS: usize = 2;
+/// Places that a bootstrap keeps: an idle link each, of which it has room for eight times as many.
+pub const RELAY_RESERVATIONS: usize = 1024;
+/// Circuits through a bootstrap at once: with the two below, 1.8 MB/s at most.
+pub const RELAY_CIRCUITS: usize = 512;
+/// Circuits that one peer opens.
+pub const RELAY_CIRCUITS_PER_PEER: usize = 16;
+/// How long a circuit lasts. A hire's messages take moments; libp2p's two minutes would end many a claim half way.
+pub const RELAY_CIRCUIT_TIME: Duration = Duration::from_secs(10 * 60);
+/// Bytes through a circuit, each way: a blob of [`RELAYED_BLOB_BYTES`] with its proofs, in the midst of gossip.
+pub const RELAY_CIRCUIT_BYTES: u64 = 2 * 1024 * 1024;
+/// The largest blob that may be asked for over a relay: others pay for the way.
+pub const RELAYED_BLOB_BYTES: u64 = 1024 * 1024;
+/// A place that was refused or lost is asked for again after this, doubled up to the last, with jitter.
+pub const RELAY_RETRY_FIRST: Duration = Duration::from_secs(1);
+/// See [`RELAY_RETRY_FIRST`].
+pub const RELAY_RETRY_LAST: Duration = Duration::from_secs(5 * 60);
+
 /// Bytes of a network's name; it becomes part of protocol names.
 pub const NETWORK_NAME_BYTES: usize = 64;
 /// Bytes of a room's name; it becomes part of topic names, of which each peer makes us remember some.

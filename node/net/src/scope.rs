@@ -20,11 +20,14 @@ pub enum Scope {
     Global,
 }
 
-/// The scope of an address; none if it can be nobody's (unspecified, multicast, relayed, not IP or DNS).
+/// Whether it leads through a relay. A peer that came to us through one shows its name alone.
+pub fn is_relayed(address: &Multiaddr) -> bool {
+    matches!(address.iter().next(), Some(Protocol::P2p(_))) || address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
+/// The scope of an address, or of the relay it leads through; none if it can be nobody's (unspecified, multicast, not IP
+/// or DNS).
 pub fn scope_of(address: &Multiaddr) -> Option<Scope> {
-    if address.iter().any(|part| part == Protocol::P2pCircuit) {
-        return None;
-    }
     match address.iter().next()? {
         Protocol::Ip4(ip) => ip_scope(IpAddr::V4(ip)),
         Protocol::Ip6(ip) => ip_scope(IpAddr::V6(ip)),
@@ -102,7 +105,7 @@ mod tests {
         assert_eq!(scope("/ip6/fd00::1/tcp/1"), Some(Scope::Private));
         assert_eq!(scope("/ip4/100.128.0.1/tcp/1"), Some(Scope::Global));
         assert_eq!(scope("/dns4/door.example/tcp/1"), Some(Scope::Global));
-        for nobody in ["/ip4/0.0.0.0/tcp/1", "/ip4/224.0.0.1/tcp/1", "/memory/1", "/ip4/1.2.3.4/tcp/1/p2p-circuit"] {
+        for nobody in ["/ip4/0.0.0.0/tcp/1", "/ip4/224.0.0.1/tcp/1", "/memory/1"] {
             assert_eq!(scope(nobody), None, "{nobody}");
         }
     }

@@ -195,6 +195,9 @@ pub(super) struct UpArgs {
     /// Do not look for peers on the LAN, and do not be seen there; on loopback alone neither is done
     #[arg(long, env = "GIGMESH_NO_MDNS")]
     no_mdns: bool,
+    /// Be reached through the doors even if this machine seems to be reachable itself: behind a firewall or port filter
+    #[arg(long, env = "GIGMESH_RELAY")]
+    relay: bool,
     /// The network's name [default: main]
     #[arg(long, env = "GIGMESH_NETWORK")]
     network: Option<String>,
@@ -209,8 +212,8 @@ pub(super) struct UpArgs {
 impl UpArgs {
     /// What beats the file.
     pub fn overrides(self) -> Overrides {
-        let Self { data_dir, network, listen, bootstrap, no_mdns, api, .. } = self;
-        Overrides { data_dir, network, listen, bootstrap, no_mdns, api }
+        let Self { data_dir, network, listen, bootstrap, no_mdns, relay, api, .. } = self;
+        Overrides { data_dir, network, listen, bootstrap, no_mdns, relay, api }
     }
 }
 

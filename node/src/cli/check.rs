@@ -113,6 +113,7 @@ fn of_worker(config: &Config) -> Result<Value, Failure> {
             "listen": node.listen,
             "bootstrap": node.bootstrap,
             "mdns": node.mdns,
+            "relay": node.relay,
             "api": api,
         },
         "agent": { "name": peer.name, "version": peer.version, "model": peer.model },

@@ -7,6 +7,7 @@
 //! listen = ["/ip4/0.0.0.0/tcp/4801"]
 //! bootstrap = ["/ip4/192.0.2.1/tcp/4747/p2p/12D3..."]
 //! mdns = false                             # true unless said: look for peers on the LAN, and be seen there
+//! relay = true                             # false unless said: be reached through the doors, whatever addresses there are
 //! api = "/run/gigmesh.sock"                # the local API's socket
 //!
 //! [agent]
@@ -100,6 +101,7 @@ pub(super) struct NodeSection {
     pub listen: Option<Vec<String>>,
     pub bootstrap: Option<Vec<String>>,
     pub mdns: Option<bool>,
+    pub relay: Option<bool>,
     pub api: Option<PathBuf>,
 }
 

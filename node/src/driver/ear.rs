@@ -152,6 +152,12 @@ fn judge_gossip(body: &Body, heard: &Receiver<Heard>) {
 /// as in a demo on one machine: for anybody elsewhere it would be a wasted dial.
 fn contact_addresses(mut all: Vec<String>) -> Vec<String> {
     let is_loopback = |address: &String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
+    for address in &mut all {
+        // Whose it is, a contact says itself; with it an address through a relay would be too long.
+        if let Some((relay, _)) = address.split_once("/p2p-circuit/") {
+            *address = format!("{relay}/p2p-circuit");
+        }
+    }
     all.retain(|address| address.len() <= ADDRESS);
     if !all.iter().all(is_loopback) {
         all.retain(|address| !is_loopback(address));
@@ -171,6 +177,9 @@ mod tests {
         let near = ["/ip4/127.0.0.1/tcp/1", "/ip6/::1/udp/1/quic-v1"];
         assert_eq!(contact_addresses(owned(&[&wide[..], &near].concat())), wide);
         assert_eq!(contact_addresses(owned(&near)), near);
+        let peer = "x".repeat(52);
+        let relayed = format!("/ip4/198.51.100.100/udp/65535/quic-v1/p2p/{peer}/p2p-circuit");
+        assert_eq!(contact_addresses(vec![format!("{relayed}/p2p/{peer}")]), [relayed]);
         assert_eq!(contact_addresses(owned(&[wide[0]; 9])).len(), ADDRESSES);
         assert_eq!(contact_addresses(vec!["/ip4/198.51.100.7".repeat(ADDRESS)]), [""; 0]);
     }

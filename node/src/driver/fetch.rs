@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use gigmesh_net::limits::RELAYED_BLOB_BYTES;
 use gigmesh_net::{RequestError, Severity};
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::AgentId;
@@ -47,7 +48,11 @@ enum FetchError {
 impl FetchError {
     /// Whether another try in a moment may go better.
     fn passes(&self) -> bool {
-        matches!(self, Self::Request(_) | Self::Blob(BlobError::Busy(_)))
+        match self {
+            Self::Request(error) => *error != RequestError::Relayed,
+            Self::Blob(error) => matches!(error, BlobError::Busy(_)),
+            _ => false,
+        }
     }
 
     /// Whether no honest peer would have caused it.
@@ -96,13 +101,15 @@ async fn all(body: &Arc<Body>, hire: HireId, source: &Source, blobs: &[BlobRef])
 
 async fn one(body: &Arc<Body>, hire: HireId, source: &Source, blob: BlobRef) -> Result<(), FetchError> {
     let (store, wanted) = (Arc::clone(&body.blobs), blobs::BlobRef { root: blob.root, size: blob.size });
+    // A relay carries messages; whoever runs it pays for every byte.
+    let direct = blob.size > RELAYED_BLOB_BYTES;
     let mut download = disk(move || store.download(wanted)).await?;
     if download.needs_leaves() {
         // The root of a single chunk is its leaf.
         let leaves = if blob.size <= CHUNK_BYTES as u64 {
             vec![blob.root.0]
         } else {
-            match ask(body, source, Request::Leaves { hire, root: blob.root }).await? {
+            match ask(body, source, Request::Leaves { hire, root: blob.root }, direct).await? {
                 Response::Leaves(bytes) => bytes.as_chunks().0.to_vec(),
                 other => return Err(refusal(other)),
             }
@@ -119,7 +126,7 @@ async fn one(body: &Arc<Body>, hire: HireId, source: &Source, blob: BlobRef) -> 
             coming.spawn(async move {
                 let number = u32::try_from(index).map_err(|_| FetchError::Nonsense)?;
                 let request = Request::Chunk { hire, root: blob.root, index: number };
-                match ask(&body, &source, request).await? {
+                match ask(&body, &source, request, direct).await? {
                     Response::Chunk(bytes) => Ok((index, bytes)),
                     other => Err(refusal(other)),
                 }
@@ -132,8 +139,13 @@ async fn one(body: &Arc<Body>, hire: HireId, source: &Source, blob: BlobRef) -> 
     disk(move || download.finish()).await.map(drop)
 }
 
-async fn ask(body: &Body, source: &Source, request: Request) -> Result<Response, FetchError> {
-    let answer = body.net.request(source.from, source.hints.clone(), request.encode()).await?;
+async fn ask(body: &Body, source: &Source, request: Request, direct: bool) -> Result<Response, FetchError> {
+    let (to, hints, request) = (source.from, source.hints.clone(), request.encode());
+    let answer = if direct {
+        body.net.request_direct(to, hints, request).await?
+    } else {
+        body.net.request(to, hints, request).await?
+    };
     Response::decode(&answer).map_err(|_| FetchError::Nonsense)
 }
 

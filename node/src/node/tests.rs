@@ -21,6 +21,7 @@ fn config(data_dir: &Path, listen: &str) -> NodeConfig {
         listen: vec![listen.to_owned()],
         bootstrap: vec![],
         mdns: false,
+        relay: false,
         peer: PeerConfig::default(),
         executors: BTreeMap::new(),
     }

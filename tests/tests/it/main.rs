@@ -13,6 +13,7 @@ mod market;
 mod mcp;
 mod network;
 mod refusal;
+mod relay;
 mod stop;
 mod store;
 mod tasks;

@@ -61,6 +61,12 @@ impl Driver {
         self.announce(now);
     }
 
+    /// Our entries in the rooms say where we are.
+    pub(super) fn announce_rooms_again(&mut self, now: Instant) {
+        self.announcements.rooms = self.rooms.keys().cloned().collect();
+        self.announce(now);
+    }
+
     fn everything_again(&mut self, now: Instant) {
         self.announcements.told_at = Some(now);
         self.announcements.rooms = self.rooms.keys().cloned().collect();

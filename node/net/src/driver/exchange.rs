@@ -9,27 +9,31 @@ use libp2p::request_response::{self as exchange, Message, OutboundFailure};
 use tokio::sync::oneshot;
 
 use super::Driver;
+use super::links::Link;
 use crate::codec;
-use crate::handle::{Answer, Event, RequestError, ResponseToken, Severity};
+use crate::handle::{Answer, Event, Question, RequestError, ResponseToken, Severity};
 use crate::limits;
 use crate::names::{agent_of, peer_of};
 
 impl Driver {
-    pub(super) fn request(&mut self, to: AgentId, hints: &[String], bytes: Vec<u8>, answer: Answer) {
+    pub(super) fn request(&mut self, to: AgentId, hints: &[String], question: Question) {
         let peer = peer_of(&to);
         if self.requests.len() + self.searches.waiting() >= limits::REQUESTS {
-            self.fail(answer, RequestError::Busy);
+            self.fail(question.answer, RequestError::Busy);
         } else if peer == *self.swarm.local_peer_id() {
-            self.fail(answer, RequestError::Unreachable);
+            self.fail(question.answer, RequestError::Unreachable);
         } else if self.links.contains_key(&peer) {
-            self.send(&peer, bytes, answer);
+            self.send(&peer, question);
         } else {
-            self.search(peer, hints, bytes, answer);
+            self.search(peer, hints, question);
         }
     }
 
     /// Sends to a connected peer.
-    pub(super) fn send(&mut self, peer: &PeerId, bytes: Vec<u8>, answer: Answer) {
+    pub(super) fn send(&mut self, peer: &PeerId, Question { bytes, direct, answer }: Question) {
+        if direct && self.links.get(peer).is_some_and(Link::is_relayed) {
+            return self.fail(answer, RequestError::Relayed);
+        }
         if self.requests.values().filter(|(to, _)| to == peer).count() >= limits::REQUESTS_PER_AGENT {
             return self.fail(answer, RequestError::Busy);
         }

@@ -19,7 +19,7 @@ use crate::handle::{Event, PeerInfo, Severity, Stats};
 use crate::lan::{self, Lan};
 use crate::limits;
 use crate::names::{agent_of, peer_of};
-use crate::scope::{Scope, plausible, scope_of, without_peer};
+use crate::scope::{Scope, is_relayed, plausible, scope_of, without_peer};
 
 /// A connected peer.
 pub(super) struct Link {
@@ -41,6 +41,11 @@ impl Link {
     /// Where the peer is, as its first connection shows.
     pub fn remote(&self) -> Option<&Multiaddr> {
         self.connections.first().map(|(_, address)| address)
+    }
+
+    /// Whether there is no way to the peer but a relay.
+    pub fn is_relayed(&self) -> bool {
+        self.connections.iter().all(|(_, address)| is_relayed(address))
     }
 }
 
@@ -64,6 +69,12 @@ impl Driver {
             blamed_at: None,
         });
         link.connections.push((connection, address.clone()));
+        if !link.is_relayed() {
+            // There is a better way now, and the relay's is not ours to waste.
+            for (relayed, _) in link.connections.iter().filter(|(_, address)| is_relayed(address)) {
+                self.swarm.close_connection(*relayed);
+            }
+        }
         if link.connections.len() > 1 {
             return;
         }
@@ -125,7 +136,8 @@ impl Driver {
         match event {
             lan::Event::Seen(seen) => {
                 for (peer, address) in seen {
-                    let near = without_peer(&address, &peer).filter(|a| scope_of(a) >= Some(Scope::Private));
+                    let near =
+                        without_peer(&address, &peer).filter(|a| !is_relayed(a) && scope_of(a) >= Some(Scope::Private));
                     if let (Some(_), Some(address)) = (agent_of(&peer), near) {
                         self.doors.found(peer, address, now);
                     }
@@ -246,22 +258,41 @@ impl Driver {
     /// An address is usable by our peers if it reaches as far as the farthest of them: on one machine loopback does,
     /// in an office the private network does, and a node behind NAT with peers on the internet has none. Those that
     /// are usable become libp2p's external addresses: they travel with our room entries and make kad a server; with
-    /// none it stays a client, so that nobody is sent to an address that cannot work.
+    /// none it stays a client, so that nobody is sent to an address that cannot work, and we are reached through relays.
     pub(super) fn update_reach(&mut self) {
         let linked = self.links.values().filter_map(Link::remote);
         let expected = self.doors.addresses();
         let Some(farthest) = linked.filter_map(scope_of).max().or_else(|| expected.filter_map(scope_of).max()) else {
             return;
         };
-        let usable: BTreeSet<Multiaddr> =
-            self.swarm.listeners().filter(|address| scope_of(address) == Some(farthest)).cloned().collect();
-        let told: BTreeSet<Multiaddr> = self.swarm.external_addresses().cloned().collect();
+        // Those through relays come and go by themselves; see driver/relay.rs.
+        let ours = |address: &&Multiaddr| !is_relayed(address);
+        let is_node = self.swarm.behaviour().exchange.is_enabled();
+        let reaching = |address: &&Multiaddr| match scope_of(address) {
+            Some(scope) if is_node => scope == farthest,
+            // A door tells whoever comes to it of wider ways, too: it relays, and the others may be anywhere.
+            scope => scope >= Some(farthest),
+        };
+        let usable: BTreeSet<Multiaddr> = self.swarm.listeners().filter(ours).filter(reaching).cloned().collect();
+        let told: BTreeSet<Multiaddr> = self.swarm.external_addresses().filter(ours).cloned().collect();
+        self.serve_dht_if(!usable.is_empty());
         if usable == told {
             return;
         }
         told.difference(&usable).for_each(|address| self.swarm.remove_external_address(address));
         usable.difference(&told).for_each(|address| self.swarm.add_external_address(address.clone()));
         self.publish_addresses();
+    }
+
+    /// kad alone would have whoever listens at a relay serve the DHT through it.
+    fn serve_dht_if(&mut self, reachable: bool) {
+        if self.swarm.behaviour().exchange.is_enabled() {
+            let mode = if reachable { kad::Mode::Server } else { kad::Mode::Client };
+            let kad = &mut self.swarm.behaviour_mut().kad;
+            if kad.mode() != mode {
+                kad.set_mode(Some(mode));
+            }
+        }
     }
 
     fn publish_addresses(&mut self) {
@@ -273,18 +304,22 @@ impl Driver {
         });
         if changed {
             self.tell(Event::Listening { addrs });
+            self.announce_rooms_again(Instant::now());
         }
     }
 
-    /// What we told peers, or everything we listen on while we told nothing. Widest scope first.
+    /// What we told peers, or everything we listen on while we told nothing. Widest scope first, relays last.
     pub(super) fn usable_addresses(&self) -> Vec<String> {
         let mut addresses: Vec<&Multiaddr> = self.swarm.external_addresses().collect();
         if addresses.is_empty() {
             addresses = self.swarm.listeners().collect();
         }
-        addresses.sort_by_key(|address| (std::cmp::Reverse(scope_of(address)), address.to_string()));
+        addresses
+            .sort_by_key(|address| (is_relayed(address), std::cmp::Reverse(scope_of(address)), address.to_string()));
         let own = *self.swarm.local_peer_id();
-        addresses.into_iter().map(|address| address.clone().with(Protocol::P2p(own)).to_string()).collect()
+        // A relay's ends so already.
+        let named = |address: &Multiaddr| address.clone().with_p2p(own).unwrap_or_else(|address| address);
+        addresses.into_iter().map(|address| named(address).to_string()).collect()
     }
 
     pub(super) fn penalize(&mut self, agent: &AgentId, severity: Severity) {
@@ -346,6 +381,7 @@ impl Driver {
             requests_stalled: stalled,
             requests_broken: broken,
             doors: self.doors.report(),
+            relays: self.relays.held() as u64,
             mdns: self.swarm.behaviour().lan.as_ref().is_some_and(Lan::is_on),
             links: self.links.len() as u64,
             connections: u64::from(self.swarm.network_info().connection_counters().num_established()),
@@ -358,7 +394,11 @@ impl Driver {
 }
 
 fn transport(address: &Multiaddr) -> &'static str {
-    if address.iter().any(|part| part == Protocol::QuicV1) { "quic" } else { "tcp" }
+    match address {
+        relayed if is_relayed(relayed) => "relay",
+        quic if quic.iter().any(|part| part == Protocol::QuicV1) => "quic",
+        _ => "tcp",
+    }
 }
 
 /// Why a dial failed, in a few words: libp2p's own are a chain of every layer's, for every address.

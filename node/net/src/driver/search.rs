@@ -13,7 +13,7 @@ use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, PeerId};
 
 use super::Driver;
-use crate::handle::{Answer, RequestError};
+use crate::handle::{Question, RequestError};
 use crate::limits;
 use crate::names::{Names, agent_of};
 use crate::scope::{scope_of, without_peer};
@@ -24,7 +24,7 @@ pub(super) struct Searches(HashMap<PeerId, Search>);
 
 struct Search {
     /// Requests to send once the agent is found.
-    waiting: Vec<(Vec<u8>, Answer)>,
+    waiting: Vec<Question>,
     /// Addresses not yet tried.
     fresh: Vec<Multiaddr>,
     tried: HashSet<Multiaddr>,
@@ -63,11 +63,13 @@ impl Search {
 
 impl Driver {
     /// Looks for `peer`, to send it `bytes`.
-    pub(super) fn search(&mut self, peer: PeerId, hints: &[String], bytes: Vec<u8>, answer: Answer) {
+    pub(super) fn search(&mut self, peer: PeerId, hints: &[String], question: Question) {
         let full = self.searches.0.len() >= limits::SEARCHES;
         let search = match self.searches.0.entry(peer) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(_) if full => return self.fail(answer, RequestError::Busy),
+            std::collections::hash_map::Entry::Vacant(_) if full => {
+                return self.fail(question.answer, RequestError::Busy);
+            }
             std::collections::hash_map::Entry::Vacant(entry) => entry.insert(Search {
                 waiting: Vec::new(),
                 fresh: Vec::new(),
@@ -77,7 +79,7 @@ impl Driver {
                 deadline: Instant::now() + limits::SEARCH_TIMEOUT,
             }),
         };
-        search.waiting.push((bytes, answer));
+        search.waiting.push(question);
         search.learn(addresses(&peer, hints));
         search.learn(self.book.get(&peer).iter().cloned());
         self.step(&peer, true);
@@ -129,8 +131,8 @@ impl Driver {
 
     fn give_up(&mut self, peer: &PeerId) {
         let Some(search) = self.end(peer) else { return };
-        for (_, answer) in search.waiting {
-            self.fail(answer, RequestError::Unreachable);
+        for question in search.waiting {
+            self.fail(question.answer, RequestError::Unreachable);
         }
     }
 
@@ -148,8 +150,8 @@ impl Driver {
     /// A link is up: whatever waited for it goes out.
     pub(super) fn found(&mut self, peer: &PeerId) {
         let Some(search) = self.end(peer) else { return };
-        for (bytes, answer) in search.waiting {
-            self.send(peer, bytes, answer);
+        for question in search.waiting {
+            self.send(peer, question);
         }
     }
 

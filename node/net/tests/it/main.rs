@@ -7,5 +7,6 @@ mod exchange;
 mod harness;
 mod heartbeat;
 mod limits;
+mod relay;
 mod rooms;
 mod start;
