@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gigmesh_protocol::market::Milestone;
 use gigmesh_protocol::market::constraint::Properties;
 use gigmesh_protocol::market::price::Amount;
 use gigmesh_protocol::peer::io::{From as ServeFrom, Rule};
@@ -42,14 +43,22 @@ fn of_task(file: &TaskFile) -> Result<Value, Failure> {
     let params: Option<Value> = task.params.as_deref().and_then(|params| serde_json::from_str(params).ok());
     let schema: Option<Value> =
         task.checks.schema.as_ref().and_then(|schema| serde_json::from_str(schema.as_str()).ok());
+    let milestone = |part: &Milestone| {
+        let schema: Option<Value> =
+            part.checks.schema.as_ref().and_then(|schema| serde_json::from_str(schema.as_str()).ok());
+        json!({ "title": part.title, "share": f64::from(part.share) / 1000.0, "schema": schema, "checks": part.checks.asserts })
+    };
+    let milestones: Vec<Value> = task.milestones.iter().map(milestone).collect();
     Ok(json!({
         "kind": "task",
         "skill": task.skill,
         "summary": task.summary,
         "slots": task.slots,
+        "agree": task.agree,
         "brief": { "inputs": inputs, "params": params },
         "accept": { "schema": schema, "checks": task.checks.asserts, "sealed": task.sealed, "review": task.review_by,
-            "rating": task.rating_by },
+            "compare": task.compare, "rating": task.rating_by },
+        "milestone": milestones,
         "price": { "max": task.max.as_ref().map(ToString::to_string) },
         "time": {
             "bids": task.bids.to_string(),
