@@ -16,13 +16,15 @@
 //! must never happen: a process that outlives its test, a test that waits without an end.
 //!
 //! The environment: `GIGMESH_BIN` names a binary to test instead of a fresh build; `GIGMESH_REQUIRE=python3,...` makes a
-//! test fail that would be skipped because the tool is missing (`namespaces`: because the system makes none).
+//! test fail that would be skipped because the tool is missing (`namespaces`: because the system makes none); `GIGMESH_KILLS`
+//! and `GIGMESH_SEED` say how many hires are done among kills, and by which seed.
 //!
 //! `cargo test` runs as many tests at once as there are cores. A market at rest costs next to nothing, so no test needs
 //! to wait for another.
 
 mod agent;
 mod binary;
+mod door;
 mod files;
 pub mod hostile;
 mod lan;
@@ -34,6 +36,7 @@ mod wait;
 
 pub use agent::{Agent, Does, is_running};
 pub use binary::binary;
+pub use door::Door;
 pub use files::{Snapshot, snapshot};
 pub use lan::{Apart, Host, Lan};
 pub use market::{Market, Transport, free_port, home, temp_dir};

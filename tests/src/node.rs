@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Agent, Host, Output, Process, SOON, Signal, Transport, run, wait_until};
+use crate::{Agent, Door, Host, Output, Process, SOON, Signal, Transport, run, wait_until};
 
 /// How long a process may take to end when asked to.
 const STOP: Duration = Duration::from_secs(5);
@@ -201,6 +201,11 @@ impl Node {
     }
 
     // ---- what it says ----
+
+    /// Its local door, which is another thread's to knock at while this one kills the node.
+    pub fn door(&self) -> Door {
+        Door::of(&self.data_dir())
+    }
 
     /// Runs a command against this node.
     pub fn cli(&self, args: &[&str]) -> Output {

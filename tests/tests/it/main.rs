@@ -8,6 +8,7 @@ mod dialogue;
 mod hire;
 mod hostile;
 mod kill;
+mod kills;
 mod lan;
 mod market;
 mod mcp;
