@@ -3,7 +3,7 @@
 //! In: a worker's configuration, a task, a directory to work in. Out: a [`Report`]. Two brains with keys that nobody keeps,
 //! each on the driver that a node has, around one table: what a node would send goes to the other side as the same
 //! bytes, the agent runs as it would for a stranger, and the checks are the market's. So the outcome is the market's own,
-//! and nothing is judged here; [`points`] only explains beforehand what the worker's brain will say. What must never
+//! and nothing is judged here; `points` only explains beforehand what the worker's brain will say. What must never
 //! happen: a socket; a byte written outside the directory; an agent left running.
 
 mod desk;

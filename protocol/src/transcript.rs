@@ -71,7 +71,7 @@ pub struct Findings {
     pub worker: AgentId,
     /// For what.
     pub skill: Skill,
-    /// [`value_bucket`] of the price.
+    /// [`award::value_bucket`] of the price.
     pub value: u8,
     /// Whether the worker took the hire.
     pub begun: bool,

@@ -120,7 +120,7 @@ impl Journal {
         Ok(done)
     }
 
-    /// [`read_archive`] of this journal.
+    /// `read_archive` of this journal.
     ///
     /// # Errors
     /// A file of the archive that is missing or damaged.
