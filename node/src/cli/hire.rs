@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::args::HireArgs;
 use super::failure::{Exit, Failure};
 use super::hires::{checks, held_result, state, write};
+use super::run::now;
 use super::terminal::{Screen, Tone, emit, emit_json, short, their_json, theirs};
 use super::up::Stop;
 use crate::api::client::{Client, Events};
@@ -53,6 +54,7 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
         expiry: Instant::now() + Duration::from_millis(expires.0) + WATCH_PAUSE,
         unfilled: None,
         told: BTreeMap::new(),
+        waits: None,
         quiet: args.door.json,
         began: Instant::now(),
     };
@@ -97,6 +99,8 @@ struct Watch<'a> {
     unfilled: Option<String>,
     /// What was last said of each hire.
     told: BTreeMap<HireId, String>,
+    /// What was last said of the offer itself.
+    waits: Option<String>,
     quiet: bool,
     began: Instant,
 }
@@ -114,6 +118,7 @@ impl Watch<'_> {
         self.say(Tone::Quiet, &format!("posted as {}", self.offer));
         loop {
             let posting: Shown = self.client.get(&format!("/v1/hires/{}", self.offer)).await?;
+            self.tell_posting(&posting);
             let mut hires = Vec::new();
             for id in posting.hires {
                 hires.push((id, self.client.get::<Shown>(&format!("/v1/hires/{id}")).await?));
@@ -157,6 +162,31 @@ impl Watch<'_> {
                 self.unfilled = Some(event["reason"].as_str().unwrap_or_default().to_owned());
             }
             return Ok(());
+        }
+    }
+
+    /// A line for what an offer waits for: without one, looking for a worker would be ten silent minutes.
+    fn tell_posting(&mut self, posting: &Shown) {
+        if !posting.hires.is_empty() || posting.row.closed.is_some() {
+            return;
+        }
+        let bids = posting.records.first().and_then(|offer| offer.says["bids"].as_u64());
+        let id = self.offer.short();
+        let waits = match (posting.row.waits_for, posting.claims) {
+            (Some(_), _) => format!("waits for your approval: `gigmesh approve {id}` or `gigmesh refuse {id}`"),
+            (None, _) if posting.row.reason.is_some() || bids.is_none_or(|bids| now().0 <= bids) => return,
+            (None, 0) => format!(
+                "nobody has claimed it yet; `gigmesh find {}` shows who could, `gigmesh show {id}` how long it stands",
+                posting.row.skill
+            ),
+            (None, _) => {
+                let why = posting.why.as_ref().map(|why| why.reason.as_str()).unwrap_or_default();
+                format!("claimed, and nobody chosen yet: {}", theirs(why))
+            }
+        };
+        if self.waits.as_ref() != Some(&waits) {
+            self.say(Tone::Plain, &waits);
+            self.waits = Some(waits);
         }
     }
 
@@ -263,6 +293,7 @@ mod tests {
             expiry: Instant::now() + expires,
             unfilled: None,
             told: BTreeMap::new(),
+            waits: None,
             quiet: true,
             began: Instant::now(),
         }

@@ -226,6 +226,8 @@ impl Peer {
             claimed: claimed.map(|claim| claim.price.clone()),
             reason: Text::<{ limits::SUMMARY }>::fit(reason).into(),
         };
+        // What was said of it before is overtaken.
+        self.passed.retain(|earlier| earlier.offer != row.offer);
         if self.passed.len() >= limits::PASSED {
             self.passed.pop_front();
         }
@@ -412,6 +414,7 @@ impl Peer {
         let (claim, offer, with, skill) = (claim.clone(), offer.clone(), award.issuer(), award.skill.clone());
         self.wake(Wake::Bid(claim.id()), None);
         self.letters.withdraw(&with, &claim.id().untyped());
+        self.passed.retain(|earlier| earlier.offer != offer.id());
         self.open += 1;
         let (offer_id, side) = (offer.id(), Side::Worker);
         let event =
