@@ -30,7 +30,7 @@ fn text(rows: &[InboxRow], screen: &Screen, now: Timestamp) -> String {
     }
     let mut table =
         Table::new(["ID", "WAITS FOR", "WITH", "SKILL", "PRICE", "SINCE", "DECIDED", "SUMMARY", "THEY SAY"])
-            .yielding(["SUMMARY", "SINCE", "WITH", "THEY SAY", "PRICE"]);
+            .yielding(["SUMMARY", "SINCE", "WITH", "SKILL", "PRICE", "THEY SAY"]);
     for row in rows {
         table.row([
             (Tone::Plain, row.id.short()),
