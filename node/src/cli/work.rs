@@ -72,8 +72,14 @@ fn text(
     section(&mut text, &table, screen, "no claims out");
 
     let Some(passed) = passed else { return text };
-    let mut table = Table::new(["AT (UTC)", "OFFER", "FOR", "SKILL", "CLAIMED AT", "WHY NOT", "SUMMARY"])
-        .yielding(["SUMMARY", "FOR", "CLAIMED AT", "SKILL", "OFFER", "WHY NOT"]);
+    let mut table = Table::new(["AT (UTC)", "OFFER", "FOR", "SKILL", "CLAIMED AT", "WHY NOT", "SUMMARY"]).yielding([
+        "SUMMARY",
+        "FOR",
+        "CLAIMED AT",
+        "SKILL",
+        "OFFER",
+        "WHY NOT",
+    ]);
     for row in passed {
         // Where it was claimed it is the requester who gives the reason.
         let (claimed, reason) = match &row.claimed {
