@@ -201,6 +201,9 @@ pub const CONSIDERED: usize = 16;
 pub const PASSED: usize = 256;
 /// Ratings of an agent, as this peer counts them, below which it is a newcomer.
 pub const NEWCOMER: usize = 3;
+/// Awards of mine of which it is remembered whether they went to newcomers as such: the least share, one in a thousand,
+/// looks back no further.
+pub const AWARDS: usize = 1_000;
 /// Lines of the ledger held in memory; the balances count all of them.
 pub const LEDGER: usize = 100_000;
 /// Rules about whom to hire.

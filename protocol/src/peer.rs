@@ -384,8 +384,7 @@ impl Peer {
                     // A person's word is for one award. Whoever waited for it is looked at again, for the slots left.
                     (posting.asked, posting.approved) = (None, None);
                     self.awards.push_back(why.lane);
-                    // Beyond this a share of one in a thousand is the same.
-                    if self.awards.len() > 1_000 {
+                    if self.awards.len() > limits::AWARDS {
                         self.awards.pop_front();
                     }
                     posting.hires.push(id);
