@@ -1,0 +1,302 @@
+//! The ratings held, compactly: who is who, what is about whom, what is by whom, and what each hire was worth to its rater.
+//!
+//! In: evidence. Out: the same in the orders in which it is asked for. Agents, skills and editions are kept once and named by
+//! a number that means nothing outside: no result may depend on these numbers, for they follow arrival. What must never
+//! happen: that what is held grows beyond its bound, or that two hold the same and say different things.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::evidence::{About, Aspect, Edition, Evidence};
+use crate::hire::HireId;
+use crate::id::{AgentId, Id};
+use crate::market::{Outcome, Rating, Scores, Skill};
+use crate::time::Millis;
+
+/// An agent's number.
+pub(super) type Who = u32;
+/// A rating's number.
+pub(super) type Which = u32;
+
+/// A rating as it is held: 100 bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) id: Id<Rating>,
+    pub(super) hire: HireId,
+    pub(super) subject: Who,
+    pub(super) rater: Who,
+    skill: u32,
+    edition: u32,
+    pub(super) day: u32,
+    took: u32,
+    scores: [u16; 4],
+    pub(super) value: u8,
+    /// The median value of what its rater had rated up to it, itself included.
+    typical: u8,
+    agreed: Option<Outcome>,
+    flags: u8,
+}
+
+const NONE: u16 = u16::MAX;
+const SEALED: u8 = 1;
+const WORKED: u8 = 2;
+impl Held {
+    pub(super) fn scores(&self) -> Scores {
+        let [accuracy, quality, speed, communication] = self.scores.map(|score| (score != NONE).then_some(score));
+        Scores { speed, quality, accuracy, communication }
+    }
+
+    pub(super) fn score(&self, aspect: Aspect) -> Option<u32> {
+        aspect.score(&self.scores())
+    }
+
+    pub(super) fn worked(&self) -> bool {
+        self.flags & WORKED != 0
+    }
+
+    pub(super) fn agreed(&self) -> Option<(Outcome, Millis)> {
+        self.agreed.map(|outcome| (outcome, Millis(u64::from(self.took))))
+    }
+
+    pub(super) fn rank(&self) -> (bool, Id<Rating>) {
+        (self.flags & SEALED == 0, self.id)
+    }
+
+    /// Newest first: the order in which a pair is discounted.
+    pub(super) fn newest(&self) -> Reverse<(u32, Id<Rating>)> {
+        Reverse((self.day, self.id))
+    }
+
+    /// What the hire was worth, beside what its rater usually pays or is paid: 65536 for that and more.
+    pub(super) fn worth(&self) -> u32 {
+        match (self.value, self.typical) {
+            (value, typical) if value >= typical => 1 << 16,
+            (value, typical) => (u32::from(value) << 16) / u32::from(typical),
+        }
+    }
+}
+
+/// What is known of an agent.
+#[derive(Debug, Clone)]
+pub(super) struct Agent {
+    pub(super) key: AgentId,
+    /// Whose it is, if that is known.
+    pub(super) principal: Option<AgentId>,
+    /// Ratings of it, by rater and hire.
+    pub(super) of: Vec<Which>,
+    /// Ratings by it, by day and id.
+    pub(super) by: Vec<Which>,
+}
+
+/// All that is held.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Book {
+    held: Vec<Held>,
+    free: Vec<Which>,
+    pub(super) agents: Vec<Agent>,
+    numbers: BTreeMap<AgentId, Who>,
+    skills: Vec<Skill>,
+    skill_numbers: BTreeMap<Skill, u32>,
+    editions: Vec<Edition>,
+    edition_numbers: BTreeMap<Edition, u32>,
+}
+
+/// Keeps a value once; its number.
+fn intern<T: Ord + Clone>(value: &T, all: &mut Vec<T>, numbers: &mut BTreeMap<T, u32>) -> u32 {
+    if let Some(number) = numbers.get(value) {
+        return *number;
+    }
+    let number = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    all.push(value.clone());
+    numbers.insert(value.clone(), number);
+    number
+}
+
+impl Book {
+    pub(super) fn len(&self) -> usize {
+        self.held.len() - self.free.len()
+    }
+
+    pub(super) fn get(&self, which: Which) -> &Held {
+        &self.held[which as usize]
+    }
+
+    pub(super) fn who(&self, agent: &AgentId) -> Option<Who> {
+        self.numbers.get(agent).copied()
+    }
+
+    pub(super) fn agent(&self, who: Who) -> &Agent {
+        &self.agents[who as usize]
+    }
+
+    /// Agents with their numbers, in the order of their keys.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (&AgentId, Who)> {
+        self.numbers.iter().map(|(agent, who)| (agent, *who))
+    }
+
+    /// The number of an agent, which it has from now on.
+    pub(super) fn know(&mut self, agent: AgentId) -> Who {
+        if let Some(who) = self.who(&agent) {
+            return who;
+        }
+        let who = Who::try_from(self.agents.len()).unwrap_or(Who::MAX);
+        self.agents.push(Agent { key: agent, principal: None, of: Vec::new(), by: Vec::new() });
+        self.numbers.insert(agent, who);
+        who
+    }
+
+    pub(super) fn skill(&self, held: &Held) -> &Skill {
+        &self.skills[held.skill as usize]
+    }
+
+    pub(super) fn edition(&self, held: &Held) -> &Edition {
+        &self.editions[held.edition as usize]
+    }
+
+    /// Where a rating of `subject` by `rater` for `hire` is or would be.
+    fn place(&self, subject: Who, rater: &AgentId, hire: &HireId) -> Result<usize, usize> {
+        self.agent(subject).of.binary_search_by(|which| {
+            let held = self.get(*which);
+            (&self.agent(held.rater).key, &held.hire).cmp(&(rater, hire))
+        })
+    }
+
+    pub(super) fn find(&self, about: &About) -> Option<Which> {
+        let subject = self.who(&about.subject)?;
+        let at = self.place(subject, &about.rater, &about.hire).ok()?;
+        self.agent(subject).of.get(at).copied()
+    }
+
+    /// Ratings of `subject` by `rater`.
+    pub(super) fn pair(&self, rater: Who, subject: Who) -> &[Which] {
+        let (key, of) = (&self.agent(rater).key, &self.agent(subject).of);
+        let key_of = |which: &Which| &self.agent(self.get(*which).rater).key;
+        let start = of.partition_point(|which| key_of(which) < key);
+        let end = start + of[start..].partition_point(|which| key_of(which) == key);
+        &of[start..end]
+    }
+
+    /// Ratings of `subject`, each rater's together, raters in the order of their keys.
+    pub(super) fn raters(&self, subject: Who) -> impl Iterator<Item = (Who, &[Which])> {
+        let of = &self.agent(subject).of[..];
+        of.chunk_by(|a, b| self.get(*a).rater == self.get(*b).rater)
+            .filter_map(|group| Some((self.get(*group.first()?).rater, group)))
+    }
+
+    /// Puts a rating in, which must not be held; returns the subjects whose edges from its rater change.
+    pub(super) fn insert(&mut self, about: &About, evidence: &Evidence) -> (Who, Vec<Who>) {
+        let (rater, subject) = (self.know(about.rater), self.know(about.subject));
+        let Scores { speed, quality, accuracy, communication } = evidence.scores;
+        let flag = |flag, set| if set { flag } else { 0 };
+        let held = Held {
+            id: evidence.id,
+            hire: about.hire,
+            subject,
+            rater,
+            skill: intern(&evidence.skill, &mut self.skills, &mut self.skill_numbers),
+            edition: intern(&evidence.edition, &mut self.editions, &mut self.edition_numbers),
+            day: evidence.day,
+            took: evidence.agreed.map_or(0, |(_, took)| u32::try_from(took.0).unwrap_or(u32::MAX)),
+            scores: [accuracy, quality, speed, communication].map(|score| score.unwrap_or(NONE)),
+            value: evidence.value,
+            typical: evidence.value,
+            agreed: evidence.agreed.map(|(outcome, _)| outcome),
+            flags: flag(SEALED, evidence.sealed) | flag(WORKED, evidence.worked),
+        };
+        let date = (held.day, held.id);
+        let which = match self.free.pop() {
+            Some(which) => {
+                self.held[which as usize] = held;
+                which
+            }
+            None => {
+                self.held.push(held);
+                Which::try_from(self.held.len() - 1).unwrap_or(Which::MAX)
+            }
+        };
+        let (Ok(at) | Err(at)) = self.place(subject, &about.rater, &about.hire);
+        self.agents[subject as usize].of.insert(at, which);
+        let at = self.agent(rater).by.partition_point(|which| {
+            let held = self.get(*which);
+            (held.day, held.id) < date
+        });
+        self.agents[rater as usize].by.insert(at, which);
+        let mut touched = self.weigh(rater, at);
+        touched.push(subject);
+        (rater, touched)
+    }
+
+    /// Takes a rating out; returns what [`Book::insert`] does.
+    pub(super) fn remove(&mut self, which: Which) -> (Who, Vec<Who>) {
+        let (subject, rater, hire) = (self.get(which).subject, self.get(which).rater, self.get(which).hire);
+        let key = self.agent(rater).key;
+        if let Ok(at) = self.place(subject, &key, &hire) {
+            self.agents[subject as usize].of.remove(at);
+        }
+        let mut touched = Vec::new();
+        if let Some(at) = self.agent(rater).by.iter().position(|other| *other == which) {
+            self.agents[rater as usize].by.remove(at);
+            touched = self.weigh(rater, at);
+        }
+        self.free.push(which);
+        touched.push(subject);
+        (rater, touched)
+    }
+
+    /// Finds what is usual for a rater anew, from its rating number `from` on; returns the subjects for whom that changes
+    /// something.
+    ///
+    /// Usual is the median **up to** each rating, not of all: a later hire must not change what an earlier one counted, or a
+    /// refusal could lift somebody by making another's praise look dear.
+    fn weigh(&mut self, rater: Who, from: usize) -> Vec<Who> {
+        // Buckets are numbers of binary digits: 64 and "more" at most.
+        let mut counts = [0u32; 66];
+        let mut touched = Vec::new();
+        for n in 0..self.agent(rater).by.len() {
+            let which = self.agent(rater).by[n] as usize;
+            let held = &mut self.held[which];
+            counts[usize::from(held.value).min(65)] += 1;
+            if n < from {
+                continue;
+            }
+            // The lower median: the value number n / 2 of n + 1.
+            let mut before = 0;
+            let typical = counts.iter().position(|count| {
+                before += *count as usize;
+                before > n / 2
+            });
+            let typical = typical.unwrap_or(0) as u8;
+            if std::mem::replace(&mut held.typical, typical) != typical {
+                touched.push(held.subject);
+            }
+        }
+        touched
+    }
+
+    pub(super) fn evidence(&self, held: &Held) -> (About, Evidence) {
+        let about = About { subject: self.agent(held.subject).key, rater: self.agent(held.rater).key, hire: held.hire };
+        let evidence = Evidence {
+            id: held.id,
+            skill: self.skill(held).clone(),
+            day: held.day,
+            scores: held.scores(),
+            value: held.value,
+            agreed: held.agreed(),
+            sealed: held.flags & SEALED != 0,
+            worked: held.worked(),
+            edition: self.edition(held).clone(),
+        };
+        (about, evidence)
+    }
+
+    /// Whether these two are one and the same, or belong to the same: what they say of each other counts nothing.
+    pub(super) fn same(&self, a: &AgentId, b: &AgentId) -> bool {
+        let owner = |key: &AgentId| self.who(key).and_then(|who| self.agent(who).principal).unwrap_or(*key);
+        a == b || owner(a) == owner(b)
+    }
+
+    /// Everything, by subject, rater and hire.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Held> {
+        self.in_order().flat_map(|(_, who)| self.agent(who).of.iter().map(|which| self.get(*which)))
+    }
+}

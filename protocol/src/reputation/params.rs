@@ -1,0 +1,92 @@
+//! The constants of the model, each with its reason: what ships is the default, and a researcher may change any of them.
+
+use crate::limits;
+
+/// Where the prior comes from when nothing nearer is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Prior {
+    /// The mean of everything that raters with standing have said of anybody.
+    Network,
+    /// A number, the same for everybody.
+    Fixed(f64),
+}
+
+/// Constants. Those of the walk become whole numbers once, when the model is made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Params {
+    /// `e`: how often the walk starts again. 0.3 looks three or four handshakes far, and is what an attack edge is
+    /// multiplied by: `(1 - e) / e`.
+    pub restart: f64,
+    /// `D0`: one of so many equal direct partners of the viewer counts in full. Larger hears more voices, and lets an
+    /// attacker put in as much more.
+    pub d0: f64,
+    /// Below this share of full standing a rater counts nothing: there is much noise and no accountability.
+    pub floor: f64,
+    /// `k`: what every row is smoothed by, in units of an edge: two typical positive ratings. With less, a single hire would
+    /// pass on all the standing of whoever made it.
+    pub smoothing: f64,
+    /// What is left of a pair's weight after one more hire of the usual value. Together they hold `1 / (1 - pair)` at most.
+    pub pair: f64,
+    /// Days in which the good part of a rating loses half of its weight; never without.
+    pub good_half_life: Option<u32>,
+    /// The same of the bad part: whoever alternates stays marked for longer.
+    pub bad_half_life: Option<u32>,
+    /// The half-life of the fast score, which says what became of somebody lately; no guard without.
+    pub fast_half_life: Option<u32>,
+    /// Units of fast evidence from which on it counts.
+    pub fast_units: f64,
+    /// `n0`: what the prior weighs on each level.
+    pub n0: f64,
+    /// Units that a rater other than the viewer counts for at most in the ends of the interval: ten ratings by one are not
+    /// ten witnesses. See [`super::opinion`].
+    pub rater_cap: f64,
+    /// Units that a rater counts for at most in the network's prior, whatever it has rated.
+    pub network_cap: f64,
+    /// Where the prior comes from.
+    pub prior: Prior,
+    /// The share of the predictive interval's tails, each; calibrated to cover nine ratings in ten.
+    pub tail: f64,
+    /// Whether bad experience is taken off an edge; else an edge is the sum of what was good.
+    pub net: bool,
+    /// Whether ratings weigh by the value of their hire.
+    pub value: bool,
+    /// Whether a rater that the viewer has found bad has no say.
+    pub distrust: bool,
+    /// Whether free hires and those that only one side closed add positive standing: for a private market, and for data
+    /// that knows no prices.
+    pub count_free: bool,
+    /// The share of the restart that the pinned seeds have together.
+    pub seed_share: f64,
+    /// Ratings held.
+    pub ratings: usize,
+    /// Ratings held of one subject from raters without standing, once somebody is watching; no bound of its own without.
+    pub strangers: Option<usize>,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            restart: 0.3,
+            d0: 100.0,
+            floor: 0.02,
+            smoothing: 2.0,
+            pair: 0.7,
+            good_half_life: Some(180),
+            bad_half_life: Some(360),
+            fast_half_life: Some(14),
+            fast_units: 2.0,
+            n0: 1.0,
+            rater_cap: 1.0,
+            network_cap: 5.0,
+            prior: Prior::Network,
+            tail: 0.07,
+            net: true,
+            value: true,
+            distrust: true,
+            count_free: false,
+            seed_share: 0.5,
+            ratings: limits::RATINGS,
+            strangers: Some(limits::STRANGERS),
+        }
+    }
+}
