@@ -1,6 +1,14 @@
-//! The researchers' door: the market's own brain (`gigmesh-protocol`) under virtual time.
+//! The researchers' door: the market's own models on real data and under attack, beside what was published before them.
 //!
-//! The brain takes time, random bytes and messages as arguments, so a simulated peer runs the very code a node runs. The
-//! integration tests of `gigmesh-protocol` (`tests/it/world.rs`) show how: a queue of messages by virtual time, a network
-//! that can be cut, peers that fall and come back. Scenarios, attackers and reports are not here yet, and this crate
-//! offers nothing until they are.
+//! [`data`] reads who rated whom; [`models`] are what turns ratings into scores, ours and the baselines, behind one trait;
+//! [`metrics`] says how well; [`reputation`] puts them together, a command each; [`report`] prints the tables. Everything
+//! is a function of its arguments and a seed: a command run twice prints the same.
+
+pub mod cli;
+pub mod data;
+pub mod dice;
+pub mod limits;
+pub mod metrics;
+pub mod models;
+pub mod report;
+pub mod reputation;

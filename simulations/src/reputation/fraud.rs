@@ -1,0 +1,110 @@
+//! Ranking the labelled users of Bitcoin OTC by how little they should be trusted, without the ratings that made the labels.
+
+use serde_json::json;
+
+use crate::data::{Node, Ratings};
+use crate::dice::Dice;
+use crate::metrics::{Bootstrap, Figure, Ranking, mean, quantile};
+use crate::models::{Model, Named};
+use crate::report::{Cell, Report, Table};
+
+/// The models compared when none is named.
+pub const MODELS: [Named; 10] = [
+    Named::RawMeanZero,
+    Named::Shrunk,
+    Named::Beta,
+    Named::BetaWeight,
+    Named::BetaDecay,
+    Named::Brs,
+    Named::FairnessGoodness,
+    Named::EigenTrust,
+    Named::EigenTrustMine,
+    Named::PageRank,
+];
+
+/// What a run depends on besides the data.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How many viewers are asked, where a model has viewers.
+    pub viewers: usize,
+    /// Of the choice of viewers and of the bootstrap.
+    pub seed: u64,
+    /// Of the bootstrap.
+    pub resamples: u32,
+}
+
+/// The ranking of the labelled that one viewer's scores make: the least trusted first.
+fn ranking(model: &mut dyn Model, viewer: Node, labels: &[(Node, bool)], now: f64) -> Ranking {
+    let subjects: Vec<Node> = labels.iter().map(|(node, _)| *node).collect();
+    let scores = model.scores(viewer, &subjects, now);
+    Ranking::new(labels.iter().zip(scores).map(|((node, fraud), score)| (-score, *fraud, *node)))
+}
+
+/// Whom to ask: raters with a positive rating to their name, so that a walk from them gets anywhere; none that is labelled.
+pub fn viewers(ratings: &Ratings, labels: &[(Node, bool)], settings: Settings) -> Vec<Node> {
+    let mut raters: Vec<Node> =
+        ratings.list.iter().filter(|rating| rating.weight > 0.0).map(|rating| rating.rater).collect();
+    raters.sort_unstable();
+    raters.dedup();
+    raters.retain(|rater| labels.binary_search_by_key(rater, |(node, _)| *node).is_err());
+    Dice::new(settings.seed, u64::from_be_bytes(*b"viewers\0")).sample(&raters, settings.viewers)
+}
+
+/// The table of rankings.
+pub fn rank(ratings: &Ratings, labels: &[(Node, bool)], models: &[Named], settings: Settings) -> Report {
+    let labellers = ratings.labellers();
+    let honest = ratings.without(&labellers);
+    let (now, frauds) = (honest.end(), labels.iter().filter(|(_, fraud)| *fraud).count());
+    let viewers = viewers(&honest, labels, settings);
+    let units: Vec<u32> = labels.iter().map(|(node, _)| *node).collect();
+    let bootstrap = Bootstrap::new(&units, settings.resamples, settings.seed);
+    let mut table = Table::new(
+        format!("{frauds} fraudulent among {} labelled, ranked from {} ratings", labels.len(), honest.list.len()),
+        &["model", "auc", "ap", "worst auc", "viewers"],
+    );
+    for named in models {
+        let mut model = named.build();
+        honest.list.iter().for_each(|rating| model.learn(rating));
+        model.settle();
+        if model.personal() && *named != Named::FairnessGoodness {
+            let rankings: Vec<Ranking> =
+                viewers.iter().map(|viewer| ranking(&mut *model, *viewer, labels, now)).collect();
+            table.row(through_eyes(named.name().to_owned(), &rankings, &bootstrap));
+        } else {
+            // Fairness scales everything a viewer is told alike, so one viewer's ranking is everybody's.
+            let ranking = ranking(&mut *model, viewers.first().copied().unwrap_or(0), labels, now);
+            table.row([
+                Cell::text(named.name()),
+                Cell::Figure(bootstrap.figure(|weight| ranking.auc(weight)), 4),
+                Cell::Figure(bootstrap.figure(|weight| ranking.average_precision(weight)), 4),
+                Cell::None,
+                Cell::None,
+            ]);
+        }
+    }
+    table.note(format!(
+        "Ratings by the {} users whose ratings are the labels were dropped. With them a raw mean reaches {:.4}: void.",
+        labellers.len(),
+        leak(ratings, labels),
+    ));
+    table.note("Intervals: 95%, bootstrap over the labelled.");
+    Report { settings: vec![("viewers", json!(viewers.len()))], tables: vec![table] }
+}
+
+/// A row for a model that tells every viewer something else: means over viewers, and the worst of them.
+pub fn through_eyes(name: String, rankings: &[Ranking], bootstrap: &Bootstrap) -> Vec<Cell> {
+    let over = |measure: &dyn Fn(&Ranking) -> f64| mean(&rankings.iter().map(measure).collect::<Vec<_>>());
+    let auc: Figure = bootstrap.figure(|weight| over(&|ranking| ranking.auc(weight)));
+    let ap: Figure = bootstrap.figure(|weight| over(&|ranking| ranking.average_precision(weight)));
+    let mut each: Vec<f64> = rankings.iter().map(|ranking| ranking.auc(|_| 1.0)).collect();
+    each.sort_by(f64::total_cmp);
+    let worst = quantile(&each, 0.0).map_or(Cell::None, |worst| Cell::Number(worst, 4));
+    vec![Cell::Text(name), Cell::Figure(auc, 4), Cell::Figure(ap, 4), worst, Cell::Count(each.len() as u64)]
+}
+
+/// What a mean reaches that has seen the answer.
+fn leak(ratings: &Ratings, labels: &[(Node, bool)]) -> f64 {
+    let mut model = Named::RawMeanZero.build();
+    ratings.list.iter().for_each(|rating| model.learn(rating));
+    ranking(&mut *model, 0, labels, ratings.end()).auc(|_| 1.0)
+}
