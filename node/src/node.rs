@@ -32,7 +32,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 pub use crate::driver::CallError;
-use crate::driver::{Body, Clocks, Driver, Ear, Edge, Hands, Queue, StoreError, SystemClocks, Task, Why, wall_clock};
+use crate::driver::{
+    Body, Brain, Clocks, Driver, Ear, Edge, Hands, Queue, StoreError, SystemClocks, Task, Why, World, wall_clock,
+};
 use crate::identity::{self, IdentityError};
 use crate::limits::{BLOB_QUOTA, NOTICES, STOP_WAIT};
 use crate::metrics::Metrics;
@@ -40,7 +42,7 @@ use crate::store::blobs::{BlobError, BlobStore};
 use crate::store::disk::DiskError;
 use crate::store::journal::Journal;
 use crate::store::ratings::{Opened, SledRatings};
-use crate::store::traits::{LogError, Ratings, RatingsError};
+use crate::store::traits::{Disk, LogError, Ratings, RatingsError, SystemDisk};
 use crate::work::leftovers::reap_leftovers;
 
 /// What a node needs to know.
@@ -164,10 +166,41 @@ pub enum StopError {
 /// Whatever can be known beforehand (a taken port, a directory in use, a malformed key, journal or address) is found
 /// before anything is written.
 pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
-    start_with(config, Box::new(SystemClocks)).await
+    start_on(config, Real).await
 }
 
-async fn start_with(config: NodeConfig, clocks: Box<dyn Clocks>) -> Result<NodeHandle, StartError> {
+/// Where a node's thread meets everything else. A test stands there: sets the clock, or takes down what passes.
+trait Machine: Send + 'static {
+    /// What decides.
+    type Brain: Brain + 'static;
+    /// Who carries it out.
+    type World: World + Send + 'static;
+    fn clocks(&self) -> Box<dyn Clocks> {
+        Box::new(SystemClocks)
+    }
+    fn disk(&self) -> Box<dyn Disk> {
+        Box::new(SystemDisk)
+    }
+    /// `first` is what the restored peer wants done.
+    fn brain(&self, peer: Peer, first: &Outbox) -> Self::Brain;
+    fn world(&self, hands: Hands) -> Self::World;
+}
+
+/// Nothing stands between.
+struct Real;
+
+impl Machine for Real {
+    type Brain = Peer;
+    type World = Hands;
+    fn brain(&self, peer: Peer, _: &Outbox) -> Peer {
+        peer
+    }
+    fn world(&self, hands: Hands) -> Hands {
+        hands
+    }
+}
+
+async fn start_on(config: NodeConfig, machine: impl Machine) -> Result<NodeHandle, StartError> {
     let mut network = gigmesh_net::Config {
         listen: config.listen.clone(),
         bootstrap: config.bootstrap.clone(),
@@ -180,8 +213,9 @@ async fn start_with(config: NodeConfig, clocks: Box<dyn Clocks>) -> Result<NodeH
     lock::check(&data_dir)?;
     network.probe()?;
     let work_dir = data_dir.join("work");
-    let opened = tokio::task::spawn_blocking(move || open(data_dir, Network::new(&name), peer));
-    let Home { lock, secret, journal, ratings, blobs, brain, edge } = match opened.await {
+    let disk = machine.disk();
+    let opened = tokio::task::spawn_blocking(move || open(data_dir, Network::new(&name), peer, disk));
+    let Home { lock, secret, journal, ratings, blobs, brain: (peer, first), edge } = match opened.await {
         Ok(opened) => opened?,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
@@ -189,7 +223,7 @@ async fn start_with(config: NodeConfig, clocks: Box<dyn Clocks>) -> Result<NodeH
         },
     };
     network.secret = secret;
-    let agent = brain.0.agent();
+    let agent = peer.agent();
 
     let (net, events) = Net::start(network).await?;
     let (queue, tasks) = Queue::new();
@@ -199,8 +233,9 @@ async fn start_with(config: NodeConfig, clocks: Box<dyn Clocks>) -> Result<NodeH
         Body::new(net.clone(), queue.clone(), edge, (Arc::clone(&blobs), ratings.clone()), executors, work_dir, alive);
     let body = Arc::new(body);
     let (notices, _) = broadcast::channel(NOTICES);
-    let hands = Hands::new(Arc::clone(&body), notices.clone());
-    let driver = Driver::new(brain, journal, Arc::clone(&ratings), hands, (queue.clone(), tasks), clocks);
+    let world = machine.world(Hands::new(Arc::clone(&body), notices.clone()));
+    let brain = (machine.brain(peer, &first), first);
+    let driver = Driver::new(brain, journal, Arc::clone(&ratings), world, (queue.clone(), tasks), machine.clocks());
 
     let lock = Arc::new(lock);
     let (brain_ends, brain_ended) = oneshot::channel();
@@ -236,7 +271,12 @@ struct Home {
     edge: Edge,
 }
 
-fn open(dir: PathBuf, network: Network, peer: gigmesh_protocol::peer::io::Config) -> Result<Home, StartError> {
+fn open(
+    dir: PathBuf,
+    network: Network,
+    peer: gigmesh_protocol::peer::io::Config,
+    disk: Box<dyn Disk>,
+) -> Result<Home, StartError> {
     // Found out before the lock's file is made.
     let new = match identity::load(&dir) {
         Err(IdentityError::Missing(_)) => true,
@@ -244,7 +284,7 @@ fn open(dir: PathBuf, network: Network, peer: gigmesh_protocol::peer::io::Config
     };
     let lock = lock::lock(&dir)?;
     let mut events = Vec::new();
-    let (journal, _) = Journal::open(&dir.join("journal"), |_, event| {
+    let (journal, _) = Journal::open_on(disk, &dir.join("journal"), |_, event| {
         events.push(event.to_owned());
         Ok(())
     })?;

@@ -90,6 +90,11 @@ pub(crate) trait World {
     fn wait(&mut self, who: Waiting) -> u64;
     /// Carries out an output. Must not wait.
     fn carry_out(&mut self, output: Output);
+    /// Answers a question.
+    fn answer(&mut self, caller: oneshot::Sender<Found>, found: Found) {
+        // Whoever asked may have gone.
+        let _ = caller.send(found);
+    }
     /// Frees the room of all blobs but these.
     fn sweep(&mut self, live: BTreeSet<Bytes32>);
     /// A store failed: tells whoever waits.
@@ -292,8 +297,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
             }
         }
         for (caller, found) in self.found.drain(..) {
-            // Whoever asked may have gone.
-            let _ = caller.send(found);
+            self.world.answer(caller, found);
         }
         Ok(())
     }

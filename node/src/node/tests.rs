@@ -1,3 +1,5 @@
+mod order;
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -176,6 +178,20 @@ async fn a_direct_hire_goes_from_the_command_to_ratings_that_outlive_the_node() 
     assert_eq!(status.ratings, 2);
 }
 
+impl Machine for SetClocks {
+    type Brain = Peer;
+    type World = Hands;
+    fn clocks(&self) -> Box<dyn Clocks> {
+        Box::new(self.clone())
+    }
+    fn brain(&self, peer: Peer, _: &Outbox) -> Peer {
+        peer
+    }
+    fn world(&self, hands: Hands) -> Hands {
+        hands
+    }
+}
+
 /// Has it looked at its clocks, and waits until they are as wanted.
 async fn parted(node: &NodeHandle, wanted: bool) {
     let looked = async {
@@ -190,7 +206,7 @@ async fn parted(node: &NodeHandle, wanted: bool) {
 async fn a_worker_whose_clock_was_set_binds_itself_to_nothing_and_takes_the_hire_when_it_is_right_again() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let clocks = SetClocks::default();
-    let worker = start_with(worker(there.path()), Box::new(clocks.clone())).await.unwrap();
+    let worker = start_on(worker(there.path()), clocks.clone()).await.unwrap();
     let node = start(NodeConfig { bootstrap: worker.listen_addrs(), ..config(here.path(), FREE) }).await.unwrap();
     clocks.off(3_600_000);
     parted(&worker, true).await;
@@ -225,7 +241,7 @@ async fn a_worker_whose_clock_was_set_binds_itself_to_nothing_and_takes_the_hire
 async fn what_the_operator_says_of_the_clock_holds() {
     let dir = tempfile::tempdir().unwrap();
     let clocks = SetClocks::default();
-    let node = start_with(config(dir.path(), FREE), Box::new(clocks.clone())).await.unwrap();
+    let node = start_on(config(dir.path(), FREE), clocks.clone()).await.unwrap();
     let mut changes = node.clock_changes();
     clocks.off(-86_400_000);
     parted(&node, true).await;

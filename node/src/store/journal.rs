@@ -26,7 +26,7 @@ use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 use self::compact::Manifest;
 use self::segment::{ENTRY_HEAD, GROUP, HEADER, Salt, Scan};
 use super::disk::{At, DiskError, ensure_dir, names, sync_dir};
-use super::traits::{BoxError, Log, LogError};
+use super::traits::{BoxError, Disk, Log, LogError, SystemDisk};
 use crate::limits::{GROUP_BYTES, MAX_EVENT, SEGMENT_BYTES};
 
 pub use self::compact::{Compacted, Importer, Keep};
@@ -35,6 +35,7 @@ pub use self::compact::{Compacted, Importer, Keep};
 #[derive(Debug)]
 pub struct Journal {
     dir: PathBuf,
+    disk: Box<dyn Disk>,
     manifest: Manifest,
     /// Everything before the active segment, oldest first.
     closed: Vec<SegmentFile>,
@@ -91,7 +92,13 @@ impl Journal {
     ///
     /// # Errors
     /// Anything else that is not as it was written, and whatever `each` answers; then nothing has been changed.
-    pub fn open(
+    pub fn open(dir: &Path, each: impl FnMut(u64, &[u8]) -> Result<(), BoxError>) -> Result<(Self, Report), LogError> {
+        Self::open_on(Box::new(SystemDisk), dir, each)
+    }
+
+    /// [`Journal::open`] whose commits go through `disk`.
+    pub(crate) fn open_on(
+        disk: Box<dyn Disk>,
         dir: &Path,
         mut each: impl FnMut(u64, &[u8]) -> Result<(), BoxError>,
     ) -> Result<(Self, Report), LogError> {
@@ -99,7 +106,7 @@ impl Journal {
         uncache(dir)?;
         let Walked { manifest, mut files, report, tail } = walk(dir, &mut each)?;
         let (Some(tail), Some(last)) = (tail, files.pop()) else {
-            let journal = Self::new(dir, manifest, Vec::new(), Active::create(dir, 1)?, 1);
+            let journal = Self::new(disk, dir, manifest, Vec::new(), Active::create(dir, 1)?, 1);
             return Ok((journal, report));
         };
         let active = Active::resume(last, &tail)?;
@@ -109,7 +116,7 @@ impl Journal {
                 "cut off what a crash left of an uncommitted write at the end of the journal",
             );
         }
-        let journal = Self::new(dir, manifest, files, active, report.next);
+        let journal = Self::new(disk, dir, manifest, files, active, report.next);
         journal.remove_leftovers()?;
         Ok((journal, report))
     }
@@ -126,8 +133,15 @@ impl Journal {
         Ok(walk(dir, &mut each)?.report)
     }
 
-    fn new(dir: &Path, manifest: Manifest, closed: Vec<SegmentFile>, active: Active, next: u64) -> Self {
-        Self { dir: dir.to_owned(), manifest, closed, active, next, pending: Vec::new(), poisoned: false }
+    fn new(
+        disk: Box<dyn Disk>,
+        dir: &Path,
+        manifest: Manifest,
+        closed: Vec<SegmentFile>,
+        active: Active,
+        next: u64,
+    ) -> Self {
+        Self { dir: dir.to_owned(), disk, manifest, closed, active, next, pending: Vec::new(), poisoned: false }
     }
 
     /// How many closed segments a compaction would read: the caller's measure of when one is worth its time.
@@ -150,7 +164,7 @@ impl Journal {
             return Ok(());
         }
         let Active { segment, file, length, .. } = &mut self.active;
-        file.write_all(&self.pending).and_then(|()| file.sync_data()).at(&segment.path)?;
+        self.disk.write(file, &self.pending).and_then(|()| self.disk.sync(file)).at(&segment.path)?;
         *length += self.pending.len();
         self.pending.clear();
         Ok(())

@@ -1,7 +1,11 @@
 //! What the node asks of its stores, so that tests and simulations can hold them in memory.
 
-use super::disk::DiskError;
+use std::fmt::Debug;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::PathBuf;
+
+use super::disk::DiskError;
 
 /// An append-only log of opaque events: what must survive before anything that rests on it is said.
 pub trait Log: Send {
@@ -17,6 +21,24 @@ pub trait Log: Send {
     /// The disk failed; then the log takes nothing more until it is opened again.
     fn commit(&mut self) -> Result<(), LogError>;
 }
+
+/// How what is committed reaches the disk: the two calls on which everything rests that is said.
+pub(crate) trait Disk: Debug + Send {
+    /// Appends to a file.
+    fn write(&mut self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+    /// Makes durable what was written to it.
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+}
+
+/// This machine's.
+#[derive(Debug)]
+pub(crate) struct SystemDisk;
+
+impl Disk for SystemDisk {}
 
 /// Why a log did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
