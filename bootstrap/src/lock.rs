@@ -58,6 +58,11 @@ pub fn check(dir: &Path) -> Result<(), LockError> {
     }
 }
 
+/// Whether somebody has locked `dir` at some time.
+pub fn was_locked(dir: &Path) -> bool {
+    dir.join(LOCK).is_file()
+}
+
 /// Locks `dir` for this process; makes it if there is none.
 pub fn lock(dir: &Path) -> Result<DirLock, LockError> {
     let failed = |source| LockError::Io { dir: dir.to_owned(), source };

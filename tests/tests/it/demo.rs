@@ -125,12 +125,23 @@ fn an_interrupted_demo_leaves_neither_processes_nor_files() {
 }
 
 #[test]
-fn of_a_demo_that_is_killed_no_process_stays() {
+fn of_a_demo_that_is_killed_no_process_stays_and_the_next_takes_its_files_away() {
     let dir = temp_dir();
     let mut demo = Process::start(dir.path(), "demo", &["demo"]);
     let started = all_but_the_newcomer(&demo);
     demo.kill9();
     wait_until("the end of its processes", SOON, || (!started.iter().copied().any(is_running)).then_some(()));
+    let left = |dir: &Path| {
+        let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("gigmesh-demo-")).collect::<BTreeSet<_>>()
+    };
+    let before = left(dir.path());
+    assert_eq!(before.len(), 1, "{before:?}");
+    let mut next = Process::start(dir.path(), "demo", &["demo"]);
+    wait_until("the next to take its place", SOON, || left(dir.path()).is_disjoint(&before).then_some(()));
+    next.signal(Signal::INT);
+    next.ended(SOON);
+    leaves_nothing(dir.path());
 }
 
 fn all_but_the_newcomer(demo: &Process) -> Vec<i32> {

@@ -1,17 +1,25 @@
-//! Where the demo keeps everything: a directory of its own that goes away with it, unless somebody wants to look.
+//! Where the demo keeps everything: a directory of its own that goes away with it, unless somebody wants to look. What a demo
+//! that was killed could not take away, the next one does.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use gigmesh_bootstrap::lock::{self, DirLock, LockError};
+use rustix::process::geteuid;
 use tempfile::TempDir;
 
+use super::cast::DATA;
 use crate::cli::failure::{Exit, Failure};
+
+/// How the names of directories begin that nobody has named.
+const PREFIX: &str = "gigmesh-demo-";
 
 /// The one directory below which everything is written.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// Removed at the end, and when dropped.
-    Passing(TempDir),
+    /// Removed at the end, and when dropped. Locked meanwhile, which says that somebody will.
+    Passing(TempDir, DirLock),
     /// Left to the user.
     Kept(PathBuf),
 }
@@ -22,19 +30,26 @@ impl Place {
         match keep {
             Some(Some(dir)) => named(&dir).map(Self::Kept),
             keep => {
-                let made = tempfile::Builder::new().prefix("gigmesh-demo-").tempdir();
-                let made = made.map_err(|error| {
-                    let text = format!("cannot make a directory in {}: {error}", std::env::temp_dir().display());
+                let temp = std::env::temp_dir();
+                sweep(&temp);
+                let unmade = |error: String| {
+                    let text = format!("cannot make a directory in {}: {error}", temp.display());
                     Failure::new(Exit::User, text).hint("name a place for temporary files in TMPDIR")
-                })?;
-                Ok(if keep.is_some() { Self::Kept(made.keep()) } else { Self::Passing(made) })
+                };
+                let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&temp);
+                let made = made.map_err(|error| unmade(error.to_string()))?;
+                if keep.is_some() {
+                    return Ok(Self::Kept(made.keep()));
+                }
+                let lock = lock::lock(made.path()).map_err(|error| unmade(error.to_string()))?;
+                Ok(Self::Passing(made, lock))
             }
         }
     }
 
     pub fn path(&self) -> &Path {
         match self {
-            Self::Passing(dir) => dir.path(),
+            Self::Passing(dir, _) => dir.path(),
             Self::Kept(dir) => dir,
         }
     }
@@ -43,11 +58,31 @@ impl Place {
     pub fn close(self) -> Result<Option<PathBuf>, Failure> {
         match self {
             Self::Kept(dir) => Ok(Some(dir)),
-            Self::Passing(dir) => {
+            Self::Passing(dir, _lock) => {
                 let path = dir.path().to_owned();
                 let failed = |error| Failure::new(Exit::Ours, format!("cannot remove {}: {error}", path.display()));
                 dir.close().map(|()| None).map_err(failed)
             }
+        }
+    }
+}
+
+/// Removes what demos of this user have left that were killed: directories that were to go away with them, and that no
+/// process of theirs holds any more. What cannot be removed now, another demo will.
+fn sweep(temp: &Path) {
+    for entry in fs::read_dir(temp).into_iter().flatten().flatten() {
+        let dir = entry.path();
+        // Of the entry itself: a link is nothing of ours.
+        let ours = entry.metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == geteuid().as_raw());
+        if !ours || !entry.file_name().to_string_lossy().starts_with(PREFIX) || !lock::was_locked(&dir) {
+            continue;
+        }
+        let homes = fs::read_dir(&dir).into_iter().flatten().flatten();
+        let at_work = |home: &Path| matches!(lock::check(&home.join(DATA)), Err(LockError::InUse { .. }));
+        if let Ok(_lock) = lock::lock(&dir)
+            && !homes.map(|home| home.path()).any(|home| at_work(&home))
+        {
+            let _ = fs::remove_dir_all(&dir);
         }
     }
 }
@@ -82,5 +117,30 @@ mod tests {
         assert_eq!(kept.close().unwrap(), Some(fs::canonicalize(&wanted).unwrap()));
         let refused = Place::new(Some(Some(wanted))).unwrap_err();
         assert_eq!(refused.exit, Exit::User);
+    }
+
+    #[test]
+    fn what_a_killed_demo_has_left_is_removed_and_nothing_else() {
+        let temp = tempfile::tempdir().unwrap();
+        let make = |name: &str, file: &str| {
+            let file = temp.path().join(name).join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        };
+        make("gigmesh-demo-left", "lock");
+        make("gigmesh-demo-left", "worker/data/lock");
+        make("gigmesh-demo-kept", "report.json");
+        make("gigmesh-demo-held", "lock");
+        make("gigmesh-demo-ending", "lock");
+        make("gigmesh-demo-ending", "worker/data/lock");
+        make("mine", "lock");
+        std::os::unix::fs::symlink(temp.path().join("mine"), temp.path().join("gigmesh-demo-link")).unwrap();
+        let _held = lock::lock(&temp.path().join("gigmesh-demo-held")).unwrap();
+        let _ending = lock::lock(&temp.path().join("gigmesh-demo-ending/worker/data")).unwrap();
+        sweep(temp.path());
+        let mut left: Vec<_> = fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        let names = ["gigmesh-demo-ending", "gigmesh-demo-held", "gigmesh-demo-kept", "gigmesh-demo-link", "mine"];
+        assert_eq!(left, names);
     }
 }
