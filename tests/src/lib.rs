@@ -32,6 +32,7 @@ mod market;
 mod node;
 mod process;
 mod require;
+mod under;
 mod wait;
 
 pub use agent::{Agent, Does, is_running};
@@ -43,4 +44,5 @@ pub use market::{Market, Transport, free_port, home, temp_dir};
 pub use node::{Bootstrap, Node, Setup};
 pub use process::{Output, Process, Signal, run};
 pub use require::{namespaces, python_with, tool};
+pub use under::{Call, calls, failing_sync, faked_clock, traced};
 pub use wait::{SOON, wait_until};

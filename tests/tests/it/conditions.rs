@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use gigmesh_protocol::time::Millis;
 use gigmesh_tests::hostile::{Hostile, manifest};
-use gigmesh_tests::{Market, Node, SOON, Setup, home, namespaces, run, temp_dir, tool, wait_until};
+use gigmesh_tests::{
+    Bootstrap, Market, Node, SOON, Setup, Transport, failing_sync, faked_clock, free_port, home, namespaces, run,
+    temp_dir, tool, wait_until,
+};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 
@@ -143,6 +146,32 @@ fn on_a_full_disk_nothing_is_acknowledged_and_what_was_stays() {
 }
 
 #[test]
+fn on_disks_whose_syncs_fail_again_and_again_a_hire_still_comes_to_its_end() {
+    let dir = temp_dir();
+    let Some(under) = failing_sync(4) else { return };
+    let bootstrap = Bootstrap::start(&home(dir.path(), "bootstrap"), &Transport::Tcp.address(free_port()), &[]);
+    let start = |name: &str, agent| {
+        // The same port after each failure, so that the other side finds it.
+        let (doors, listen) = (vec![bootstrap.address.clone()], vec![Transport::Tcp.address(free_port())]);
+        let setup = Setup { agent, doors, listen, under: under.clone(), ..Setup::default() };
+        Node::start(&home(dir.path(), name), name, &setup)
+    };
+    let (requester, worker) = (start("requester", None), start("worker", Some(counter())));
+    let offer = requester.post(&quick_in(dir.path()), None);
+    let sides = [&requester, &worker];
+    let settled = |node: &Node| {
+        let output = node.cli(&["hires", "--json"]);
+        let row = (output.code == Some(0)).then(|| output.json()["rows"][0].take())?;
+        (row["offer"] == *offer && row["closed"]["agreed"] == true).then(|| row["closed"]["outcome"].clone())
+    };
+    for node in sides {
+        assert_eq!(wait_until("both to have closed it", 2 * SOON, || settled(node)), "accepted");
+        says(node, "Input/output error");
+        says(node, "the node is up again, from what its disk holds");
+    }
+}
+
+#[test]
 fn a_data_directory_that_cannot_be_written_is_refused_in_one_message() {
     let dir = temp_dir();
     fs::write(dir.path().join("file"), "").unwrap();
@@ -213,6 +242,45 @@ fn a_result_that_the_disk_has_changed_is_given_to_nobody() {
     assert!(output.stderr.contains("the disk has changed it"), "{output:?}");
     assert!(!file.exists());
     says(&market.requester, ".damaged");
+}
+
+#[test]
+fn a_clock_that_is_set_stops_a_hire_where_it_is_until_it_is_right_again() {
+    let mut market = Market::create(&[]);
+    let (file, new) = (market.dir().join("clock"), market.dir().join("clock.new"));
+    let set = |by: &str| {
+        fs::write(&new, by).unwrap();
+        // Whoever reads it reads the one or the other.
+        fs::rename(&new, &file).unwrap();
+    };
+    set("+0");
+    let Some(under) = faked_clock(&file) else { return };
+    market.join_as("worker", Setup { agent: Some(counter().held()), under, ..Setup::default() });
+    market.requester.post(&quick(&market), None);
+    let worker = &market.workers[0];
+    wait_until("the agent at work", SOON, || worker.runs().first().copied());
+    let hire = market.requester.first_hire();
+
+    // Beyond every deadline of the hire.
+    set("+2d");
+    says(worker, "the system's clock was set forward by 2d");
+    worker.let_agent_go();
+    let warnings = worker.ask(&["status"])["warnings"].clone();
+    assert!(warnings[0].as_str().unwrap().contains("clock confirm"), "{warnings}");
+    let refused = worker.cli(&["hire", &quick(&market).display().to_string()]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("clock confirm"), "{refused:?}");
+    assert_eq!(stage(&market.requester.show(&hire)), "working", "nothing is signed by that clock");
+    set("+0");
+    says(worker, "the clocks agree; the node goes on");
+    for node in [&market.requester, worker] {
+        assert_eq!(node.settled(&hire)["row"]["closed"]["outcome"], "accepted");
+    }
+    assert_eq!(worker.runs().len(), 1);
+
+    set("-2d");
+    says(worker, "the system's clock was set back by 2d");
+    assert_eq!(worker.cli(&["clock", "confirm"]).code, Some(0));
+    assert_eq!(worker.ask(&["status"])["warnings"], serde_json::json!([]));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod lan;
 mod market;
 mod mcp;
 mod network;
+mod order;
 mod refusal;
 mod relay;
 mod stop;
