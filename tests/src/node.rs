@@ -184,7 +184,17 @@ impl Node {
 
     /// Starts it again on the same data, and checks that it is who it was.
     pub fn restart(&mut self) {
+        self.launch();
+        self.back();
+    }
+
+    /// Starts it again on the same data, and does not wait.
+    pub fn launch(&mut self) {
         self.process = Some(Process::start_on(self.host.as_ref(), &self.under, &self.home, &self.name, &self.args));
+    }
+
+    /// Waits until it is ready after a [`Node::launch`], and checks that it is who it was.
+    pub fn back(&mut self) {
         let agent = self.agent.clone();
         self.ready();
         assert_eq!(self.agent, agent, "a restart keeps the identity");

@@ -2,12 +2,25 @@
 //! twice that may be done once, nothing stays open, and both sides tell the same of every hire.
 //!
 //! A requester keeps [`IN_FLIGHT`] hires under way with two workers, by gossip and directly: one whose agent may be started again,
-//! one whose agent may not. A thread posts; meanwhile the test kills one node, sometimes all, as soon as their journals have grown
-//! by so many bytes, and starts it again at once on the same data and port. Who falls, after how many bytes, and what is
-//! posted follow from the seed; the moments themselves are the machine's, so a seed brings back the circumstances of a
-//! failure, not each instant. Between two looks at the journals some milliseconds pass, so that no step of a hire is favoured.
+//! one whose agent may not. A thread posts; meanwhile the test kills nodes and starts them again at once on the same data and
+//! port:
 //!
-//! `GIGMESH_KILLS=10000` says how many hires, `GIGMESH_SEED=...` repeats a seed. The counts are printed however the test runs.
+//! | moment | who falls, and when |
+//! |---|---|
+//! | alone | one node, when the journals have grown by so many bytes |
+//! | together | a requester and one of its workers, or everybody, at such a moment |
+//! | starting | a node that fell, again before it is ready: while it replays its journal, opens its stores, looks for its port |
+//! | compacting | a node whose journal is being rewritten, and again while it does that anew after its start |
+//!
+//! Who falls, after how many bytes, and what is posted follow from the seed; the moments themselves are the machine's, so a seed
+//! brings back the circumstances of a failure, not each instant. Between two looks at the journals some milliseconds pass, so
+//! that no step of a hire is favoured.
+//!
+//! A journal is compacted when four segments of it are full, which hires alone do once in many thousands. So the node that is
+//! to fall then is filled with [`BALLAST`] meanwhile: postings that nobody takes, each withdrawn at once.
+//!
+//! `GIGMESH_KILLS=10000` says how many hires, `GIGMESH_SEED=...` repeats a seed. How far it is, and the counts, are printed
+//! however the test runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -15,6 +28,8 @@ use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -31,7 +46,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Hires of the normal run.
 const HIRES: usize = 100;
@@ -40,9 +55,22 @@ const ROUND: usize = 2_500;
 /// Hires under way at once.
 const IN_FLIGHT: usize = 16;
 /// Bytes by which the journals of all grow at most between two blows: a hire writes some 10 KB.
-const SPAN: u64 = 96 << 10;
+const SPAN: u64 = 64 << 10;
 /// How long it may take until all that is open is closed. No deadline of a hire is this short.
 const HEAL: Duration = Duration::from_secs(240);
+
+/// Hires from one compaction that is killed to the next.
+const FILL_EVERY: usize = 250;
+/// The skill of postings that nobody takes.
+const BALLAST: &str = "ballast/none";
+/// How much such a posting weighs: nearly all that the parameters of a task may.
+const BALLAST_BYTES: usize = 60 << 10;
+/// The longest that a compaction goes on before its blow: the time it takes, more or less.
+const COMPACTS: Duration = Duration::from_millis(400);
+/// About how long a start takes.
+const START: Duration = Duration::from_millis(100);
+/// How often it is said how far the test is.
+const TOLD_EVERY: Duration = Duration::from_secs(20);
 
 /// What the workers serve, in their order.
 const SKILLS: [&str; 2] = ["kill/again", "kill/once"];
@@ -68,9 +96,10 @@ impl Players {
         Self { nodes, _bootstrap: bootstrap }
     }
 
-    /// The bytes in everybody's journals.
-    fn journalled(&self) -> u64 {
-        self.nodes.iter().map(|node| size(&node.data_dir().join("journal"))).sum()
+    /// The bytes in everybody's journals but this one's.
+    fn journalled(&self, but: Option<usize>) -> u64 {
+        let others = self.nodes.iter().enumerate().filter(|(n, _)| Some(*n) != but);
+        others.map(|(_, node)| size(&node.data_dir().join("journal"))).sum()
     }
 
     /// How often each hire was done by this worker.
@@ -146,7 +175,7 @@ struct Page<T, N> {
 }
 
 /// Posts until so many are acknowledged; returns those. What is posted while the requester falls may count or not.
-fn post(door: &Door, workers: &[String], hires: usize, rng: &mut ChaCha8Rng) -> Vec<Id<Offer>> {
+fn post(door: &Door, workers: &[String], hires: usize, rng: &mut ChaCha8Rng, done: &AtomicUsize) -> Vec<Id<Offer>> {
     let mut posted = Vec::new();
     while posted.len() < hires {
         let room = wait_until("room for one more hire", HEAL, || {
@@ -157,7 +186,10 @@ fn post(door: &Door, workers: &[String], hires: usize, rng: &mut ChaCha8Rng) -> 
             let which = below(rng, 2) as usize;
             let to = (below(rng, 2) == 0).then(|| &workers[which]);
             match door.post("/v1/hires", &json!({ "task": task(SKILLS[which]), "to": to })) {
-                Ok(Posted { offer }) => posted.push(offer),
+                Ok(Posted { offer }) => {
+                    posted.push(offer);
+                    done.store(posted.len(), Ordering::Relaxed);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Other => panic!("a posting is refused: {error}"),
                 Err(_) => break,
             }
@@ -166,9 +198,19 @@ fn post(door: &Door, workers: &[String], hires: usize, rng: &mut ChaCha8Rng) -> 
     posted
 }
 
+/// Past the test's own capture: what is said is wanted of a run that passes, too.
+fn say(text: &str) {
+    io::stderr().write_all(text.as_bytes()).unwrap();
+}
+
 /// A number below a bound.
 fn below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {
     rng.next_u64() % bound
+}
+
+/// A number from nothing to one.
+fn share(rng: &mut ChaCha8Rng) -> f64 {
+    below(rng, 1_000) as f64 / 1_000.0
 }
 
 /// All rows of a list of hires.
@@ -203,11 +245,32 @@ fn ask<T: DeserializeOwned>(door: &Door, path: &str) -> T {
     door.get(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Blows, by the moment at which they fell.
+#[derive(Default, Clone, Copy)]
+struct Kills {
+    alone: usize,
+    /// Two or three at once; each counts.
+    together: usize,
+    starting: usize,
+    compacting: usize,
+}
+
+impl fmt::Display for Kills {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { alone, together, starting, compacting } = self;
+        let all = alone + together + starting + compacting;
+        write!(
+            f,
+            "{all} kills ({alone} alone, {together} together, {starting} while starting, {compacting} while compacting)"
+        )
+    }
+}
+
 /// What came of it all: hires by outcome, and everything that must not be, with the hires concerned.
 #[derive(Default)]
 struct Tally {
     posted: usize,
-    kills: usize,
+    kills: Kills,
     hires: BTreeMap<String, usize>,
     runs: usize,
     lost: Vec<String>,
@@ -234,7 +297,8 @@ impl Tally {
     fn look(&mut self, players: &Players, posted: &[Id<Offer>]) {
         let doors: Vec<Door> = players.nodes.iter().map(Node::door).collect();
         let agents: Vec<AgentId> = players.nodes.iter().map(|node| node.agent.parse().unwrap()).collect();
-        let mine = hires(&doors[0]);
+        let mut mine = hires(&doors[0]);
+        mine.retain(|_, row| row.skill.to_string() != BALLAST);
         let offers: BTreeSet<Id<Offer>> = mine.values().map(|row| row.offer).collect();
         let lost = posted.iter().filter(|offer| !offers.contains(offer));
         self.lost.extend(lost.map(|offer| format!("offer {offer}: it was acknowledged")));
@@ -320,9 +384,90 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} hires posted, {} kills, {} runs of agents", self.posted, self.kills, self.runs)?;
+        write!(f, "{} hires posted, {}, {} runs of agents", self.posted, self.kills, self.runs)?;
         self.hires.iter().try_for_each(|(outcome, count)| write!(f, ", {count} {outcome}"))?;
         self.wrongs().iter().try_for_each(|(wrong, hires)| write!(f, ", {} {wrong}", hires.len()))
+    }
+}
+
+/// Starts a node, which sometimes falls again before it is ready. Does not wait for it.
+fn start(node: &mut Node, rng: &mut ChaCha8Rng, kills: &mut Kills) {
+    let mut began = Instant::now();
+    node.launch();
+    while below(rng, 3) == 0 {
+        let moment = START.mul_f64(share(rng));
+        // A moment within a start, of which nothing can be seen from outside.
+        while began.elapsed() < moment {
+            thread::yield_now();
+        }
+        // With its first line it is ready.
+        kills.starting += usize::from(node.process().stdout().is_empty());
+        node.kill9();
+        began = Instant::now();
+        node.launch();
+    }
+}
+
+/// The generations that a compacted journal has now: while it is being rewritten, one more than it had.
+fn generations(journal: &Path) -> BTreeSet<String> {
+    let names = fs::read_dir(journal).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("compacted-")).collect()
+}
+
+/// A node whose journal is being filled until it is compacted.
+struct Filling {
+    whom: usize,
+    journal: PathBuf,
+    /// The generations it had before.
+    before: BTreeSet<String>,
+    over: Arc<AtomicBool>,
+}
+
+impl Filling {
+    /// Fills it from a thread of its own, whatever becomes of the node meanwhile.
+    fn start<'scope>(whom: usize, node: &Node, scope: &'scope thread::Scope<'scope, '_>) -> Self {
+        let journal = node.data_dir().join("journal");
+        let (before, over, door) = (generations(&journal), Arc::new(AtomicBool::new(false)), node.door());
+        let ended = Arc::clone(&over);
+        scope.spawn(move || {
+            let task = Task {
+                params: Some(format!("\"{}\"", "x".repeat(BALLAST_BYTES))),
+                // Should the node fall before it is withdrawn.
+                expires: Millis(10_000),
+                ..task(BALLAST)
+            };
+            let begun = Instant::now();
+            while !ended.load(Ordering::Relaxed) && begun.elapsed() < 2 * HEAL {
+                // Refused by a node that has just fallen.
+                let Ok(Posted { offer }) = door.post("/v1/hires", &json!({ "task": task })) else { continue };
+                let _ = door.post::<Value>(&format!("/v1/hires/{offer}/stop"), &json!({ "reason": "" }));
+            }
+        });
+        Self { whom, journal, before, over }
+    }
+
+    /// The generation that is being made, or was.
+    fn begun(&self) -> Option<String> {
+        generations(&self.journal).difference(&self.before).next().cloned()
+    }
+
+    /// Lets the node fall while it compacts; then again, some times, while it does that anew.
+    fn strike(self, node: &mut Node, rng: &mut ChaCha8Rng, kills: &mut Kills) {
+        let manifest = || fs::read(self.journal.join("manifest")).unwrap_or_default();
+        loop {
+            let new = wait_until("the journal to be compacted", HEAL, || self.begun());
+            let (moment, old) = (Instant::now() + COMPACTS.mul_f64(share(rng)), manifest());
+            wait_until("a moment of it", HEAL, || (Instant::now() >= moment || manifest() != old).then_some(()));
+            node.kill9();
+            // Its end is the new manifest.
+            let within = manifest() == old && generations(&self.journal).contains(&new);
+            kills.compacting += usize::from(within);
+            self.over.store(true, Ordering::Relaxed);
+            node.restart();
+            if !within || below(rng, 3) == 0 {
+                return;
+            }
+        }
     }
 }
 
@@ -333,29 +478,54 @@ fn play(dir: &Path, seed: u64, count: usize, tally: &mut Tally) {
     let mut posters_rng = ChaCha8Rng::seed_from_u64(rng.next_u64());
     let door = players.nodes[0].door();
     let workers: Vec<String> = players.nodes[1..].iter().map(|node| node.agent.clone()).collect();
+    let (done, mut told) = (AtomicUsize::new(0), Instant::now());
+    let mut fill_at = 0;
     let posted = thread::scope(|scope| {
-        let poster = scope.spawn(|| post(&door, &workers, count, &mut posters_rng));
-        while !poster.is_finished() {
-            let mut grown = 0;
-            let mut before = players.journalled();
-            let (much, whom) = (below(&mut rng, SPAN), below(&mut rng, 8));
-            wait_until("the journals to grow", HEAL, || {
-                let now = players.journalled();
+        let poster = scope.spawn(|| post(&door, &workers, count, &mut posters_rng, &done));
+        let mut filling: Option<Filling> = None;
+        while !poster.is_finished() || filling.is_some() {
+            let posted = done.load(Ordering::Relaxed);
+            if filling.is_none() && posted >= fill_at {
+                fill_at += FILL_EVERY;
+                let whom = below(&mut rng, players.nodes.len() as u64) as usize;
+                filling = Some(Filling::start(whom, &players.nodes[whom], scope));
+            }
+            let full = filling.as_ref().map(|filling| filling.whom);
+            let (mut grown, mut before) = (0, players.journalled(full));
+            let (much, whom) = (below(&mut rng, SPAN), below(&mut rng, 16));
+            let compacting = wait_until("the journals to grow", HEAL, || {
+                let now = players.journalled(full);
                 // Compaction makes them shorter.
                 grown += now.saturating_sub(before);
                 before = now;
-                (grown >= much || poster.is_finished()).then_some(())
+                let compacting = filling.as_ref().is_some_and(|filling| filling.begun().is_some());
+                let over = poster.is_finished();
+                (compacting || over && full.is_none() || grown >= much && !over).then_some(compacting)
             });
-            // Two to one that a worker falls; one time in eight everybody at once.
-            let fallen = match whom {
-                0 => 0..3,
-                1..=3 => 0..1,
-                4 | 5 => 1..2,
-                _ => 2..3,
+            let kills = &mut tally.kills;
+            if let Some(filling) = filling.take_if(|_| compacting) {
+                let node = &mut players.nodes[filling.whom];
+                filling.strike(node, &mut rng, kills);
+                continue;
+            }
+            let fallen: &[usize] = match whom {
+                0 => &[0, 1, 2],
+                1 => &[0, 1],
+                2 => &[0, 2],
+                3..=7 => &[0],
+                8..=11 => &[1],
+                _ => &[2],
             };
-            tally.kills += fallen.len();
-            players.nodes[fallen.clone()].iter_mut().for_each(Node::kill9);
-            players.nodes[fallen].iter_mut().for_each(Node::restart);
+            *(if fallen.len() > 1 { &mut kills.together } else { &mut kills.alone }) += fallen.len();
+            fallen.iter().for_each(|&whom| players.nodes[whom].kill9());
+            for &whom in fallen {
+                start(&mut players.nodes[whom], &mut rng, kills);
+            }
+            fallen.iter().for_each(|&whom| players.nodes[whom].back());
+            if told.elapsed() > TOLD_EVERY {
+                told = Instant::now();
+                say(&format!("kills: seed {seed}: {posted} of {count} hires posted, {kills}\n"));
+            }
         }
         poster.join().unwrap()
     });
@@ -389,12 +559,11 @@ fn no_hire_is_lost_done_twice_left_open_or_told_differently_whoever_is_killed_wh
         let count = ROUND.min(hires - tally.posted);
         let dir = temp_dir();
         play(dir.path(), seed, count, &mut tally);
-        // Past the test's own capture: the counts are wanted of a run that passes, too.
         let mut said = format!("kills: seed {seed}, {} s: {tally}\n", started.elapsed().as_secs());
         let wrongs = tally.wrongs();
         let hires_wrong = wrongs.iter().flat_map(|(wrong, hires)| hires.iter().map(move |hire| (wrong, hire)));
         hires_wrong.for_each(|(wrong, hire)| said += &format!("  {wrong}: {hire}\n"));
-        io::stderr().write_all(said.as_bytes()).unwrap();
+        say(&said);
         if wrongs.iter().any(|(_, hires)| !hires.is_empty()) {
             let data = dir.keep();
             panic!("see above and {}; again with GIGMESH_KILLS={count} GIGMESH_SEED={seed}", data.display());
