@@ -14,6 +14,7 @@
 //!  Reviewing ack, fetch, check ------------------> serves the bytes     until: ack's until
 //!  Judged    verdict, receipt -------------------> countersign|contest  until: verdict + CLOSE
 //!  Settled   ratings open on both sides
+//!  Contested the arbiter, if the terms name one, decides for both  until: contest + within
 //! ```
 //! Every stage has a deadline; past it (and a grace of two minutes) the outcome follows from the records held.
 
@@ -28,9 +29,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::arbitration::Decided;
 use crate::id::{AgentId, Bytes32, Id};
 use crate::market::checks::Report;
-use crate::market::{Award, BlobRef, Claim, Judgement, Offer, Outcome, Question, Rating, Ruling, Scores, Terms};
+use crate::market::{
+    Award, BlobRef, Claim, Decision, Judgement, Offer, Outcome, Question, Rating, Ruling, Scores, Terms,
+};
 use crate::record::Verified;
 use crate::time::{Millis, Timestamp};
 use chain::Chain;
@@ -90,6 +94,8 @@ pub struct Checked {
     pub part: usize,
     /// What of the result is compared with the results of others, as a hash of its canonical JSON.
     pub compared: Option<Bytes32>,
+    /// Of an arbitration, as its worker ran it: what is decided of the case, or why nothing can be.
+    pub decided: Option<Result<Decided, String>>,
 }
 
 impl Checked {
@@ -135,6 +141,8 @@ pub struct Hire {
     pub closed: Option<Closed>,
     /// Whether its agreed close is in the ledger.
     pub booked: bool,
+    /// As an arbiter: my decision of the case it is about.
+    pub decision: Option<Verified<Decision>>,
     /// Whether my rating was issued.
     pub rated: bool,
     /// My rating, until the other side has it.
@@ -154,6 +162,8 @@ pub enum Wish {
     Begin,
     /// Agree to a refusal, or not, with a statement.
     Contest(Option<String>),
+    /// Call the arbiter.
+    Appeal,
 }
 
 /// What a side does next.
@@ -201,6 +211,8 @@ pub enum Todo {
         /// Whether the sealed checks are run as well.
         sealed: bool,
     },
+    /// Put together the case, to call the arbiter with.
+    Appeal,
 }
 
 impl Hire {
@@ -219,6 +231,7 @@ impl Hire {
             scored: None,
             closed: None,
             booked: false,
+            decision: None,
             rated: false,
             rating: None,
             through: false,

@@ -1,7 +1,8 @@
 //! Who owes whom, as agreed closes and noted payments say.
 //!
 //! In: entries, in the order in which they were journalled. Out: a balance for each counterparty and currency, and the
-//! newest entries. Nothing moves it but a receipt that both have signed, and the operator's own note of a payment made
+//! newest entries. Nothing moves it but a receipt that both have signed, the word of an arbiter both had agreed to, and the
+//! operator's own note of a payment made
 //! outside: no money moves through this node.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -8,6 +8,7 @@
 //! life of a hire), [`peer`] (the brain that composes them all). The wire format is specified in `protocol/README.md`.
 #![deny(missing_docs)]
 
+pub mod arbitration;
 pub mod codec;
 pub mod directory;
 pub mod gossip;

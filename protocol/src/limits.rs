@@ -48,6 +48,8 @@ pub const RATING: usize = 4 * 1024 - ENVELOPE_OVERHEAD;
 pub const RATING_RECORD: usize = RATING + ENVELOPE_OVERHEAD;
 /// One envelope inside a permit.
 pub const PERMIT_PART: usize = 768;
+/// An arbiter's consent, as awards and calls carry it: a price, an id, and room for what later releases add.
+pub const CONSENT: usize = 768;
 
 // ---- texts and lists ----
 
@@ -167,6 +169,10 @@ pub const WORK: Millis = Millis::days(30);
 pub const REVIEW: Millis = Millis::days(14);
 /// How long the close may take: verdict, receipt, countersign.
 pub const CLOSE: Millis = Millis::mins(10);
+/// The longest an arbiter may take after a contest, and the shortest that leaves it time to be called and to work.
+pub const ARBITRATION: Millis = Millis::days(30);
+/// See [`ARBITRATION`].
+pub const ARBITRATION_MIN: Millis = Millis::mins(1);
 /// How long after its close a hire's records and bytes stay served.
 pub const SERVED: Millis = Millis::days(30);
 
@@ -188,7 +194,9 @@ pub const CLAIMS_NEWCOMERS: usize = 32;
 /// Records of one side in one hire.
 pub const CHAIN: usize = 256;
 /// Records of a hire's transcript: both chains, offer, claim and award, and ratings both ways, each perhaps twice.
-pub const TRANSCRIPT: usize = 2 * CHAIN + 3 + 4;
+pub const TRANSCRIPT: usize = 2 * CHAIN + 3 + 4 + 1;
+/// A case before an arbiter, in bytes: a transcript of some hundred records. A longer one is not opened.
+pub const CASE: u64 = 8 * 1024 * 1024;
 /// Progress notes of one hire.
 pub const PROGRESS: usize = 64;
 /// Questions in one hire.

@@ -10,6 +10,7 @@
 //!                          '------------- asked again -------------'
 //! ```
 
+mod appeal;
 mod choosing;
 pub mod event;
 mod hearing;
@@ -271,6 +272,7 @@ impl Peer {
                 let _ = self.ask_requester(now, hire, text, out);
             }
             Input::Working { hire, percent, note } => self.on_working(now, hire, percent, note, out),
+            Input::Cased { hire, result } => self.on_cased(now, hire, result, out),
             Input::Checked { hire, root, checked } => self.on_checked(now, hire, root, checked, out),
             Input::Tick => {}
         }
@@ -420,6 +422,14 @@ impl Peer {
                         judgement.map(|(judgement, opening)| (judgement, Some(opening))).or(hire.judgement.take());
                 }
             }
+            Event::Decided { hire, record: Record::Decision(decision) } => self.with(hire, |hire| {
+                hire.through = false;
+                if decision.hire == hire.id() {
+                    hire.chain.decide(decision);
+                } else {
+                    hire.decision = Some(decision);
+                }
+            }),
             Event::Fetched { hire, roots } => self.with(hire, |hire| hire.fetched.extend(roots)),
             Event::Started { hire } => self.with(hire, |hire| hire.attempts.push(Attempt { started: at, ended: None })),
             Event::Ended { hire, attempt, result } => self.with(hire, |hire| {
@@ -458,7 +468,11 @@ impl Peer {
                 return self.reputation.insert(&rating);
             }
             // An event whose record is of another kind than its name says: nobody writes it, nothing follows from it.
-            Event::Posted { .. } | Event::Claimed { .. } | Event::Awarded { .. } | Event::Rated { .. } => {}
+            Event::Posted { .. }
+            | Event::Claimed { .. }
+            | Event::Awarded { .. }
+            | Event::Rated { .. }
+            | Event::Decided { .. } => {}
         }
         false
     }
@@ -557,6 +571,8 @@ fn dated(record: &Record) -> Option<Timestamp> {
         Record::Claim(claim) => Some(claim.at),
         Record::Reject(reject) => Some(reject.at),
         Record::Opened(news) => Some(news.at),
+        Record::Consent(consent) => Some(consent.at),
+        Record::Decision(decision) => Some(decision.at),
         Record::Award(award) => award.private().map(|terms| terms.at),
         other => Entry::try_from(other.clone()).ok().and_then(|entry| entry.link().map(|link| link.at)),
     }

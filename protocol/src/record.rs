@@ -56,6 +56,11 @@ pub trait Payload: Serialize + DeserializeOwned + fmt::Debug {
     fn commitment(&self) -> Option<Bytes32> {
         None
     }
+
+    /// The rules the private part must keep whatever else is known.
+    fn check_private(_: &Self::Private, _: &Network) -> Result<(), Invalid> {
+        Ok(())
+    }
 }
 
 /// The private part of kinds that have none: there is no value of it.
@@ -226,6 +231,9 @@ fn open<T: Payload>(
                 return Err(Refusal::Beside);
             }
             let Beside { body, .. } = codec::decode::<Beside<T::Private>>(beside, limits::BESIDE)?;
+            if let Trust::Verify(network) = trust {
+                T::check_private(&body, network)?;
+            }
             Some(body)
         }
     };
@@ -251,6 +259,18 @@ pub(crate) fn verify_as<T: Payload>(bytes: &[u8], network: &Network) -> Result<V
         return Err(Refusal::UnknownKind(envelope.kind.to_string()));
     }
     open(&envelope, bytes, None, &Trust::Verify(network))
+}
+
+/// Who signed an envelope found inside a record that was admitted, and what it says: verified then, and not again.
+pub(crate) fn peek<T: Payload>(envelope: &[u8], max: usize) -> Option<(AgentId, T)> {
+    /// Of an envelope, what is needed here; the rest is skipped.
+    #[derive(Deserialize)]
+    struct Signed {
+        issuer: AgentId,
+        payload: Bytes<{ limits::RECORD }>,
+    }
+    let signed: Signed = codec::decode_loose(envelope, max).ok()?;
+    Some((signed.issuer, codec::decode_loose(&signed.payload, T::MAX).ok()?))
 }
 
 /// This peer's pen: its key and the network it signs for.
@@ -387,6 +407,8 @@ records!(
     Rating,
     Reject,
     Opened,
+    Consent,
+    Decision,
 );
 
 impl Record {

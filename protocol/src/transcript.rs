@@ -20,7 +20,7 @@ use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::award;
-use crate::market::{Award, BlobRef, Claim, Offer, Outcome, Permit, Rating, Receipt, Scores, Skill, Terms};
+use crate::market::{Award, BlobRef, Claim, Decision, Offer, Outcome, Permit, Rating, Receipt, Scores, Skill, Terms};
 use crate::merkle::{self, CHUNK_BYTES, RootBuilder};
 use crate::record::{Network, Record, Verified};
 use crate::time::Millis;
@@ -95,6 +95,10 @@ pub struct Findings {
     pub result: Option<BlobRef>,
     /// Whether its bytes are in the transcript (and are those of the header).
     pub held: bool,
+    /// Whether the worker contested.
+    pub contested: bool,
+    /// The last record of each side, the requester's first.
+    pub ends: (Bytes32, Bytes32),
 }
 
 /// A record of a transcript.
@@ -166,6 +170,11 @@ impl Transcript {
         Ok(Self { result: Some(result), ..self })
     }
 
+    /// As a file.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("its parts have no failing serializers")
+    }
+
     /// Reads a file.
     ///
     /// # Errors
@@ -206,7 +215,7 @@ impl Transcript {
     }
 
     fn admit(&self, number: usize, item: &Item) -> Result<Record, Fault> {
-        let network = Network::new(&self.network);
+        let network = self.network();
         Record::admit(&item.record, item.beside.as_deref(), &network)
             .map_err(|refusal| Fault::Record { number, why: refusal.to_string() })
     }
@@ -232,7 +241,7 @@ impl Transcript {
             Some(terms) => (parts.follow(&award, terms)?, Some(terms.clone())),
             None => (parts.headers(&award)?, None),
         };
-        let ratings = parts.ratings(&award, &Network::new(&self.network))?;
+        let ratings = parts.ratings(&award, &self.network())?;
         self.check_result(ends.result)?;
         Ok(Findings {
             hire: award.id(),
@@ -251,7 +260,26 @@ impl Transcript {
             ratings,
             result: ends.result,
             held: self.result.is_some(),
+            contested: ends.contested,
+            ends: ends.last,
         })
+    }
+
+    /// The network that its records are of.
+    pub fn network(&self) -> Network {
+        Network::new(&self.network)
+    }
+
+    /// Its records in plain JSON, private parts included; those that do not verify are left out.
+    pub fn read(&self) -> Vec<serde_json::Value> {
+        let admitted = (1..).zip(self.records.iter()).filter_map(|(number, item)| self.admit(number, item).ok());
+        let plain = admitted.map(|record| {
+            serde_json::json!({
+                "kind": record.kind(), "id": record.id(), "by": record.issuer(),
+                "says": record.to_json(), "in_private": record.private_json(),
+            })
+        });
+        plain.collect()
     }
 
     fn check_result(&self, delivered: Option<BlobRef>) -> Result<(), Fault> {
@@ -274,6 +302,7 @@ struct Parts {
     award: Option<Verified<Award>>,
     entries: Vec<(usize, Entry)>,
     ratings: Vec<(usize, Verified<Rating>)>,
+    decision: Option<(usize, Verified<Decision>)>,
 }
 
 /// How the records end.
@@ -284,6 +313,8 @@ struct Ends {
     state: String,
     took: Option<Millis>,
     result: Option<BlobRef>,
+    contested: bool,
+    last: (Bytes32, Bytes32),
 }
 
 impl Parts {
@@ -299,6 +330,7 @@ impl Parts {
                 self.ratings.push((number, rating));
                 Ok(())
             }
+            Record::Decision(decision) => only(&mut self.decision, (number, decision)),
             record => match Entry::try_from(record) {
                 Ok(entry) => {
                     self.entries.push((number, entry));
@@ -325,11 +357,17 @@ impl Parts {
             chain.admit(entry).map_err(|misfit| fault(&misfit))?;
             chain.push(entry.clone());
         }
+        if let Some((number, decision)) = &self.decision {
+            let fault = |why: &dyn fmt::Display| Fault::Record { number: *number, why: why.to_string() };
+            chain.admit_decision(decision).map_err(|misfit| fault(&misfit))?;
+            chain.decide(decision.clone());
+        }
         let facts = chain.facts();
         let (outcome, agreed, state) = match facts.stage {
             Stage::Settled(outcome) => (Some(outcome), true, format!("closed by both: {outcome}")),
             Stage::Declined => (Some(Outcome::Lapsed), false, "declined by the worker".to_owned()),
             Stage::Contested => (Some(Outcome::Contested), false, "contested by the worker".to_owned()),
+            Stage::Decided(outcome) => (Some(outcome), true, format!("decided by the arbiter: {outcome}")),
             Stage::Receipted(outcome) => (None, false, format!("closed by the requester alone: {outcome}")),
             _ => (None, false, "not closed by either".to_owned()),
         };
@@ -338,7 +376,9 @@ impl Parts {
             _ => None,
         });
         let result = facts.delivery.as_ref().map(|delivery| delivery.blob);
-        Ok(Ends { begun: facts.begin.is_some(), outcome, agreed, state, took: receipt, result })
+        let (begun, contested) = (facts.begin.is_some(), facts.contested.is_some());
+        let last = (chain.last_of(Side::Requester), chain.last_of(Side::Worker));
+        Ok(Ends { begun, outcome, agreed, state, took: receipt, result, contested, last })
     }
 
     /// Without the terms: what the public headers say.
@@ -358,7 +398,12 @@ impl Parts {
             state: "not closed by either".to_owned(),
             took: None,
             result: None,
+            contested: false,
+            last: (award.id().untyped(), award.id().untyped()),
         };
+        if self.decision.is_some() {
+            return Err(Fault::Whole("there is a decision and no terms that name an arbiter".to_owned()));
+        }
         let mut receipts: Vec<&Verified<Receipt>> = Vec::new();
         for (number, entry) in &self.entries {
             let rule = |holds: bool, why: &str| {

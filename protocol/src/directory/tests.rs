@@ -52,6 +52,8 @@ fn offer(agent: u8, nonce: u8, seq: u64, expires: u64, slots: u16, path: &str) -
         bids: NOW,
         done: Millis(1),
         agree: None,
+        arbiter: None,
+        case: None,
         nonce: Bytes32([nonce; 32]),
         skill: skill(path),
         slots,

@@ -107,6 +107,8 @@ pub struct Chain {
     award: Verified<Award>,
     requester: Vec<Entry>,
     worker: Vec<Entry>,
+    /// The arbiter's, which is in neither chain.
+    decision: Option<Verified<Decision>>,
 }
 
 /// What somebody who held the first so many records of each side would see.
@@ -118,13 +120,15 @@ pub struct View<'a> {
     pub requester: &'a [Entry],
     /// The worker's records.
     pub worker: &'a [Entry],
+    /// The arbiter's decision.
+    pub decision: Option<&'a Verified<Decision>>,
 }
 
 impl Chain {
     /// The chain of a new hire. The award must carry its terms.
     pub fn new(award: Verified<Award>) -> Self {
         assert!(award.private().is_some(), "an award without terms never becomes a hire: `Peer` refuses it on arrival");
-        Self { award, requester: Vec::new(), worker: Vec::new() }
+        Self { award, requester: Vec::new(), worker: Vec::new(), decision: None }
     }
 
     /// The root.
@@ -147,12 +151,17 @@ impl Chain {
 
     /// Everything held.
     pub fn view(&self) -> View<'_> {
-        View { award: &self.award, requester: &self.requester, worker: &self.worker }
+        View { award: &self.award, requester: &self.requester, worker: &self.worker, decision: self.decision.as_ref() }
     }
 
     /// Where the hire stands.
     pub fn facts(&self) -> Facts {
         Facts::of(&self.view())
+    }
+
+    /// The id of `side`'s last record; the award's before there is one.
+    pub fn last_of(&self, side: Side) -> Bytes32 {
+        self.of(side).last().map_or(self.award.id().untyped(), Entry::id)
     }
 
     /// How many of `side`'s records `seen` covers; absent if it is none of them. The award counts as the requester's
@@ -250,11 +259,53 @@ impl Chain {
             return Err(Misfit::NotAllowed("it has seen less than the record before it"));
         }
         let theirs = &self.of(side.other())[..seen];
-        let view = match side {
-            Side::Requester => View { award: &self.award, requester: before, worker: theirs },
-            Side::Worker => View { award: &self.award, requester: theirs, worker: before },
+        let (requester, worker) = match side {
+            Side::Requester => (before, theirs),
+            Side::Worker => (theirs, before),
         };
+        let view = View { award: &self.award, requester, worker, decision: None };
         stage::allows(&view, side, entry, link).map_err(Misfit::NotAllowed)
+    }
+
+    /// The arbiter's decision, if one is held.
+    pub fn decision(&self) -> Option<&Verified<Decision>> {
+        self.decision.as_ref()
+    }
+
+    /// Whether a decision counts here: the arbiter's own, dated in time, by one who had seen the contest and what was
+    /// contested. Of two the one with the lower id.
+    pub fn admit_decision(&self, decision: &Verified<Decision>) -> Result<(), Misfit> {
+        let Some(arbiter) = self.terms().arbiter else { return Err(Misfit::NotAllowed("the hire has no arbiter")) };
+        if decision.issuer() != arbiter.agent || decision.hire != self.award.id() {
+            return Err(Misfit::NotAllowed("the hire's arbiter is another"));
+        }
+        match &self.decision {
+            Some(held) if held.id() == decision.id() => return Err(Misfit::Duplicate),
+            Some(held) if held.id() < decision.id() => return Err(Misfit::Superseded),
+            _ => {}
+        }
+        let seen = |side: Side, seen: &Bytes32| {
+            let expected = self.of(side).len() as u32;
+            self.covered(side, seen).ok_or(Misfit::Gap { expected })
+        };
+        let workers = seen(Side::Worker, &decision.worker)?;
+        let requesters = seen(Side::Requester, &decision.requester)?;
+        let contest = self.worker.iter().take(workers).find(|entry| matches!(entry, Entry::Contest(_)));
+        let Some(link) = contest.and_then(Entry::link) else {
+            return Err(Misfit::NotAllowed("it was made without having seen a contest"));
+        };
+        if self.covered(Side::Requester, &link.seen).is_none_or(|contested| requesters < contested) {
+            return Err(Misfit::NotAllowed("it was made without having seen what was contested"));
+        }
+        if decision.at < link.at || decision.at > link.at + arbiter.within {
+            return Err(Misfit::NotAllowed("it is dated outside the arbiter's time"));
+        }
+        Ok(())
+    }
+
+    /// Adds a decision that [`Chain::admit_decision`] let through.
+    pub fn decide(&mut self, decision: Verified<Decision>) {
+        self.decision = Some(decision);
     }
 
     /// Adds a record that [`Chain::admit`] let through; one that takes another's place ends what followed it.

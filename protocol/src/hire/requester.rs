@@ -4,7 +4,7 @@
 //! happen: a step that depends on anything but what is durable (`idle` aside, which only says that work is under way).
 
 use crate::hire::stage::{Facts, Stage};
-use crate::hire::{Hire, Say, Side, Step, Todo, Wish};
+use crate::hire::{Hire, Say, Side, Step, Todo, Wish, worker};
 use crate::limits::{CLOSE, GRACE};
 use crate::market::{Outcome, Ruling, Scores};
 use crate::peer::io::{Review, Task};
@@ -26,8 +26,8 @@ pub enum Consent {
     Awaited,
 }
 
-/// The next step of the requester.
-pub fn next(hire: &Hire, task: &Task, now: Timestamp, idle: bool, consent: Consent) -> Option<Step> {
+/// The next step of the requester. `called` says whether it has called the arbiter.
+pub fn next(hire: &Hire, task: &Task, now: Timestamp, idle: bool, consent: Consent, called: bool) -> Option<Step> {
     let facts = hire.facts();
     let stop = match &hire.wish {
         Some(Wish::Stop(reason)) => Some(reason.clone()),
@@ -47,6 +47,7 @@ pub fn next(hire: &Hire, task: &Task, now: Timestamp, idle: bool, consent: Conse
         Stage::Judged(Ruling::Refused) => Some(receipt(hire, &facts, Outcome::Refused)),
         Stage::Cancelled(Side::Requester) => Some(receipt(hire, &facts, Outcome::CancelledByRequester)),
         Stage::Cancelled(Side::Worker) => Some(receipt(hire, &facts, Outcome::CancelledByWorker)),
+        Stage::Contested if hire.wish == Some(Wish::Appeal) && !called => worker::appeal(hire, &facts, idle, now),
         _ => None,
     }
 }

@@ -33,8 +33,10 @@ pub enum Stage {
     Judged(Ruling),
     /// Stopped after the begin; the close is awaited.
     Cancelled(Side),
-    /// The worker does not agree. Final.
+    /// The worker does not agree. The arbiter's decision is awaited; final without an arbiter.
     Contested,
+    /// The arbiter has decided. Final.
+    Decided(Outcome),
     /// The requester has closed; the countersign is awaited.
     Receipted(Outcome),
     /// Closed by both. Final.
@@ -75,6 +77,8 @@ pub struct Facts {
     pub review_until: Option<Timestamp>,
     /// When the verdict on the last delivery, the cancellation or the receipt was made: the close is awaited from then.
     pub since: Option<Timestamp>,
+    /// When the worker contested.
+    pub contested: Option<Timestamp>,
     /// Whether the verdict opened the sealed checks.
     pub opened: bool,
     /// The receipt that counts.
@@ -98,6 +102,7 @@ impl Facts {
             accepted: 0,
             review_until: None,
             since: None,
+            contested: None,
             opened: false,
             receipt: None,
             progress: 0,
@@ -234,8 +239,17 @@ impl Facts {
                 return;
             }
         }
-        if view.worker.iter().any(|entry| matches!(entry, Entry::Contest(_))) {
-            self.stage = Stage::Contested;
+        let contest = view.worker.iter().find_map(|entry| match entry {
+            Entry::Contest(contest) => Some(contest),
+            _ => None,
+        });
+        if let Some(contest) = contest {
+            self.contested = Some(contest.link.at);
+            self.stage = match view.decision.map(|decision| decision.ruling) {
+                None => Stage::Contested,
+                Some(Ruling::Accepted) => Stage::Decided(Outcome::Accepted),
+                Some(_) => Stage::Decided(Outcome::Refused),
+            };
         }
     }
 }
@@ -389,11 +403,17 @@ fn ack_by(facts: &Facts, terms: &Terms) -> Timestamp {
     facts.due + terms.review
 }
 
+/// By when a decision must be dated, if the hire is contested and has an arbiter.
+pub fn decide_by(facts: &Facts, terms: &Terms) -> Option<Timestamp> {
+    Some(facts.contested? + terms.arbiter?.within)
+}
+
 /// When silence decides the stage: absent for those that are final.
 pub fn deadline(facts: &Facts, terms: &Terms) -> Option<Timestamp> {
     let since = facts.since.map(|since| since + CLOSE);
     let by = match facts.stage {
-        Stage::Declined | Stage::Contested | Stage::Settled(_) => None,
+        Stage::Declined | Stage::Decided(_) | Stage::Settled(_) => None,
+        Stage::Contested => decide_by(facts, terms),
         Stage::Awarded | Stage::Withdrawn => Some(terms.until),
         Stage::Begun | Stage::Working => Some(facts.due),
         Stage::Delivered => Some(ack_by(facts, terms)),
@@ -415,9 +435,10 @@ pub fn outcome(
     opened: Option<bool>,
 ) -> Option<(Outcome, bool)> {
     match facts.stage {
-        Stage::Settled(outcome) => return Some((outcome, true)),
+        // Both had agreed to be bound by the arbiter.
+        Stage::Settled(outcome) | Stage::Decided(outcome) => return Some((outcome, true)),
         Stage::Declined => return Some((Outcome::Lapsed, false)),
-        Stage::Contested => return Some((Outcome::Contested, false)),
+        Stage::Contested if terms.arbiter.is_none() => return Some((Outcome::Contested, false)),
         _ if deadline(facts, terms).is_none_or(|by| now <= by) => return None,
         _ => {}
     }
@@ -430,7 +451,7 @@ pub fn outcome(
         },
         Stage::Judged(Ruling::Accepted) => Outcome::Accepted,
         Stage::Judged(Ruling::Refused) if opened == Some(false) => Outcome::Refused,
-        Stage::Judged(_) => Outcome::Contested,
+        Stage::Judged(_) | Stage::Contested => Outcome::Contested,
         Stage::Cancelled(Side::Requester) => Outcome::CancelledByRequester,
         Stage::Cancelled(Side::Worker) => Outcome::CancelledByWorker,
         Stage::Receipted(outcome) => outcome,

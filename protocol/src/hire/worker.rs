@@ -4,8 +4,8 @@
 //! Must never happen: a second start of an agent that was not declared restartable.
 
 use crate::hire::requester::{OUTVOTED, rate_by, waits_for_rating};
-use crate::hire::stage::{Facts, Stage};
-use crate::hire::{Hire, Say, Step, Todo, Wish};
+use crate::hire::stage::{self, Facts, Stage};
+use crate::hire::{Checked, Hire, Say, Step, Todo, Wish};
 use crate::limits;
 use crate::market::{BlobRef, Brief, Outcome, Ruling, Scores};
 use crate::peer::io::Review;
@@ -27,6 +27,8 @@ pub struct Means {
     pub contest_by: Review,
     /// Whether nothing is under way for this hire (a fetch, a run, a check).
     pub idle: bool,
+    /// Whether the arbiter has been called.
+    pub called: bool,
 }
 
 /// The next step of the worker.
@@ -51,8 +53,16 @@ pub fn next(hire: &Hire, means: Means, now: Timestamp) -> Option<Step> {
         },
         Stage::Receipted(_) if waits_for_rating(hire, &facts, means.rating_by, now) => None,
         Stage::Receipted(outcome) => close(hire, &facts, outcome, means, now),
+        // Whoever contests has the arbiter called.
+        Stage::Contested if !means.called => appeal(hire, &facts, means.idle, now),
         _ => None,
     }
+}
+
+/// Puts the case together while there is an arbiter with time to decide it.
+pub(super) fn appeal(hire: &Hire, facts: &Facts, idle: bool, now: Timestamp) -> Option<Step> {
+    let by = stage::decide_by(facts, hire.terms())?;
+    (idle && now < by).then_some(Step::Do(Todo::Appeal))
 }
 
 fn contest(statement: &str) -> Option<Step> {
@@ -96,6 +106,7 @@ fn work(hire: &Hire, facts: &Facts, means: Means, now: Timestamp) -> Option<Step
     let part = facts.accepted;
     match hire.checked_as(&result.root, part) {
         None => means.idle.then_some(Step::Do(Todo::Check { blob: result, part, sealed: false })),
+        Some(Checked { decided: Some(Err(why)), .. }) => cancel(why),
         Some(checked) if checked.public.passed() => {
             Some(Step::Say(Say::Deliver { blob: result, checked: checked.share(), part }))
         }
@@ -205,6 +216,10 @@ pub fn judge(hire: &Hire, facts: &Facts, outcome: Outcome) -> Option<Scores> {
         _ => None,
     };
     match outcome {
+        // It refused what had to be accepted.
+        Outcome::Accepted if facts.contested.is_some() => {
+            Some(Scores { speed, quality: Some(0), accuracy: None, communication: Some(500) })
+        }
         Outcome::Accepted | Outcome::Refused if silent => {
             Some(Scores { speed: Some(0), quality: None, accuracy: None, communication: Some(0) })
         }

@@ -7,6 +7,7 @@ use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::checks::Checks;
 use crate::market::claim::Claim;
+use crate::market::decision::{self, Arbiter, ConsentBytes};
 use crate::market::milestone::Milestones;
 use crate::market::offer::Offer;
 use crate::market::price::Price;
@@ -70,6 +71,12 @@ pub struct Terms {
     /// Commitment to the sealed checks, if there are any; opened with the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<Bytes32>,
+    /// Who decides if the hire is contested, as offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arbiter: Option<Arbiter>,
+    /// Its consent: an award without it hires nobody whose offer names an arbiter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentBytes>,
     /// Parts that are delivered before the last, as offered.
     #[serde(default, skip_serializing_if = "List::is_empty")]
     pub milestones: Milestones,
@@ -106,10 +113,16 @@ pub fn follows(
     rule((award.claim, award.worker) == (claim.id(), claim.issuer()), "the award is not of this claim")?;
     rule(
         terms.offer == offer.id()
-            && (terms.agree, &terms.milestones) == (offer.agree, &offer.milestones)
+            && (terms.agree, terms.arbiter, &terms.milestones) == (offer.agree, offer.arbiter, &offer.milestones)
             && (terms.done, terms.review, &terms.checks) == (offer.done, offer.review, &offer.checks),
         "the terms are not those offered",
     )?;
+    let consents = match (&terms.arbiter, &terms.consent) {
+        (None, None) => true,
+        (Some(arbiter), Some(consent)) => arbiter.agent != award.worker && decision::consents(consent, arbiter, offer),
+        _ => false,
+    };
+    rule(consents, "the arbiter has not consented to it")?;
     rule(
         (&terms.price, terms.until, award.value) == (&claim.price, claim.until, value_bucket(&claim.price)),
         "the terms are not those claimed",
@@ -129,5 +142,9 @@ impl Payload for Award {
 
     fn commitment(&self) -> Option<Bytes32> {
         Some(self.terms)
+    }
+
+    fn check_private(terms: &Terms, network: &Network) -> Result<(), Invalid> {
+        terms.consent.as_ref().map_or(Ok(()), |consent| decision::verify(consent, network))
     }
 }

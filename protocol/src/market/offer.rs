@@ -7,6 +7,7 @@ use crate::id::{AgentId, Bytes32};
 use crate::limits;
 use crate::market::checks::Checks;
 use crate::market::constraint::{Constraint, Properties};
+use crate::market::decision::{self, Arbiter, ConsentBytes};
 use crate::market::milestone::{self, Milestones};
 use crate::market::price::Price;
 use crate::market::skill::Skill;
@@ -30,6 +31,9 @@ pub struct Offer {
     pub seq: u64,
     /// Until when claims are collected before one is chosen. An offer to one worker has no window: it equals `at`.
     pub bids: Timestamp,
+    /// If it is to decide a contested hire: the consent that the arbiter gave to the offer behind that hire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<ConsentBytes>,
     /// The work clock: how long after its begin a worker has to deliver.
     pub done: Millis,
     /// If the same work is given to several workers: how many results must say the same. Those that do are accepted.
@@ -49,6 +53,9 @@ pub struct Offer {
     pub checks: Checks,
     /// The review clock: how long after its acknowledgement a delivery may wait for its verdict.
     pub review: Millis,
+    /// Who decides if one of its hires is contested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arbiter: Option<Arbiter>,
     /// When to forget it; at most `limits::OFFER_LIFE` after `at`.
     pub expires: Timestamp,
     /// One line for people.
@@ -66,7 +73,14 @@ impl Payload for Offer {
     const MAX: usize = limits::OFFER;
     type Private = Nothing;
 
-    fn check(&self, _: &AgentId, _: &Network) -> Result<(), Invalid> {
+    fn check(&self, issuer: &AgentId, network: &Network) -> Result<(), Invalid> {
+        if let Some(arbiter) = &self.arbiter {
+            let within = (limits::ARBITRATION_MIN..=limits::ARBITRATION).contains(&arbiter.within);
+            ensure(arbiter.agent != *issuer && within, "the arbiter is the requester, or its time is out of range")?;
+        }
+        let rule = decision::is_arbitration(&self.skill) == self.case.is_some();
+        ensure(rule, "an arbitration is of a case that the arbiter has consented to, and no other work has one")?;
+        self.case.as_ref().map_or(Ok(()), |consent| decision::verify(consent, network))?;
         ensure(self.slots <= limits::SLOTS, "too many slots")?;
         // An offer that is taken back has no slots left to agree.
         let agree = self.agree.is_none_or(|agree| agree >= 2 && (agree <= self.slots || self.slots == 0));

@@ -10,7 +10,7 @@ use crate::market::begin::Begin;
 use crate::market::manifest::Manifest;
 use crate::market::receipt::{Countersign, Outcome, Receipt};
 use crate::market::skill::Skill;
-use crate::record::{Invalid, Network, Nothing, Payload, Refusal, Verified, ensure, verify_as};
+use crate::record::{Invalid, Network, Nothing, Payload, Refusal, Verified, ensure, peek, verify_as};
 
 type Part = Bytes<{ limits::PERMIT_PART }>;
 
@@ -129,14 +129,7 @@ impl Permit {
     }
 
     fn peek<T: Payload>(part: &Part) -> Option<(AgentId, T)> {
-        /// Of an envelope, what is needed here; the rest is skipped.
-        #[derive(Deserialize)]
-        struct Signed {
-            issuer: AgentId,
-            payload: Part,
-        }
-        let signed: Signed = codec::decode_loose(part, limits::PERMIT_PART).ok()?;
-        Some((signed.issuer, codec::decode_loose(&signed.payload, T::MAX).ok()?))
+        peek(part, limits::PERMIT_PART)
     }
 
     fn parts(&self, hire: &Id<Award>, network: &Network) -> Result<Parts, Invalid> {

@@ -101,6 +101,13 @@ pub enum Event<R> {
         /// With a receipt or countersign of mine: my judgement, and the opening of its seal.
         judgement: Option<(Judgement, Bytes32)>,
     },
+    /// An arbiter's decision: of this hire, or mine of the case that this hire is about.
+    Decided {
+        /// The hire.
+        hire: HireId,
+        /// The decision.
+        record: R,
+    },
     /// Blobs of the other side are in the store.
     Fetched {
         /// The hire.
@@ -202,6 +209,7 @@ impl<R> Event<R> {
             Self::Scored { hire, scores } => Event::Scored { hire, scores },
             Self::Booked { entry } => Event::Booked { entry },
             Self::Said { record, judgement } => Event::Said { record: form(record)?, judgement },
+            Self::Decided { hire, record } => Event::Decided { hire, record: form(record)? },
             Self::Fetched { hire, roots } => Event::Fetched { hire, roots },
             Self::Started { hire } => Event::Started { hire },
             Self::Ended { hire, attempt, result } => Event::Ended { hire, attempt, result },
@@ -231,6 +239,7 @@ impl Event<Record> {
                 Err(_) => Subject::Own,
             },
             Self::Fetched { hire, .. }
+            | Self::Decided { hire, .. }
             | Self::Started { hire }
             | Self::Ended { hire, .. }
             | Self::Checked { hire, .. }

@@ -88,7 +88,16 @@ impl Peer {
                 self.hear(now, from, record, out);
                 Reply::Kept
             }
+            Record::Offer(offer) if offer.arbiter.is_some_and(|arbiter| arbiter.agent == self.agent()) => {
+                if offer.issuer() == from {
+                    self.on_consent_asked(now, &offer)
+                } else {
+                    ignored("an offer comes from its issuer")
+                }
+            }
             Record::Offer(offer) => self.on_direct_offer(now, from, &offer, out),
+            Record::Consent(consent) => self.on_consent(now, &consent, out),
+            Record::Decision(decision) => self.on_decision(now, from, decision, out),
             Record::Claim(claim) => self.on_claim(now, claim, out),
             Record::Award(award) => self.on_award(now, award, out),
             Record::Rating(rating) => self.on_rating(now, rating, out),
@@ -162,7 +171,9 @@ impl Peer {
             match record {
                 Record::Offer(offer) => {
                     if let Reply::Ignored(why) | Reply::Refused(why) = &reply {
-                        self.close_posting(now, offer.id(), &format!("the worker does not want it: {why}"), out);
+                        let arbiter = offer.arbiter.is_some_and(|arbiter| arbiter.agent == to);
+                        let who = if arbiter { "its arbiter does not consent" } else { "the worker does not want it" };
+                        self.close_posting(now, offer.id(), &format!("{who}: {why}"), out);
                     }
                 }
                 Record::Claim(claim) => {
@@ -171,6 +182,7 @@ impl Peer {
                     }
                 }
                 Record::Rating(rating) => self.advance(now, rating.judgement.hire, out),
+                Record::Decision(decision) => self.on_decision_sent(now, &decision, out),
                 other => {
                     if let Ok(entry) = Entry::try_from(other) {
                         self.advance(now, entry.hire(), out);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::appeal::ASK_AGAIN;
 use super::event::Event;
 use super::io::{Notice, Outbox, Output, Refused, Task};
 use super::money::Budget;
@@ -15,7 +16,7 @@ use crate::limits;
 use crate::market::award::value_bucket;
 use crate::market::checks::Sealed;
 use crate::market::price::Price;
-use crate::market::{Award, Claim, Input, Offer, Reject, Terms};
+use crate::market::{Award, Claim, ConsentBytes, Input, Offer, Reject, Terms};
 use crate::record::{Beside, Payload as _, Record, Verified};
 use crate::time::Timestamp;
 use crate::wire::Reply;
@@ -56,6 +57,8 @@ pub struct Posting {
     pub held: Option<String>,
     /// Why claims that are held were not chosen so far. Soft.
     pub lost: BTreeMap<AgentId, String>,
+    /// The consent of its arbiter. Soft: it is asked again.
+    pub consent: Option<ConsentBytes>,
     /// Why it takes no more claims, once it does not.
     pub closed: Option<String>,
 }
@@ -74,6 +77,7 @@ impl Posting {
             approved: None,
             held: None,
             lost: BTreeMap::new(),
+            consent: None,
             closed: None,
         }
     }
@@ -114,6 +118,15 @@ impl Peer {
             return Err(invalid("an agent cannot hire itself; name another worker".to_owned()));
         }
         check_task(&task, to.is_some()).map_err(invalid)?;
+        if let Some(arbiter) = task.arbiter {
+            let third = arbiter.agent != self.agent() && Some(arbiter.agent) != to;
+            let within = (limits::ARBITRATION_MIN..=limits::ARBITRATION).contains(&arbiter.within);
+            if !third || !within {
+                return Err(invalid(
+                    "an arbiter is a third party and has between a minute and 30 days; change [arbiter]".to_owned(),
+                ));
+            }
+        }
         let salt = self.draw();
         let offer = Offer {
             at: now,
@@ -125,6 +138,8 @@ impl Peer {
             nonce: self.draw(),
             skill: task.skill.clone(),
             agree: task.agree,
+            arbiter: task.arbiter,
+            case: task.call.as_ref().map(|call| call.consent.clone()),
             milestones: task.milestones.clone(),
             slots: if to.is_some() { 1 } else { task.slots },
             constraint: task.constraint.clone(),
@@ -172,6 +187,7 @@ impl Peer {
                 out.push(Output::Publish { room: offer.skill.room(limits::ROOM_DEPTH), record: offer.into() });
             }
         }
+        self.ask_consent(now, id);
     }
 
     pub(super) fn on_claim(&mut self, now: Timestamp, claim: Verified<Claim>, out: &mut Outbox) -> Reply {
@@ -192,6 +208,9 @@ impl Peer {
         }
         if posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.worker() == worker)) {
             return ignored("you had a slot of this offer");
+        }
+        if posting.offer.arbiter.is_some_and(|arbiter| arbiter.agent == worker) {
+            return ignored("its arbiter cannot do the work");
         }
         if claim.until <= now {
             return ignored("the claim has ended");
@@ -248,6 +267,13 @@ impl Peer {
             });
             let pending = slots.iter().any(|slot| matches!(slot, Slot::Pending));
             let Some((slot, round, replaces)) = open else { return self.wake(Wake::Posting(id), None) };
+            if Self::lacks_consent(posting) {
+                if now >= expires && !pending {
+                    return self.close_posting(now, id, "its arbiter did not consent before it expired", out);
+                }
+                self.ask_consent(now, id);
+                return self.wake(Wake::Posting(id), Some((now + ASK_AGAIN).min(expires)).filter(|at| now < *at));
+            }
             let (chosen, left_out) = self.choose(posting, now);
             let over = left_out.iter().find(|(_, _, over)| *over).map(|(_, reason, _)| reason.clone());
             let Some((claim, why)) = chosen else {
@@ -338,6 +364,8 @@ impl Peer {
             review: offer.review,
             sealed: posting.sealed().map(|sealed| sealed.commitment()),
             agree: offer.agree,
+            arbiter: offer.arbiter,
+            consent: posting.consent.clone(),
             milestones: offer.milestones.clone(),
         };
         let beside = Beside { body: terms, salt };
@@ -392,8 +420,8 @@ impl Peer {
         if unfilled {
             out.push(Output::Notice(Notice::Unfilled { offer: id, reason: reason.to_owned() }));
         }
-        if let Some(worker) = to {
-            self.letters.withdraw(&worker, &id.untyped());
+        for told in to.into_iter().chain(offer.arbiter.map(|arbiter| arbiter.agent)) {
+            self.letters.withdraw(&told, &id.untyped());
         }
         let nobody_waits = to.is_some() && claimants.is_empty();
         if now >= offer.expires || nobody_waits {

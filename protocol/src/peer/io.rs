@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arbitration::Seat;
 use crate::hire::selection::Choosing;
 use crate::hire::{Checked, Closed, HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
@@ -10,11 +11,12 @@ use crate::market::checks::{Assert, Checks};
 use crate::market::constraint::{Constraint, Properties};
 use crate::market::price::{Amount, Price};
 use crate::market::{
-    BlobRef, Claim, Input as BriefInput, Milestones, Offer, Question, Rating, Ruling, Scores, Skill, SkillEntry,
+    Arbiter, BlobRef, Claim, ConsentBytes, Input as BriefInput, Milestones, Offer, Question, Rating, Ruling, Scores,
+    Skill, SkillEntry,
 };
 use crate::record::{Record, Refusal, Verified};
 use crate::time::{Millis, Timestamp};
-use crate::wire::Reply;
+use crate::wire::{Item, Reply};
 
 pub use super::view::{
     AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, PassedRow, Query, RatingRow, ReputationView,
@@ -36,6 +38,17 @@ pub enum From {
     Allowlist(std::collections::BTreeSet<AgentId>),
     /// Anyone.
     Anyone,
+}
+
+impl From {
+    /// Whether it names this agent.
+    pub fn allows(&self, agent: &AgentId) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Anyone => true,
+            Self::Allowlist(list) => list.contains(agent),
+        }
+    }
 }
 
 /// A skill this peer offers, and what of it concerns only itself.
@@ -83,6 +96,8 @@ pub struct Config {
     pub model: Option<String>,
     /// Who may hire it.
     pub from: From,
+    /// Whom it lets decide a hire that it contests: other offers that name an arbiter it does not claim.
+    pub arbiters: From,
     /// How many hires it works on at once.
     pub parallel: usize,
     /// Its skills; none for a peer that only shops.
@@ -112,6 +127,16 @@ pub enum Review {
     Person,
 }
 
+/// A call for an arbiter's decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// The contested hire.
+    pub of: HireId,
+    /// What the arbiter promised before it began.
+    pub consent: ConsentBytes,
+}
+
 /// A task as its owner knows it, the private part included. Input blobs are in the store already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,6 +153,10 @@ pub struct Task {
     pub compare: Option<String>,
     /// Parts that are delivered before the last.
     pub milestones: Milestones,
+    /// Who decides if a hire of it is contested.
+    pub arbiter: Option<Arbiter>,
+    /// If it is to decide a contested hire: which.
+    pub call: Option<Call>,
     /// What a worker's properties must say.
     pub constraint: Option<Constraint>,
     /// What workers may ask of it: typed facts, public.
@@ -172,6 +201,8 @@ impl Task {
             agree: None,
             compare: None,
             milestones: Milestones::default(),
+            arbiter: None,
+            call: None,
             constraint: None,
             properties: Properties::default(),
             checks,
@@ -248,6 +279,11 @@ pub enum Command {
         hire: HireId,
         /// What I say.
         statement: String,
+    },
+    /// As either side of a contested hire: call its arbiter.
+    Appeal {
+        /// The hire.
+        hire: HireId,
     },
     /// Let go on what waits for a person: as requester an award above `ask_above` or a delivery under review, as worker
     /// an award, or a refusal that I agree to.
@@ -395,6 +431,13 @@ pub enum Input {
         /// For people.
         note: Option<String>,
     },
+    /// The case of a contested hire is in the store.
+    Cased {
+        /// The hire.
+        hire: HireId,
+        /// The transcript, or why there is none.
+        result: Result<BlobRef, String>,
+    },
     /// Checks have been run over a blob.
     Checked {
         /// The hire.
@@ -425,6 +468,17 @@ pub struct CheckJob {
     pub sealed: Option<Vec<Assert>>,
     /// The inputs that checks may refer to.
     pub inputs: Vec<BriefInput>,
+    /// If the result is to decide a case: for whom, for [`Checked::decided`].
+    pub seat: Option<Seat>,
+}
+
+/// The case of a contested hire, to be put into the store as a [`crate::transcript::Transcript`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseJob {
+    /// The hire.
+    pub hire: HireId,
+    /// Its records.
+    pub records: Vec<Item>,
 }
 
 /// A run of the agent to be made.
@@ -448,6 +502,8 @@ pub struct WorkJob {
     pub feedback: Option<String>,
     /// When it must be done.
     pub due: Timestamp,
+    /// If it is to decide a case: for whom. The agent is given the case as [`crate::arbitration::Case::readable`].
+    pub seat: Option<Seat>,
 }
 
 /// Something the user should know. Also the event stream of a watching program.
@@ -512,6 +568,11 @@ pub enum Notice {
     Held {
         offer: Id<Offer>,
         reason: String,
+    },
+    Decided {
+        hire: HireId,
+        by: AgentId,
+        ruling: Ruling,
     },
     Forged {
         from: AgentId,
@@ -603,6 +664,8 @@ pub enum Output {
     StopWork(HireId),
     /// Run checks.
     Check(Box<CheckJob>),
+    /// Put a case together.
+    Case(Box<CaseJob>),
     /// Answer a caller.
     Answer(Caller, Result<Answer, Refused>),
     /// Tell whoever watches.

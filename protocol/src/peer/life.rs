@@ -3,6 +3,7 @@
 use super::event::Event;
 use super::io::{CheckJob, Config, Notice, Outbox, Output, WorkJob};
 use super::{Busy, Peer, Posting, Wake, pause};
+use crate::arbitration::{Seat, is_arbitration};
 use crate::codec::{List, Text};
 use crate::hire::chain::Entry;
 use crate::hire::requester::Consent;
@@ -41,7 +42,8 @@ impl Peer {
                 // The worker shows a result to whom it knows to have acknowledged it: a fetch must not overtake the ack.
                 let answered = !self.letters.holds(&hire.other(), &last_of_mine(hire));
                 let posting = self.postings.get(&hire.offer.id())?;
-                match requester::next(hire, &posting.task, now, idle && answered, self.consent(posting, hire)) {
+                let (consent, called) = (self.consent(posting, hire), self.has_called(hire));
+                match requester::next(hire, &posting.task, now, idle && answered, consent, called) {
                     Some(Step::Say(Say::Brief)) if self.overtaken(now, hire) => {
                         Some(Step::Say(Say::Cancel { reason: "the begin came after its time".to_owned() }))
                     }
@@ -53,7 +55,9 @@ impl Peer {
                 let capacity = others < self.config.parallel && self.open <= limits::OPEN_HIRES;
                 let restartable = self.serving(&hire.chain.award().skill).is_some_and(|serving| serving.restartable);
                 let Config { rating_by, begin_by, contest_by, .. } = self.config;
-                worker::next(hire, Means { capacity, restartable, rating_by, begin_by, contest_by, idle }, now)
+                let called = self.has_called(hire);
+                let means = Means { capacity, restartable, rating_by, begin_by, contest_by, idle, called };
+                worker::next(hire, means, now)
             }
         }
     }
@@ -194,6 +198,7 @@ impl Peer {
                     }),
                     feedback: feedback(hire),
                     due: facts.due,
+                    seat: self.seat(hire),
                 };
                 self.commit(now, Event::Started { hire: id }, out);
                 out.push(Output::Notice(Notice::Started { hire: id, attempt: job.attempt }));
@@ -203,6 +208,7 @@ impl Peer {
                 let Some(job) = self.check_job(hire, blob, part, sealed) else { return };
                 out.push(Output::Check(Box::new(job)));
             }
+            Todo::Appeal => out.push(Output::Case(Box::new(Self::case_job(hire)))),
         }
     }
 
@@ -227,7 +233,14 @@ impl Peer {
         // Sealed checks are of the last part.
         let last = part + 1 == stage::parts(hire.terms());
         let sealed = known.filter(|_| sealed && last).map(|sealed| sealed.checks);
-        Some(CheckJob { hire: hire.id(), blob, part, compare, public: hire.checks_of(part).clone(), sealed, inputs })
+        let (public, seat) = (hire.checks_of(part).clone(), self.seat(hire));
+        Some(CheckJob { hire: hire.id(), blob, part, compare, public, sealed, inputs, seat })
+    }
+
+    /// What this peer is to decide in a hire, if it is hired as an arbiter.
+    fn seat(&self, hire: &Hire) -> Option<Seat> {
+        let arbiter = hire.side == Side::Worker && is_arbitration(&hire.chain.award().skill);
+        arbiter.then(|| Seat { network: self.signer.network(), arbiter: self.agent(), caller: hire.requester() })
     }
 
     // ---- what comes back ----
@@ -360,6 +373,7 @@ impl Peer {
             }
         }
         // Asked each time: a fall may have come between the close and what follows from it.
+        self.decide(now, id, &facts, out);
         self.book_close(now, id, out);
         self.rate(now, id, &facts, out);
         self.update_load(id, &facts, out);
@@ -368,7 +382,8 @@ impl Peer {
         let (side, offer, other) = (hire.side, hire.offer.id(), hire.other());
         // Nothing is on its way any more: the other side has answered for my chain, and for my rating.
         let rating = hire.rating.as_ref().map(|rating| rating.id().untyped());
-        let waits = std::iter::once(last_of_mine(hire)).chain(rating).any(|id| self.letters.holds(&other, &id));
+        let waits = std::iter::once(last_of_mine(hire)).chain(rating).any(|id| self.letters.holds(&other, &id))
+            || self.decision_waits(hire);
         if hire.closed.is_some() && !hire.through && !waits {
             self.commit(now, Event::Through { hire: id }, out);
         }
@@ -431,7 +446,10 @@ impl Peer {
         let countersign =
             find(Side::Worker, |entry| matches!(entry, Entry::Countersign(_))).filter(|_| receipt.is_some());
         let (judgement, opening) = match (&hire.judgement, &receipt) {
-            (Some((judgement, opening)), Some(_)) => (judgement.clone(), *opening),
+            // What the arbiter overruled stays sealed.
+            (Some((judgement, opening)), Some(_)) if !matches!(facts.stage, Stage::Decided(_)) => {
+                (judgement.clone(), *opening)
+            }
             _ => {
                 let derived = || match hire.side {
                     Side::Requester => requester::judge(hire, facts, outcome),
@@ -473,15 +491,17 @@ impl Peer {
             self.letters.push(now, other, award, until);
         }
         let rating = hire.rating.clone().map(Record::from);
-        for record in entries.into_iter().chain(rating) {
+        let decision = hire.chain.decision().cloned().map(Record::from);
+        for record in entries.into_iter().chain(decision).chain(rating) {
             self.letters.push(now, other, record, now + limits::WORK + limits::SERVED);
         }
+        self.tell_parties(now, id);
     }
 }
 
 /// The id of the last record of this side, the award being the requester's first.
 fn last_of_mine(hire: &Hire) -> Bytes32 {
-    hire.chain.of(hire.side).last().map_or(hire.id().untyped(), Entry::id)
+    hire.chain.last_of(hire.side)
 }
 
 fn last_verdict(hire: &Hire) -> Option<&Verdict> {

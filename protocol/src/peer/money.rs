@@ -7,6 +7,7 @@ use super::event::Event;
 use super::hiring::Posting;
 use super::io::{Answer, Outbox, Refused};
 use crate::hire::chain::Entry;
+use crate::hire::stage::Stage;
 use crate::hire::{Hire, HireId, Side};
 use crate::id::AgentId;
 use crate::ledger::{self, Direction};
@@ -139,8 +140,14 @@ impl Peer {
             Entry::Receipt(receipt) => receipt.private(),
             _ => None,
         });
-        let (Some(terms), Some(currency)) = (signed, hire.terms().price.amount().currency().cloned()) else { return };
-        let Ok(amount) = Amount::new(terms.amount, currency) else { return };
+        let micros = match (hire.facts().stage, signed) {
+            // Both had agreed to be bound by it, so no receipt is needed.
+            (Stage::Decided(_), _) => hire.owed(),
+            (_, Some(terms)) => terms.amount,
+            (_, None) => return,
+        };
+        let Some(currency) = hire.terms().price.amount().currency().cloned() else { return };
+        let Ok(amount) = Amount::new(micros, currency) else { return };
         if amount.micros() == 0 {
             return;
         }

@@ -30,6 +30,7 @@ impl Peer {
             Command::Ask { hire, text } => self.ask_requester(now, hire, text, out),
             Command::Reply { hire, text, later } => self.reply(now, hire, text, later, out),
             Command::Contest { hire, statement } => self.contest(now, hire, Some(statement), out),
+            Command::Appeal { hire } => self.appeal(now, hire, out),
             Command::Approve { id, note } => self.approve(now, id, note, out),
             Command::Refuse { id, reason } => self.refuse(now, id, reason, out),
             Command::Book { with, amount, direction, note } => {

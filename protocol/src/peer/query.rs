@@ -8,7 +8,7 @@ use super::io::{
 use super::{Peer, dated};
 use crate::hire::chain::Entry;
 use crate::hire::selection::Why;
-use crate::hire::stage::Stage;
+use crate::hire::stage::{self, Stage};
 use crate::hire::{Hire, HireId, Side, requester, worker};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
@@ -209,7 +209,9 @@ impl Peer {
             skill: hire.chain.award().skill.clone(),
             stage,
             waits_for,
-            reason: None,
+            reason: stage::decide_by(&facts, hire.terms())
+                .filter(|_| facts.stage == Stage::Contested && hire.closed.is_none())
+                .map(|by| format!("its arbiter has until {by}")),
             closed: hire.closed,
             price: Some(hire.terms().price.clone()),
             at: hire.terms().at,
@@ -440,6 +442,7 @@ fn stage_name(stage: Stage) -> String {
         Stage::Cancelled(Side::Requester) => "cancelled by the requester".into(),
         Stage::Cancelled(Side::Worker) => "cancelled by the worker".into(),
         Stage::Contested => "contested".into(),
+        Stage::Decided(outcome) => format!("decided by the arbiter: {outcome}"),
         Stage::Receipted(outcome) => format!("closed by the requester: {outcome}"),
         Stage::Settled(outcome) => format!("settled: {outcome}"),
     }
@@ -466,9 +469,10 @@ fn posting_row(posting: &Posting) -> HireRow {
 }
 
 /// Offer, claim, award, then what both said of it, causes before effects.
-fn hire_records(hire: &Hire) -> Vec<Record> {
+pub(super) fn hire_records(hire: &Hire) -> Vec<Record> {
     let roots = [Record::from(hire.offer.clone()), hire.claim.clone().into(), hire.chain.award().clone().into()];
-    roots.into_iter().chain(hire.chain.in_order().into_iter().map(Entry::record)).collect()
+    let decision = hire.chain.decision().cloned().map(Record::from);
+    roots.into_iter().chain(hire.chain.in_order().into_iter().map(Entry::record)).chain(decision).collect()
 }
 
 fn empty(id: Id<Offer>, offer: &Verified<Offer>) -> Shown {

@@ -1,7 +1,7 @@
 //! This peer as worker: what it tells of itself, which offers it claims, which awards it takes.
 
 use super::event::Event;
-use super::io::{From as MayHire, Notice, Outbox, Output, PassedRow, Serving};
+use super::io::{Notice, Outbox, Output, PassedRow, Serving};
 use super::{Peer, Wake, ignored, refused};
 use crate::codec::{List, Text};
 use crate::hire::{HireId, Side};
@@ -45,6 +45,8 @@ enum Objection {
     Checks,
     #[error("{0}")]
     Credit(String),
+    #[error("{0}")]
+    Arbiter(&'static str),
     #[error("its bid window is open for long; I claim near its end")]
     Early,
 }
@@ -151,13 +153,17 @@ impl Peer {
     /// Why I do not claim this offer; `None` if I do.
     fn objection(&self, now: Timestamp, offer: &Verified<Offer>) -> Option<Objection> {
         let requester = offer.issuer();
-        let may_hire = match &self.config.from {
-            MayHire::Nobody => false,
-            MayHire::Anyone => true,
-            MayHire::Allowlist(list) => list.contains(&requester),
-        };
         let Some(serving) = self.serving(&offer.skill) else { return Some(Objection::Skill) };
-        let price = &serving.entry.price;
+        let promised = self.consented(offer);
+        // Whoever has my word is served, at the price I gave it for.
+        let may_hire = promised.is_some() || self.config.from.allows(&requester);
+        let arbiter = match offer.arbiter.map(|arbiter| arbiter.agent) {
+            Some(agent) if agent == self.agent() => Some("I am to decide its disputes"),
+            Some(agent) if !self.config.arbiters.allows(&agent) => Some("`serve.arbiters` does not name its arbiter"),
+            _ if offer.case.is_some() && promised.is_none() => Some("I have not consented to decide that case"),
+            _ => None,
+        };
+        let price = promised.as_ref().unwrap_or(&serving.entry.price);
         let dear = offer.max.as_ref().filter(|max| !price.within(max));
         let meets = |constraint: &Option<Constraint>, properties: &Properties| {
             // The reasons are made up only where there is something to explain.
@@ -172,6 +178,8 @@ impl Peer {
             Some(Objection::Own)
         } else if !may_hire {
             Some(Objection::NotServed)
+        } else if let Some(why) = arbiter {
+            Some(Objection::Arbiter(why))
         } else if offer.slots == 0 || now >= offer.expires {
             Some(Objection::Over)
         } else if self.taken.contains(&(requester, offer.nonce)) {
@@ -334,7 +342,7 @@ impl Peer {
             ext: Default::default(),
             nonce: offer.nonce,
             offer: offer.id(),
-            price: serving.entry.price.clone(),
+            price: self.consented(offer).unwrap_or_else(|| serving.entry.price.clone()),
             until: self.binds_until(now, offer),
             expect: serving.entry.expect,
             manifest: manifest.id(),

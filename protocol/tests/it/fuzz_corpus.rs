@@ -121,7 +121,7 @@ fn the_corpus_of_journal_is_replayed() {
         Event::Checked {
             hire,
             root: blob.root,
-            checked: Box::new(Checked { public: report, sealed: None, part: 0, compared: None }),
+            checked: Box::new(Checked { public: report, sealed: None, part: 0, compared: None, decided: None }),
         },
         Event::Wished { hire, wish: Wish::Stop("enough".to_owned()) },
         Event::Closed { hire, outcome: Outcome::Accepted, agreed: true },

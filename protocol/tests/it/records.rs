@@ -338,6 +338,9 @@ fn what_breaks_a_rule_of_its_kind_is_refused_whoever_signed_it() {
                 refused(delivery, &[|d| d.checked = 1001, |d| d.blob.size = limits::RESULT + 1])
             }
             Record::Verdict(verdict) => refused(verdict, &[|v| v.ruling = Ruling::Accepted]),
+            Record::Decision(decision) => {
+                refused(decision, &[|d| d.ruling = Ruling::Unserved, |d| d.ruling = Ruling::Changes(samples::AT)])
+            }
             Record::Receipt(receipt) => {
                 refused(receipt, &[|r| r.outcome = Outcome::Lapsed, |r| r.outcome = Outcome::Contested])
             }
@@ -353,6 +356,7 @@ fn what_breaks_a_rule_of_its_kind_is_refused_whoever_signed_it() {
             | Record::Cancel(_)
             | Record::Contest(_)
             | Record::Reject(_)
+            | Record::Consent(_)
             | Record::Countersign(_) => {} // Their types say all there is to say.
         }
     }

@@ -15,6 +15,7 @@ use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 pub const NETWORK: &str = "vectors";
 pub const REQUESTER: [u8; 32] = [1; 32];
 pub const WORKER: [u8; 32] = [2; 32];
+pub const ARBITER: [u8; 32] = [3; 32];
 pub const AT: Timestamp = Timestamp(1_800_000_000_000);
 
 pub fn network() -> Network {
@@ -25,6 +26,10 @@ pub fn requester() -> Signer {
 }
 pub fn worker() -> Signer {
     Signer::new(&WORKER, network())
+}
+
+pub fn arbiter() -> Signer {
+    Signer::new(&ARBITER, network())
 }
 
 /// Stands for 32 random bytes.
@@ -146,6 +151,8 @@ impl Hire {
             bids: AT + Millis::secs(3),
             done: Millis::mins(5),
             agree: self.opt(2),
+            arbiter: self.opt(Arbiter { agent: arbiter().agent(), within: Millis::hours(1) }),
+            case: None, // only arbitrations have one
             nonce: random("nonce"),
             skill: "table/summarise".parse().unwrap(),
             slots: if self.full { 3 } else { 1 },
@@ -175,6 +182,8 @@ impl Hire {
             manifest: manifest.id(),
             requester: requester().agent(),
         });
+        let price = "1 USD per task".parse().unwrap();
+        let consent = arbiter().sign(&Consent { at: AT, ext: self.ext.clone(), offer: offer.id(), price });
         let terms = Terms {
             at: AT,
             done: offer.done,
@@ -185,6 +194,8 @@ impl Hire {
             review: offer.review,
             sealed: self.opt(self.sealed().commitment()),
             agree: offer.agree,
+            arbiter: offer.arbiter,
+            consent: self.opt(consent.envelope().to_vec().try_into().unwrap()),
             milestones: self.milestones(),
         };
         let beside = Beside { body: terms, salt: random("terms") };
@@ -205,7 +216,7 @@ impl Hire {
         (self.manifest, self.award) = (Some(manifest.id()), Some(award.clone()));
         let reject = Reject { at: AT, ext: self.ext.clone(), claim: claim.id(), reason: self.text("dearer") };
         let reject = requester().sign(&reject);
-        vec![manifest.into(), offer.into(), contact.into(), claim.into(), reject.into(), award.into()]
+        vec![manifest.into(), offer.into(), contact.into(), claim.into(), reject.into(), consent.into(), award.into()]
     }
 
     fn before_work(&mut self) -> Vec<Record> {
@@ -285,12 +296,23 @@ impl Hire {
         };
         let cancel = Cancel { ext: ext.clone(), hire, link: self.link(2), reason: self.text("no longer needed") };
         let contest = Contest { ext, hire, link: self.link(4), statement: self.text("It is what was asked for.") };
+        let (verdict, contest) = (requester().sign(&verdict), worker().sign(&contest));
+        let decision = Decision {
+            at: AT + Millis::mins(20),
+            ext: self.ext.clone(),
+            hire,
+            ruling: if self.full { Ruling::Refused } else { Ruling::Accepted },
+            worker: contest.id().untyped(),
+            requester: verdict.id().untyped(),
+            statement: self.text("The mean is not that of the table."),
+        };
         vec![
             delivery.into(),
             requester().sign(&ack).into(),
-            requester().sign(&verdict).into(),
+            verdict.into(),
             worker().sign(&cancel).into(),
-            worker().sign(&contest).into(),
+            contest.into(),
+            arbiter().sign(&decision).into(),
         ]
     }
 

@@ -97,6 +97,8 @@ fn public_offer(world: &World) -> Offer {
         bids: world.now,
         done: Millis::mins(5),
         agree: None,
+        arbiter: None,
+        case: None,
         nonce: Bytes32([7; 32]),
         skill: "text/count".parse().unwrap(),
         slots: 1,
@@ -378,6 +380,8 @@ fn an_award_says_what_it_is_worth() {
         let claim = claim.next_back().unwrap();
         let terms = Terms {
             agree: None,
+            arbiter: None,
+            consent: None,
             milestones: Default::default(),
             at: world.now,
             done: offer.done,

@@ -49,11 +49,13 @@ fn frozen(name: &str) -> Value {
 }
 
 fn vector(name: &str, record: &Record) -> Value {
-    let seed = if record.issuer() == samples::requester().agent() { samples::REQUESTER } else { samples::WORKER };
+    let seeds = [samples::REQUESTER, samples::WORKER, samples::ARBITER];
+    let signs = |seed: &&[u8; 32]| Signer::new(seed, samples::network()).agent() == record.issuer();
+    let seed = seeds.iter().find(signs).unwrap();
     let mut vector = json!({
         "name": name,
         "network": samples::NETWORK,
-        "seed": hex(&seed),
+        "seed": hex(seed),
         "issuer": record.issuer(),
         "says": record.to_json(),
         "payload": hex(&payload(record.envelope())),

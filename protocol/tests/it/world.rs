@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gigmesh_protocol::arbitration::{CASE, Case, Seat};
 use gigmesh_protocol::codec::List;
 use gigmesh_protocol::hire::{Checked, HireId};
 use gigmesh_protocol::id::{AgentId, Bytes32, Id, sha256};
@@ -15,6 +16,7 @@ use gigmesh_protocol::peer::Peer;
 use gigmesh_protocol::peer::io::*;
 use gigmesh_protocol::record::{Network, Record, Signer, Verified};
 use gigmesh_protocol::time::{Millis, Timestamp};
+use gigmesh_protocol::transcript::Transcript;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -313,7 +315,7 @@ impl World {
                     }
                 }
                 Output::AskRatings { to, wanted, .. } => {
-                    let server = self.node_of(to).filter(|_| !self.cut);
+                    let server = self.node_of(to).filter(|server| !self.cut && self.nodes[*server].peer.is_some());
                     let (ratings, next) =
                         server.map_or_else(Default::default, |server| self.ratings_for(server, &wanted));
                     self.post(HOP, Mail::Input(n, life, Input::Ratings { from: to, wanted, ratings, next }));
@@ -347,7 +349,9 @@ impl World {
                     *self.nodes[n].runs.entry(job.hire).or_default() += 1;
                     let inputs: Vec<Vec<u8>> =
                         job.inputs.iter().map(|input| self.nodes[n].blobs[&input.blob.root].clone()).collect();
-                    let result = (self.nodes[n].agent)(&job, &inputs).map(|bytes| {
+                    let case = job.seat.map(|seat| self.case(n, &seat, &job.inputs)).transpose();
+                    let made = case.and_then(|_| (self.nodes[n].agent)(&job, &inputs));
+                    let result = made.map(|bytes| {
                         let blob = blob(&bytes);
                         self.nodes[n].blobs.insert(blob.root, bytes);
                         blob
@@ -364,11 +368,19 @@ impl World {
                     let run = |checks: Checks| checks.compile().expect("checks were validated").run(&bytes, &inputs);
                     let sealed = job.sealed.clone().map(|asserts| run(Checks { schema: None, asserts }));
                     let compared = job.compare.as_ref().map(|_| sha256(&[&bytes]));
-                    let checked = Checked { public: run(job.public.clone()), sealed, part: job.part, compared };
+                    let decided = job.seat.map(|seat| self.case(n, &seat, &job.inputs)?.decide(&bytes));
+                    let checked =
+                        Checked { public: run(job.public.clone()), sealed, part: job.part, compared, decided };
                     self.post(
                         Millis(1),
                         Mail::Input(n, life, Input::Checked { hire: job.hire, root: job.blob.root, checked }),
                     );
+                }
+                Output::Case(job) => {
+                    let transcript = Transcript::new("test", job.records).expect("a chain fits").to_json();
+                    let case = blob(&transcript);
+                    self.nodes[n].blobs.insert(case.root, transcript);
+                    self.post(HOP, Mail::Input(n, life, Input::Cased { hire: job.hire, result: Ok(case) }));
                 }
                 Output::Answer(_, answer) => self.nodes[n].answers.push(answer),
                 Output::Notice(notice) => self.nodes[n].notices.push(notice),
@@ -380,6 +392,12 @@ impl World {
                 | Output::StopWork(_) => {}
             }
         }
+    }
+
+    /// The case before an arbiter, as its driver opens it.
+    fn case(&self, n: usize, seat: &Seat, inputs: &[BriefInput]) -> Result<Case, String> {
+        let case = inputs.iter().find(|input| &*input.name == CASE).ok_or("no case")?;
+        seat.open(&self.nodes[n].blobs[&case.blob.root])
     }
 
     fn mail(&mut self, mail: Mail) {

@@ -1,4 +1,6 @@
 use super::*;
+use crate::id::AgentId;
+use crate::market::Arbiter;
 use crate::market::checks::Checks;
 use crate::time::Millis;
 
@@ -15,6 +17,8 @@ fn terms() -> Terms {
         review: Millis::mins(10),
         sealed: None,
         agree: None,
+        arbiter: None,
+        consent: None,
         milestones: Default::default(),
     }
 }
@@ -30,6 +34,7 @@ fn facts(stage: Stage) -> Facts {
         accepted: 0,
         review_until: Some(AT + Millis::mins(20)),
         since: Some(AT + Millis::mins(6)),
+        contested: matches!(stage, Stage::Contested | Stage::Decided(_)).then(|| AT + Millis::mins(7)),
         opened: false,
         receipt: None,
         progress: 1,
@@ -61,11 +66,12 @@ fn every() -> Vec<Stage> {
     stages.extend([Side::Requester, Side::Worker].map(Stage::Cancelled));
     stages.extend(outcomes.map(Stage::Receipted));
     stages.extend(outcomes.map(Stage::Settled));
+    stages.extend([Outcome::Accepted, Outcome::Refused].map(Stage::Decided));
     for stage in &stages {
         match stage {
             Stage::Awarded | Stage::Withdrawn | Stage::Declined | Stage::Begun | Stage::Working | Stage::Delivered => {}
             Stage::Reviewing | Stage::Contested => {}
-            Stage::Judged(_) | Stage::Cancelled(_) | Stage::Receipted(_) | Stage::Settled(_) => {}
+            Stage::Judged(_) | Stage::Cancelled(_) | Stage::Receipted(_) | Stage::Settled(_) | Stage::Decided(_) => {}
         }
     }
     stages
@@ -73,8 +79,10 @@ fn every() -> Vec<Stage> {
 
 #[test]
 fn no_stage_is_without_an_exit() {
-    let terms = terms();
-    for stage in every() {
+    let arbiter = Some(Arbiter { agent: AgentId([9; 32]), within: Millis::hours(1) });
+    for (stage, terms) in
+        every().into_iter().flat_map(|stage| [(stage, terms()), (stage, Terms { arbiter, ..terms() })])
+    {
         let facts = facts(stage);
         for checks in [None, Some(true), Some(false)] {
             match deadline(&facts, &terms) {

@@ -1,0 +1,136 @@
+//! A contested hire before its arbiter: the case, and what is made of it.
+//!
+//! In: the file that the caller brought (a transcript of the hire), and what the arbiter's agent made of it. Out: the case
+//! for the agent to read, and what the decision is to say. What must never happen: a decision in a hire that did not name
+//! this arbiter, for a caller that is no party to it, or on words that nobody signed.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::hire::HireId;
+use crate::id::{AgentId, Bytes32};
+use crate::limits;
+use crate::market::checks::{Checks, Schema};
+use crate::market::{Outcome, Ruling};
+use crate::record::Network;
+use crate::transcript::Transcript;
+
+pub use crate::market::decision::{SKILL, is_arbitration};
+
+/// The input that holds the case: a transcript, as JSON.
+pub const CASE: &str = "case";
+/// The input that holds the bytes that were delivered.
+pub const RESULT: &str = "result";
+
+/// Who decides, on which network, at whose call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    /// The market.
+    pub network: Network,
+    /// The arbiter: this peer.
+    pub arbiter: AgentId,
+    /// Who hired it for this case.
+    pub caller: AgentId,
+}
+
+/// A contested hire, proven.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    hire: HireId,
+    requester: AgentId,
+    worker: AgentId,
+    /// The last record of each side, the requester's first.
+    seen: (Bytes32, Bytes32),
+    records: Vec<Value>,
+}
+
+/// What the decision is to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The contested hire.
+    pub hire: HireId,
+    /// Its parties, the requester first.
+    pub parties: (AgentId, AgentId),
+    /// The last record seen of each, in the same order.
+    pub seen: (Bytes32, Bytes32),
+    /// Accepted or refused.
+    pub ruling: Ruling,
+    /// Why.
+    pub statement: String,
+}
+
+/// What an arbiter's agent must make: `{"ruling": "accepted" | "refused", "statement": "why"}`.
+#[derive(Deserialize)]
+struct Ruled {
+    ruling: Word,
+    statement: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Accepted,
+    Refused,
+}
+
+/// The public checks of an arbitration: that its result is a ruling with a reason.
+pub fn checks() -> Checks {
+    let schema = json!({
+        "type": "object",
+        "required": ["ruling", "statement"],
+        "properties": {
+            "ruling": { "enum": ["accepted", "refused"] },
+            "statement": { "type": "string", "minLength": 1, "maxLength": limits::NOTE },
+        },
+    });
+    let schema = Schema::from_json(schema).expect("the schema is a constant, and a test compiles it");
+    Checks { schema: Some(schema), asserts: Vec::new() }
+}
+
+impl Seat {
+    /// Verifies the case that the caller brought.
+    ///
+    /// # Errors
+    /// It is not a transcript of a hire of this network that is contested, named this arbiter and had this caller as a
+    /// party.
+    pub fn open(&self, case: &[u8]) -> Result<Case, String> {
+        let transcript = Transcript::from_json(case).map_err(|fault| format!("the case is none: {fault}"))?;
+        let found = transcript.verify().map_err(|fault| format!("the case does not verify: {fault}"))?;
+        let rule = |holds: bool, otherwise: &str| if holds { Ok(()) } else { Err(otherwise.to_owned()) };
+        rule(transcript.network() == self.network, "the case is of another network")?;
+        let arbiter = found.terms.as_ref().and_then(|terms| terms.arbiter).map(|arbiter| arbiter.agent);
+        rule(arbiter == Some(self.arbiter), "the hire names another arbiter, or none")?;
+        rule([found.requester, found.worker].contains(&self.caller), "the caller took no part in the hire")?;
+        rule(found.contested && found.outcome == Some(Outcome::Contested), "the hire is not contested, or decided")?;
+        Ok(Case {
+            hire: found.hire,
+            requester: found.requester,
+            worker: found.worker,
+            seen: found.ends,
+            records: transcript.read(),
+        })
+    }
+}
+
+impl Case {
+    /// The case for whoever decides it: who is who, and every record of the hire in plain JSON. The texts in it are the
+    /// parties': untrusted.
+    pub fn readable(&self) -> Value {
+        json!({ "hire": self.hire, "requester": self.requester, "worker": self.worker, "records": self.records })
+    }
+
+    /// What follows from the agent's result.
+    ///
+    /// # Errors
+    /// The result is not a ruling with a reason.
+    pub fn decide(&self, result: &[u8]) -> Result<Decided, String> {
+        let ruled: Ruled =
+            serde_json::from_slice(result).map_err(|error| format!("the result is no ruling: {error}"))?;
+        let ruling = match ruled.ruling {
+            Word::Accepted => Ruling::Accepted,
+            Word::Refused => Ruling::Refused,
+        };
+        let parties = (self.requester, self.worker);
+        Ok(Decided { hire: self.hire, parties, seen: self.seen, ruling, statement: ruled.statement })
+    }
+}

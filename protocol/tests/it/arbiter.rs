@@ -1,0 +1,377 @@
+//! Contested hires and their arbiters: consent before the work, the call, the decision that binds both.
+
+use std::collections::BTreeSet;
+
+use gigmesh_protocol::arbitration::SKILL;
+use gigmesh_protocol::hire::HireId;
+use gigmesh_protocol::hire::chain::{Chain, Entry};
+use gigmesh_protocol::market::{Arbiter, Award, Consent, Decision, Outcome, Ruling};
+use gigmesh_protocol::peer::event::{Event, Logged};
+use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::record::{Beside, Record, Verified};
+use gigmesh_protocol::time::Millis;
+use gigmesh_protocol::wire::Reply;
+
+use crate::world::{Agent, World, network, signer, worker};
+
+const REQUESTER: usize = 0;
+const WORKER: usize = 1;
+const ARBITER: usize = 2;
+const WITHIN: Millis = Millis::hours(1);
+
+fn accepts(job: &WorkJob, inputs: &[Vec<u8>]) -> Result<Vec<u8>, String> {
+    assert_eq!(job.skill.as_str(), SKILL);
+    let names: Vec<&str> = job.inputs.iter().map(|input| &*input.name).collect();
+    assert_eq!(names, ["case", "result", "document"], "terms and statements, the delivery, what it was made from");
+    let case = String::from_utf8_lossy(&inputs[0]);
+    assert!(case.contains("gigmesh-transcript/1"));
+    Ok(br#"{"ruling": "accepted", "statement": "It is what was asked for."}"#.to_vec())
+}
+
+fn refuses(_: &WorkJob, _: &[Vec<u8>]) -> Result<Vec<u8>, String> {
+    Ok(br#"{"ruling": "refused", "statement": "It is not."}"#.to_vec())
+}
+
+fn is_silent(_: &WorkJob, _: &[Vec<u8>]) -> Result<Vec<u8>, String> {
+    Err("out of office".to_owned())
+}
+
+/// A requester, a worker that accepts the arbiter, and the arbiter.
+fn court(agent: Agent) -> World {
+    let mut world = World::new(0);
+    let arbiter = signer(ARBITER as u8).agent();
+    world.add(Config {
+        arbiters: From::Allowlist(BTreeSet::from([arbiter])),
+        ..worker("worker", "0.02 USD per task", 2)
+    });
+    let mut config = worker("judge", "0.10 USD per task", 4);
+    config.skills[0].entry.path = SKILL.parse().unwrap();
+    // Whoever has its consent may call it, whom it serves otherwise or not.
+    config.from = From::Allowlist(BTreeSet::from([world.id(REQUESTER)]));
+    world.add(config);
+    world.nodes[ARBITER].agent = agent;
+    world
+}
+
+fn disputed(world: &mut World) -> Task {
+    let arbiter = Some(Arbiter { agent: world.id(ARBITER), within: WITHIN });
+    Task { arbiter, review_by: Review::Person, ..world.task() }
+}
+
+fn row(world: &World, n: usize, skill: &str) -> HireRow {
+    let of = |row: &HireRow| row.hire.is_some() && row.skill.as_str() == skill;
+    world.rows(n).into_iter().find(of).unwrap_or_else(|| panic!("peer {n} has no hire for {skill}"))
+}
+
+fn ends(world: &World) -> [Option<(Outcome, bool)>; 2] {
+    [REQUESTER, WORKER].map(|n| row(world, n, "text/count").closed.map(|closed| (closed.outcome, closed.agreed)))
+}
+
+/// Up to a refusal that no check supports; the hire.
+fn refuse(world: &mut World) -> HireId {
+    let task = disputed(world);
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    let id = row(world, REQUESTER, "text/count").hire.unwrap();
+    world.command(REQUESTER, Command::Judge { hire: id, ruling: Ruling::Refused, note: "No.".into() }).unwrap();
+    id
+}
+
+fn balance(world: &World, n: usize, with: usize) -> i64 {
+    let found = world.nodes[n].peer.as_ref().unwrap().query(world.now, &Query::Ledger { skip: 0 });
+    let Found::Ledger { balances, .. } = found else { panic!("balances are told") };
+    balances.into_iter().filter(|balance| balance.with == world.id(with)).map(|balance| balance.micros).sum()
+}
+
+#[test]
+fn an_arbiter_that_both_agreed_to_decides_a_contested_hire() {
+    for (agent, outcome, owed) in [(accepts as Agent, Outcome::Accepted, 20_000), (refuses, Outcome::Refused, 0)] {
+        let mut world = court(agent);
+        let id = refuse(&mut world);
+        world.drive(Millis::mins(5));
+        assert_eq!(ends(&world), [Some((outcome, true)); 2]);
+        assert_eq!((balance(&world, WORKER, REQUESTER), balance(&world, REQUESTER, WORKER)), (owed, -owed));
+        assert_eq!(balance(&world, ARBITER, WORKER), 100_000, "whoever calls the arbiter pays it what it asked");
+        let kinds: Vec<String> = world.shown(REQUESTER, id).records.into_iter().map(|record| record.kind).collect();
+        assert_eq!(kinds.last().map(String::as_str), Some("decision/1"));
+        let quality = |by: usize| {
+            let of = |rating: &&Verified<_>| {
+                let rating: &Verified<gigmesh_protocol::market::Rating> = rating;
+                rating.judgement.hire == id && rating.issuer() == world.id(by)
+            };
+            world.nodes[by].ratings.iter().find(of).and_then(|rating| rating.judgement.scores.quality)
+        };
+        let fair = if outcome == Outcome::Accepted { (1000, 0) } else { (0, 1000) };
+        assert_eq!(
+            (quality(REQUESTER), quality(WORKER)),
+            (Some(fair.0), Some(fair.1)),
+            "who was wrong pays with its name"
+        );
+        for n in [REQUESTER, WORKER, ARBITER] {
+            assert_eq!(world.nodes[n].blamed, Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_awarded_before_the_arbiter_consents() {
+    let mut world = court(accepts);
+    // It does not serve this requester.
+    world.nodes[ARBITER].config.from = From::Nobody;
+    world.restart(ARBITER);
+    let task = disputed(&mut world);
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    let rows = world.rows(REQUESTER);
+    assert!(rows.iter().all(|row| row.hire.is_none()), "{rows:?}");
+    let reason = rows[0].reason.clone().unwrap();
+    assert!(reason.contains("its arbiter does not consent: I do not arbitrate for you"), "{reason}");
+
+    // It is away: the offer waits for it, and is awarded when it is back.
+    let mut world = court(accepts);
+    world.nodes[ARBITER].peer = None;
+    let task = disputed(&mut world);
+    world.hire(task, None);
+    world.drive(Millis::mins(2));
+    assert!(world.rows(REQUESTER).iter().all(|row| row.hire.is_none()));
+    world.restart(ARBITER);
+    world.drive(Millis::mins(3));
+    let hire = row(&world, REQUESTER, "text/count").hire.unwrap();
+    let award = world.shown(WORKER, hire).records.into_iter().find(|record| record.kind == "award/1").unwrap();
+    assert!(award.private.unwrap()["consent"].is_string(), "the worker began with the consent in its hands");
+}
+
+#[test]
+fn a_worker_does_not_work_under_an_arbiter_it_has_not_named() {
+    let mut world = court(accepts);
+    world.nodes[WORKER].config.arbiters = From::Nobody;
+    world.restart(WORKER);
+    let task = disputed(&mut world);
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    assert!(world.rows(WORKER).iter().all(|row| row.hire.is_none()));
+    let Found::Passed(passed) = world.nodes[WORKER].peer.as_ref().unwrap().query(world.now, &Query::Passed) else {
+        panic!("a worker says why it has no work")
+    };
+    assert!(passed[0].reason.contains("serve.arbiters"), "{}", passed[0].reason);
+}
+
+#[test]
+fn an_arbiter_that_does_not_decide_leaves_the_hire_contested() {
+    let mut world = court(is_silent);
+    refuse(&mut world);
+    world.drive(Millis::mins(30));
+    assert_eq!(ends(&world), [None; 2], "it still has time");
+    assert!(row(&world, WORKER, "text/count").reason.unwrap().contains("its arbiter has until"));
+    world.drive(WITHIN);
+    assert_eq!(ends(&world), [Some((Outcome::Contested, false)); 2]);
+    assert_eq!(balance(&world, WORKER, REQUESTER), 0);
+}
+
+#[test]
+fn a_decision_made_in_time_counts_however_late_it_comes() {
+    let mut world = court(accepts);
+    refuse(&mut world);
+    // The arbiter decides and is cut off before it can tell anybody.
+    let decided = |world: &World| {
+        let decided = |notice: &Notice| matches!(notice, Notice::Decided { .. });
+        world.nodes[ARBITER].notices.iter().any(decided)
+    };
+    let end = world.now + Millis::mins(10);
+    while !decided(&world) {
+        assert!(world.step(end), "it decides");
+    }
+    world.cut = true;
+    world.drive(Millis::hours(3));
+    assert_eq!(ends(&world), [Some((Outcome::Contested, false)); 2]);
+    world.cut = false;
+    world.drive(Millis::hours(1));
+    assert_eq!(ends(&world), [Some((Outcome::Accepted, true)); 2]);
+    assert_eq!(balance(&world, WORKER, REQUESTER), 20_000);
+}
+
+#[test]
+fn the_requester_may_call_the_arbiter_too() {
+    let mut world = court(accepts);
+    // The worker has nothing to spend on arbiters.
+    world.nodes[WORKER].config.buy.per_hire = vec!["0.01 USD".parse().unwrap()];
+    world.restart(WORKER);
+    let id = refuse(&mut world);
+    world.drive(Millis::mins(5));
+    assert_eq!(ends(&world), [None; 2]);
+    world.command(REQUESTER, Command::Appeal { hire: id }).unwrap();
+    world.drive(Millis::mins(5));
+    assert_eq!(ends(&world), [Some((Outcome::Accepted, true)); 2]);
+    assert_eq!(balance(&world, REQUESTER, ARBITER), -100_000);
+    let again = world.command(REQUESTER, Command::Appeal { hire: id });
+    assert!(matches!(again, Err(Refused::Invalid(why)) if why.contains("not contested")));
+}
+
+/// Any of the three falls right after each of its events in turn: both sides end as the arbiter decided, its agent ran once.
+#[test]
+fn a_fall_after_any_event_loses_no_decision() {
+    for n in [REQUESTER, WORKER, ARBITER] {
+        for at in 1.. {
+            let mut world = court(accepts);
+            world.crash_at = Some((n, at));
+            let task = disputed(&mut world);
+            world.hire_or_crash(task);
+            world.drive(Millis::mins(2));
+            let id = row(&world, REQUESTER, "text/count").hire.unwrap();
+            let refusal = Command::Judge { hire: id, ruling: Ruling::Refused, note: String::new() };
+            world.input(REQUESTER, Input::Command { caller: 1, command: refusal });
+            world.drive(Millis::mins(20));
+            if world.crash_at.is_some() {
+                assert!(at > 4, "there are more events than that");
+                break;
+            }
+            assert_eq!(ends(&world), [Some((Outcome::Accepted, true)); 2], "peer {n} fell after event {at}");
+            assert_eq!(world.nodes[ARBITER].runs.values().sum::<usize>(), 1, "peer {n} fell after event {at}");
+            assert_eq!(balance(&world, WORKER, REQUESTER), 20_000, "peer {n} fell after event {at}");
+        }
+    }
+}
+
+/// What a contested hire's chain makes of decisions that are not what they should be.
+#[test]
+fn a_decision_binds_only_from_the_arbiter_in_time_and_with_the_contest_before_it() {
+    let mut world = court(is_silent);
+    let id = refuse(&mut world);
+    world.drive(WITHIN + Millis::mins(5));
+    assert_eq!(ends(&world), [Some((Outcome::Contested, false)); 2], "the arbiter has let its time pass");
+    let shown = world.shown(WORKER, id).records;
+    let last = |kind: &str| shown.iter().rev().find(|record| record.kind == kind).unwrap().id;
+    let at = shown.iter().find(|record| record.kind == "contest/1").and_then(|record| record.at).unwrap();
+    let good = Decision {
+        at,
+        ext: Default::default(),
+        hire: id,
+        ruling: Ruling::Accepted,
+        worker: last("contest/1"),
+        requester: last("receipt/1"),
+        statement: "so be it".try_into().unwrap(),
+    };
+    let arbiter = signer(ARBITER as u8);
+    let mut hand = |decision: &Decision, by: usize| {
+        let record = Record::from(signer(by as u8).sign(decision));
+        world.slip(arbiter.agent(), WORKER, &[record])[0].clone()
+    };
+    let refused = |reply: Reply, why: &str| match reply {
+        Reply::Refused(said) => assert!(said.contains(why), "{} is not {why}", &*said),
+        other => panic!("{why}: {other:?}"),
+    };
+    refused(hand(&good, REQUESTER), "arbiter is another");
+    refused(hand(&Decision { at: at + WITHIN + Millis(1), ..good.clone() }, ARBITER), "outside the arbiter's time");
+    refused(hand(&Decision { at: at - Millis(1), ..good.clone() }, ARBITER), "outside the arbiter's time");
+    refused(hand(&Decision { worker: last("delivery/1"), ..good.clone() }, ARBITER), "without having seen a contest");
+    refused(hand(&Decision { requester: last("ack/1"), ..good.clone() }, ARBITER), "what was contested");
+    let unknown = Decision { worker: last("offer/1"), ..good.clone() };
+    assert_eq!(hand(&unknown, ARBITER), Reply::Later, "it may have seen what has not come here yet");
+    // Of two that count, the one with the lower id, in whatever order they come.
+    let other = Decision { ruling: Ruling::Refused, ..good.clone() };
+    let (a, b) = (arbiter.sign(&good), arbiter.sign(&other));
+    let (lower, higher) = if a.id() < b.id() { (&good, &other) } else { (&other, &good) };
+    assert_eq!(hand(higher, ARBITER), Reply::Kept);
+    assert_eq!(hand(lower, ARBITER), Reply::Kept);
+    assert!(matches!(hand(higher, ARBITER), Reply::Ignored(_)));
+    let outcome = if lower.ruling == Ruling::Accepted { Outcome::Accepted } else { Outcome::Refused };
+    world.drive(Millis::mins(1));
+    assert_eq!(ends(&world), [Some((outcome, true)); 2], "and it was passed on to the other side");
+}
+
+/// A requester that forges a consent, or leaves it out, hires nobody.
+#[test]
+fn an_award_without_its_consent_is_refused() {
+    let mut world = court(accepts);
+    let task = disputed(&mut world);
+    let offer_id = world.hire(task, None);
+    world.drive(Millis::mins(1));
+    let events = |n: usize| {
+        let decode = |event: &Vec<u8>| Logged::decode(event, &network()).unwrap().event;
+        world.nodes[n].journal.iter().map(decode).collect::<Vec<_>>()
+    };
+    let awarded = events(REQUESTER).into_iter().find_map(|event| match event {
+        Event::Awarded {
+            award: Record::Award(award),
+            claim: Record::Claim(claim),
+            offer: Record::Offer(offer),
+            ..
+        } => Some((award, claim, offer)),
+        _ => None,
+    });
+    let (award, claim, offer) = awarded.expect("awarded with the consent");
+    assert_eq!(offer.id(), offer_id);
+    let forged = signer(REQUESTER as u8).sign(&Consent {
+        at: world.now,
+        ext: Default::default(),
+        offer: offer.id(),
+        price: "free".parse().unwrap(),
+    });
+    let terms = award.private().unwrap();
+    for consent in [None, Some(forged.envelope().to_vec().try_into().unwrap())] {
+        let mut terms = terms.clone();
+        terms.consent = consent;
+        let follows = gigmesh_protocol::market::award::follows(&award, &terms, &offer, &claim);
+        assert_eq!(follows, Err("the arbiter has not consented to it"));
+    }
+    // Spoilt so that it does not verify, it is not even admitted.
+    let mut terms = terms.clone();
+    let mut bytes = terms.consent.as_ref().unwrap().to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    terms.consent = Some(bytes.try_into().unwrap());
+    let beside = Beside { body: terms, salt: Default::default() };
+    let spoilt = Award { terms: beside.commitment::<Award>(), ..(*award).clone() };
+    let spoilt = signer(REQUESTER as u8).sign_with(&spoilt, beside);
+    assert!(Record::admit(spoilt.envelope(), spoilt.beside(), &network()).is_err());
+}
+
+/// The file that is handed to the arbiter proves the contest and, later, the decision.
+#[test]
+fn the_case_must_be_what_it_says() {
+    use gigmesh_protocol::arbitration::Seat;
+    use gigmesh_protocol::transcript::Transcript;
+    use gigmesh_protocol::wire::Item;
+
+    let mut world = court(is_silent);
+    let id = refuse(&mut world);
+    world.drive(Millis::mins(1));
+    let events = world.nodes[WORKER].journal.iter().map(|event| Logged::decode(event, &network()).unwrap().event);
+    let mut chain: Option<Chain> = None;
+    let mut roots = Vec::new();
+    for event in events {
+        match event {
+            Event::Awarded { award: Record::Award(award), claim, offer, .. } if award.id() == id => {
+                roots = vec![offer, claim, award.clone().into()];
+                chain = Some(Chain::new(award));
+            }
+            Event::Said { record, .. } => {
+                if let (Ok(entry), Some(chain)) = (Entry::try_from(record), chain.as_mut()) {
+                    if entry.hire() == id {
+                        chain.push(entry);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let chain = chain.unwrap();
+    let file = |name: &str, keep: usize| {
+        let records = roots.iter().cloned().chain(chain.in_order().into_iter().map(Entry::record)).take(keep);
+        Transcript::new(name, records.map(|record| Item::of(&record)).collect()).unwrap().to_json()
+    };
+    let all = 3 + chain.in_order().len();
+    let seat = Seat { network: network(), arbiter: world.id(ARBITER), caller: world.id(WORKER) };
+    let case = seat.open(&file("test", all)).unwrap();
+    assert_eq!(case.readable()["hire"], id.to_string());
+    assert!(case.decide(br#"{"ruling": "maybe", "statement": "?"}"#).is_err());
+    assert_eq!(case.decide(br#"{"ruling": "refused", "statement": "no"}"#).unwrap().parties.1, world.id(WORKER));
+    let fails = |seat: Seat, file: &[u8], why: &str| {
+        let said = seat.open(file).unwrap_err();
+        assert!(said.contains(why), "{said} is not {why}");
+    };
+    fails(Seat { caller: world.id(ARBITER), ..seat }, &file("test", all), "took no part");
+    fails(Seat { arbiter: world.id(WORKER), ..seat }, &file("test", all), "another arbiter");
+    fails(seat, &file("test", all - 1), "not contested");
+    fails(seat, &file("other", all), "does not verify");
+    fails(seat, b"{}", "the case is none");
+}
