@@ -214,7 +214,7 @@ async fn start_on(config: NodeConfig, machine: impl Machine) -> Result<NodeHandl
     network.probe()?;
     let work_dir = data_dir.join("work");
     let disk = machine.disk();
-    let opened = tokio::task::spawn_blocking(move || open(data_dir, Network::new(&name), peer, disk));
+    let opened = tokio::task::spawn_blocking(move || open(data_dir, &name, peer, disk));
     let Home { lock, secret, journal, ratings, blobs, brain: (peer, first), edge } = match opened.await {
         Ok(opened) => opened?,
         Err(error) => match error.try_into_panic() {
@@ -273,10 +273,11 @@ struct Home {
 
 fn open(
     dir: PathBuf,
-    network: Network,
+    name: &str,
     peer: gigmesh_protocol::peer::io::Config,
     disk: Box<dyn Disk>,
 ) -> Result<Home, StartError> {
+    let network = Network::new(name);
     // Found out before the lock's file is made.
     let new = match identity::load(&dir) {
         Err(IdentityError::Missing(_)) => true,
@@ -305,7 +306,7 @@ fn open(
     let signer = Signer::new(&secret, network);
     let brain = Peer::restore(peer, signer, rng, wall_clock(), events, evidence)
         .map_err(|source| StartError::Restore { dir, source })?;
-    Ok(Home { lock, secret, journal, ratings, blobs, brain, edge: Edge::new(network) })
+    Ok(Home { lock, secret, journal, ratings, blobs, brain, edge: Edge::new(name) })
 }
 
 /// The ratings as records. They verified before they were put there; that each still has its id says that no byte of it

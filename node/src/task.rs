@@ -22,6 +22,9 @@
 //! title = "rows"
 //! share = 0.25                                      # of the price, owed once it is accepted
 //! checks = ["result.rows == 820"]                   # also `schema`
+//! [arbiter]                                         # who decides a contested hire; nobody unless said
+//! agent = "8a88e3dd..."                             # one that serves market/arbitrate; asked before anybody is hired
+//! within = "1d"                                     # of the worker's contest
 //! [price]
 //! max = "0.05 USD"
 //! [time]
@@ -43,11 +46,12 @@ use std::path::{Path, PathBuf};
 
 use gigmesh_protocol::codec::Text;
 use gigmesh_protocol::hire::selection::{Choosing, Lane, Prefer};
+use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::limits as bounds;
 use gigmesh_protocol::market::checks::{Assert, Checks, Schema};
 use gigmesh_protocol::market::constraint::{Constraint, Properties};
 use gigmesh_protocol::market::price::Price;
-use gigmesh_protocol::market::{Input, Milestone, Milestones, Skill};
+use gigmesh_protocol::market::{Arbiter, Input, Milestone, Milestones, Skill};
 use gigmesh_protocol::peer::io::{Review, Task};
 use gigmesh_protocol::time::Millis;
 use serde::Deserialize;
@@ -127,6 +131,7 @@ struct Written<F: Form> {
     accept: Accept<F>,
     #[serde(default = "Vec::new")]
     milestone: Vec<Part<F>>,
+    arbiter: Option<Judge>,
     #[serde(default)]
     price: Ceiling,
     #[serde(default)]
@@ -181,6 +186,13 @@ struct Part<F: Form> {
     checks: Vec<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Judge {
+    agent: Parsed<AgentId>,
+    within: Option<Parsed<Millis>>,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ceiling {
@@ -233,7 +245,8 @@ pub fn read(path: &Path) -> Result<TaskFile, FileError> {
 }
 
 fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong> {
-    let Written { skill, summary, slots, agree, properties, brief, accept, milestone, price, time, choose } = written;
+    let Written { skill, summary, slots, agree, properties, brief, accept, milestone, arbiter, price, time, choose } =
+        written;
     if agree.is_some_and(|agree| agree < 2 || agree > slots.unwrap_or(1)) {
         return Err(Wrong::new("/agree", "from 2 to as many as there are `slots`"));
     }
@@ -255,6 +268,8 @@ fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong>
         agree,
         compare: accept.compare.map(compared).transpose()?,
         milestones: milestones(form, milestone)?,
+        arbiter: arbiter.map(third_party).transpose()?,
+        call: None,
         constraint: choose.r#where.map(|parsed| parsed.0),
         properties: properties.map(|given| facts(form, given)).transpose()?.unwrap_or_default(),
         checks: Checks {
@@ -316,6 +331,15 @@ fn milestones<F: Form>(form: &F, parts: Vec<Part<F>>) -> Result<Milestones, Wron
         return Err(Wrong::new("/milestone", "the shares leave nothing for the last part; together they are below 1"));
     }
     Ok(Milestones::fit(milestones))
+}
+
+/// Who decides, and how soon: within a day unless said.
+fn third_party(Judge { agent, within }: Judge) -> Result<Arbiter, Wrong> {
+    let within = span("/arbiter/within", within, Millis::days(1), bounds::ARBITRATION)?;
+    if within < bounds::ARBITRATION_MIN {
+        return Err(Wrong::new("/arbiter/within", format!("at least {}", bounds::ARBITRATION_MIN)));
+    }
+    Ok(Arbiter { agent: agent.0, within })
 }
 
 fn facts<F: Form>(form: &F, given: F::Params) -> Result<Properties, Wrong> {

@@ -112,6 +112,7 @@ pub async fn run(
     }
     // There is one worker, and nobody to ask.
     (task.slots, task.review_by, task.rating_by) = (1, Review::Auto, Review::Auto);
+    task.arbiter = None;
 
     let (alive, dead) = mpsc::channel(1);
     let executors = config.node.executors.clone();

@@ -37,6 +37,8 @@ fn offer(n: u64, checks: Checks) -> Offer {
         bids: NOW + Millis::secs(3),
         done: Millis::mins(5),
         agree: None,
+        arbiter: None,
+        case: None,
         nonce: Bytes32(seed(n)),
         skill: "table/summarise".parse().expect("a skill"),
         slots: 1,

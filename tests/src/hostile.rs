@@ -243,6 +243,8 @@ pub fn offer(skill: &str) -> Offer {
         bids: at,
         done: Millis::mins(1),
         agree: None,
+        arbiter: None,
+        case: None,
         milestones: List::default(),
         nonce: Bytes32(secret()),
         skill: skill.parse().expect("a skill"),
@@ -277,6 +279,8 @@ pub fn award(signer: &Signer, offer: &Verified<Offer>, claim: &Verified<Claim>) 
     let at = now();
     let body = Terms {
         agree: None,
+        arbiter: None,
+        consent: None,
         milestones: List::default(),
         at,
         done: offer.done,

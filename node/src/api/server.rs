@@ -81,6 +81,7 @@ fn routes(api: Api) -> Router {
         .route("/v1/hires/{id}/ask", post(ask))
         .route("/v1/hires/{id}/reply", post(reply))
         .route("/v1/hires/{id}/contest", post(contest))
+        .route("/v1/hires/{id}/appeal", post(appeal))
         .route("/v1/hires/{id}/approve", post(approve))
         .route("/v1/hires/{id}/refuse", post(refuse))
         .route("/v1/inbox", get(inbox))
@@ -383,6 +384,11 @@ async fn contest(State(api): State<Api>, Path(id): Path<String>, body: Given<Tex
     let Json(TextRequest { text }) = body?;
     let hire = api.hire(&id).await?;
     api.done(Command::Contest { hire, statement: text }).await
+}
+
+async fn appeal(State(api): State<Api>, Path(id): Path<String>) -> Answered<Done> {
+    let hire = api.hire(&id).await?;
+    api.done(Command::Appeal { hire }).await
 }
 
 async fn approve(State(api): State<Api>, Path(id): Path<String>, body: Given<SettleRequest>) -> Answered<Done> {

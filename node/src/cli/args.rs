@@ -76,6 +76,8 @@ pub(super) enum Command {
     Judge(JudgeArgs),
     /// As the worker, contest that your delivery was refused
     Contest(ContestArgs),
+    /// Call the arbiter of a contested hire; its price is the caller's
+    Appeal(AppealArgs),
     /// Rate the other side of a hire in place of the derived rating, before your close is signed
     Rate(RateArgs),
     /// Stop a posting, or a hire that is not delivered yet
@@ -372,6 +374,15 @@ pub(super) struct ReplyArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct AppealArgs {
+    /// The hire
+    #[arg(value_parser = id_prefix)]
+    pub id: String,
+    #[command(flatten)]
+    pub door: Door,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct ContestArgs {
     /// The hire
     #[arg(value_parser = id_prefix)]
@@ -501,6 +512,7 @@ impl Command {
             Self::Ask(args) => args.door.json,
             Self::Reply(args) => args.door.json,
             Self::Contest(args) => args.door.json,
+            Self::Appeal(args) => args.door.json,
             Self::Work(args) => args.door.json,
             Self::Balance(args) => args.door.json,
             Self::Ledger(args) => args.json(),

@@ -59,6 +59,7 @@ fn of_task(file: &TaskFile) -> Result<Value, Failure> {
         "accept": { "schema": schema, "checks": task.checks.asserts, "sealed": task.sealed, "review": task.review_by,
             "compare": task.compare, "rating": task.rating_by },
         "milestone": milestones,
+        "arbiter": task.arbiter.map(|arbiter| json!({ "agent": arbiter.agent, "within": arbiter.within.to_string() })),
         "price": { "max": task.max.as_ref().map(ToString::to_string) },
         "time": {
             "bids": task.bids.to_string(),
@@ -83,7 +84,7 @@ fn of_task(file: &TaskFile) -> Result<Value, Failure> {
 fn of_worker(config: &Config) -> Result<Value, Failure> {
     let Config { node, api, .. } = config;
     let peer = &node.peer;
-    let from = match &peer.from {
+    let named = |who: &ServeFrom| match who {
         ServeFrom::Nobody => json!("nobody"),
         ServeFrom::Anyone => json!("anyone"),
         ServeFrom::Allowlist(agents) => json!(agents),
@@ -126,8 +127,9 @@ fn of_worker(config: &Config) -> Result<Value, Failure> {
             "api": api,
         },
         "agent": { "name": peer.name, "version": peer.version, "model": peer.model },
-        "serve": { "from": from, "parallel": peer.parallel, "credit": amounts(&peer.credit), "rating": peer.rating_by,
+        "serve": { "from": named(&peer.from), "parallel": peer.parallel, "credit": amounts(&peer.credit), "rating": peer.rating_by,
             "begin": peer.begin_by, "contest": peer.contest_by,
+            "arbiters": named(&peer.arbiters),
             "binding": peer.binding.map(|binding| binding.to_string()) },
         "buy": {
             "per_hire": amounts(&peer.buy.per_hire),

@@ -1,4 +1,4 @@
-//! What waits for a person, and what the person says to it: `inbox`, `approve`, `refuse`, `rate`, `reply`, `contest`; and
+//! What waits for a person, and what the person says to it: `inbox`, `approve`, `refuse`, `rate`, `reply`, `contest`, `appeal`; and
 //! `ask`, which puts something into the other side's inbox.
 
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use gigmesh_protocol::peer::io::{InboxRow, WaitsFor};
 use gigmesh_protocol::time::Timestamp;
 
-use super::args::{ApproveArgs, AskArgs, ContestArgs, Door, RateArgs, RefuseArgs, ReplyArgs};
+use super::args::{AppealArgs, ApproveArgs, AskArgs, ContestArgs, Door, RateArgs, RefuseArgs, ReplyArgs};
 use super::failure::{Exit, Failure};
 use super::hires::told;
 use super::run::now;
@@ -123,6 +123,13 @@ pub(super) async fn contest(args: ContestArgs) -> Result<Exit, Failure> {
     let ContestArgs { id, statement, door } = args;
     let done = door.client()?.post(&format!("/v1/hires/{id}/contest"), &TextRequest { text: statement }).await?;
     told(door.json, done, "contested; the requester is told")
+}
+
+/// `gigmesh appeal`.
+pub(super) async fn appeal(args: AppealArgs) -> Result<Exit, Failure> {
+    let AppealArgs { id, door } = args;
+    let done = door.client()?.post(&format!("/v1/hires/{id}/appeal"), &serde_json::json!({})).await?;
+    told(door.json, done, "the arbiter is called; `gigmesh watch` tells when it has decided")
 }
 
 #[cfg(test)]

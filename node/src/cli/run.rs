@@ -74,6 +74,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Ask(args) => inbox::ask(args).await,
         Command::Reply(args) => inbox::reply(args).await,
         Command::Contest(args) => inbox::contest(args).await,
+        Command::Appeal(args) => inbox::appeal(args).await,
         Command::Work(args) => work::work(args).await,
         Command::Balance(args) => ledger::balance(args).await,
         Command::Ledger(args) => ledger::ledger(args).await,

@@ -3,6 +3,7 @@
 
 use gigmesh_protocol::hire::Side;
 use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::market::Ruling;
 use gigmesh_protocol::peer::io::Notice;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
@@ -162,6 +163,11 @@ fn words(event: Value) -> (Tone, String) {
         }
         Notice::Rated { hire, by, subject } => {
             (Tone::Plain, format!("hire {}: {} has rated {}", hire.short(), name(by), name(subject)))
+        }
+        Notice::Decided { hire, by, ruling } => {
+            let (tone, what) =
+                if ruling == Ruling::Accepted { (Tone::Good, "accepted") } else { (Tone::Bad, "refused") };
+            (tone, format!("hire {}: its arbiter {} has decided: {what}", hire.short(), name(by)))
         }
         Notice::Forged { from, what } => (Tone::Bad, format!("{} sent what is not so: {}", name(from), theirs(&what))),
     }

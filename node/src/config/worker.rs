@@ -22,6 +22,7 @@
 //! rating = "auto"                          # or "person", who then has five minutes after the receipt
 //! begin = "auto"                           # or "person", who takes an award with `gigmesh approve`
 //! contest = "auto"                         # or "person", who has five minutes to answer a refusal
+//! arbiters = "anyone"                      # whom it lets decide a hire that it contests; "nobody" unless said
 //! binding = "1h"                           # how long a claim binds after the bid window; 2m unless said
 //!
 //! [[skill]]
@@ -127,6 +128,8 @@ struct Serve {
     begin: Review,
     #[serde(default)]
     contest: Review,
+    #[serde(default, deserialize_with = "clients")]
+    arbiters: io::From,
     binding: Option<Spanned<Parsed<Millis>>>,
 }
 
@@ -273,6 +276,7 @@ pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
     }
     let mut peer = io::Config {
         from: serve.from,
+        arbiters: serve.arbiters,
         parallel: serve.parallel.map_or(1, Spanned::into_inner),
         credit: serve.credit.0,
         rating_by: serve.rating,

@@ -17,12 +17,14 @@ use crate::limits::{SEEN, SEEN_FOR};
 #[derive(Debug)]
 pub(crate) struct Edge {
     network: Network,
+    /// The network's name: files that leave this node say it.
+    pub name: String,
     seen: Mutex<Seen>,
 }
 
 impl Edge {
-    pub fn new(network: Network) -> Self {
-        Self { network, seen: Mutex::default() }
+    pub fn new(name: &str) -> Self {
+        Self { network: Network::new(name), name: name.to_owned(), seen: Mutex::default() }
     }
 
     /// Admits a record sent to us: nothing in a parcel comes twice but by mistake, so nothing is remembered.
@@ -103,7 +105,7 @@ mod tests {
 
     #[test]
     fn bytes_that_do_not_verify_are_never_remembered() {
-        let edge = Edge::new(Network::new("test"));
+        let edge = Edge::new("test");
         for _ in 0..2 {
             assert!(edge.admit_once(b"not an envelope").is_err());
         }

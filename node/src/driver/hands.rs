@@ -153,6 +153,7 @@ impl World for Hands {
                 tracing::info!(%hire, told, "the requester has answered");
             }
             Output::StopWork(hire) => drop(self.agents.remove(&hire)),
+            Output::Case(job) => self.body.spawn(work::case(body, *job)),
             Output::Check(job) => self.body.spawn(work::check(body, *job)),
             Output::Blame(who, what) => {
                 tracing::warn!(%who, ?what, "a peer misbehaved");

@@ -48,7 +48,7 @@ async fn side(secret: u8) -> Side {
     let network = Network::new(name);
     let (alive, _) = mpsc::channel(1);
     let work_dir = dir.path().join("work");
-    let body = Arc::new(Body::new(net, queue, Edge::new(network), (blobs, ratings), executors, work_dir, alive));
+    let body = Arc::new(Body::new(net, queue, Edge::new(name), (blobs, ratings), executors, work_dir, alive));
     Ear::start(&body, events).unwrap();
     let (notices, _) = broadcast::channel(8);
     let hands = Hands::new(Arc::clone(&body), notices);

@@ -8,13 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gigmesh_protocol::arbitration::{CASE, Case, Seat};
 use gigmesh_protocol::hire::{Checked, HireId};
 use gigmesh_protocol::id::Bytes32;
-use gigmesh_protocol::limits::RESULT;
+use gigmesh_protocol::limits::{self as bounds, RESULT};
 use gigmesh_protocol::market::checks::{Checks, Inputs, Outcome, Report};
 use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Skill};
 use gigmesh_protocol::merkle::CHUNK_BYTES;
-use gigmesh_protocol::peer::io::{CheckJob, Input, WorkJob};
+use gigmesh_protocol::peer::io::{CaseJob, CheckJob, Input, WorkJob};
+use gigmesh_protocol::transcript::Transcript;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -39,6 +41,8 @@ pub(crate) enum RunError {
     Input(BlobError),
     #[error("the parameters are not JSON")]
     Params,
+    #[error("{0}")]
+    Case(String),
     #[error("the time is over")]
     Late,
     #[error(transparent)]
@@ -80,11 +84,48 @@ async fn produce(body: &Body, job: WorkJob, line: Line) -> Result<BlobRef, RunEr
     let (blobs, roots) = (Arc::clone(&body.blobs), job.inputs.iter().map(|input| input.blob.root).collect::<Vec<_>>());
     let sound = blocking(move || roots.into_iter().try_for_each(|root| blobs.check(root).map(drop))).await;
     sound.ok_or(RunError::Stopping)?.map_err(RunError::Input)?;
-    let run = plan(&body.blobs, &body.executors, job)?;
+    let job = blocking({
+        let body_blobs = Arc::clone(&body.blobs);
+        move || with_case(&body_blobs, job)
+    });
+    let run = plan(&body.blobs, &body.executors, job.await.ok_or(RunError::Stopping)??)?;
     let output = command::run(&body.work_dir, run, line).await?;
     let blobs = Arc::clone(&body.blobs);
     let kept = blocking(move || blobs.put_reader(&output.bytes[..])).await.ok_or(RunError::Stopping)??;
     Ok(BlobRef { root: kept.root, size: kept.size })
+}
+
+/// The case that an arbiter is hired for, opened: whoever brought it may have made it up.
+fn open_case(blobs: &BlobStore, seat: &Seat, inputs: &[BriefInput]) -> Result<Case, String> {
+    let case = inputs.iter().find(|input| &*input.name == CASE && input.blob.size <= bounds::CASE);
+    let case = case.ok_or_else(|| format!("there is no case of at most {} bytes among the inputs", bounds::CASE))?;
+    let unread = |error: &dyn std::fmt::Display| format!("the case cannot be read: {error}");
+    let mut bytes = Vec::new();
+    let file = blobs.open_checked(case.blob.root).map_err(|error| unread(&error))?;
+    file.take(bounds::CASE).read_to_end(&mut bytes).map_err(|error| unread(&error))?;
+    seat.open(&bytes)
+}
+
+/// The job with the case in plain JSON as its parameters, if it is to decide one.
+fn with_case(blobs: &BlobStore, job: WorkJob) -> Result<WorkJob, RunError> {
+    let Some(seat) = &job.seat else { return Ok(job) };
+    let case = open_case(blobs, seat, &job.inputs).map_err(RunError::Case)?;
+    Ok(WorkJob { params: Some(case.readable().to_string()), ..job })
+}
+
+/// Puts the case of a contested hire into the store.
+pub(super) async fn case(body: Arc<Body>, job: CaseJob) {
+    let (hire, blobs, name) = (job.hire, Arc::clone(&body.blobs), body.edge.name.clone());
+    let put = move || {
+        let transcript = Transcript::new(&name, job.records).map_err(|fault| fault.to_string())?;
+        let kept = blobs.put_reader(&transcript.to_json()[..]).map_err(|error| error.to_string())?;
+        Ok(BlobRef { root: kept.root, size: kept.size })
+    };
+    let Some(result) = blocking(put).await else { return };
+    if let Err(error) = &result {
+        tracing::error!(%hire, error, "the case cannot be put together");
+    }
+    body.queue.deliver(Input::Cased { hire, result }).await;
 }
 
 /// The run that a job of the brain asks for: which program, with what, for how long.
@@ -147,7 +188,11 @@ pub(crate) fn run_checks(blobs: &BlobStore, job: &CheckJob) -> Result<Checked, B
     let sealed = job.sealed.clone().map(|asserts| Checks { schema: None, asserts });
     let sealed = sealed.map(|checks| if checks.compile().is_ok() { run(&checks) } else { Report::default() });
     let compared = job.compare.as_deref().and_then(|path| compared(result.as_deref()?, path));
-    let checked = Checked { public: run(&job.public), sealed, part: job.part, compared };
+    let decided = job
+        .seat
+        .as_ref()
+        .map(|seat| open_case(blobs, seat, &job.inputs)?.decide(result.as_deref().unwrap_or_default()));
+    let checked = Checked { public: run(&job.public), sealed, part: job.part, compared, decided };
     // A check that asked for an input that the disk has changed says nothing of the delivery.
     inputs.damaged.take().map_or(Ok(checked), Err)
 }

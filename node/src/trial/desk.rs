@@ -13,7 +13,7 @@ use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::limits::PARCEL_ITEMS;
 use gigmesh_protocol::market::{BlobRef, Skill};
 use gigmesh_protocol::peer::io::{Found, Input, Notice, Origin, Output, Query, WorkJob};
-use gigmesh_protocol::record::{Network, Record};
+use gigmesh_protocol::record::Record;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -82,7 +82,7 @@ impl Bench {
         alive: mpsc::Sender<Infallible>,
     ) -> (Self, mpsc::Receiver<(Side, Notice)>) {
         let (notices, heard) = mpsc::channel(NOTICES);
-        let (edge, runtime) = (Edge::new(Network::new(NETWORK)), Handle::current());
+        let (edge, runtime) = (Edge::new(NETWORK), Handle::current());
         let noted = Mutex::default();
         (Self { blobs, executors, work_dir, keep, edge, noted, notices, runtime, _alive: alive }, heard)
     }

@@ -145,6 +145,8 @@ fn task(skill: &str) -> Task {
         agree: None,
         compare: None,
         milestones: Default::default(),
+        arbiter: None,
+        call: None,
         constraint: None,
         properties: Default::default(),
         checks: Checks { schema: None, asserts: vec!["result.done == true".parse().unwrap()] },

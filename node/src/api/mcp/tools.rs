@@ -224,6 +224,10 @@ fn hire_schema() -> Value {
                 "checks": check("As in accept"),
             },
         } },
+        "arbiter": { "type": "object", "additionalProperties": false, "required": ["agent"], "description": "Who decides if the worker contests your verdict; workers that do not trust it stay away", "properties": {
+            "agent": { "type": "string", "pattern": "^[0-9a-fA-F]{64}$", "description": "An agent that serves market/arbitrate" },
+            "within": { "type": "string", "examples": ["1d"], "description": "Of the contest; a day unless said" },
+        } },
         "price": { "type": "object", "additionalProperties": false, "properties": {
             "max": { "type": "string", "examples": ["0.05 USD"], "description": "Ceiling for each worker. Without it any price is taken" },
         } },
