@@ -356,6 +356,9 @@ impl Peer {
     fn apply(&mut self, at: Timestamp, event: Event<Record>) -> bool {
         match event {
             Event::Posted { offer: Record::Offer(offer), task, to, salt } => {
+                if let Some(call) = &task.call {
+                    self.with(call.of, |hire| hire.wish = None);
+                }
                 self.postings.insert(offer.id(), Posting::new(offer, *task, to, salt));
             }
             Event::Unposted { offer, reason } => {

@@ -196,6 +196,7 @@ async fn an_agent_makes_a_result_or_is_stopped() {
             part: None,
             feedback: None,
             due: wall_clock() + Millis::mins(1),
+            seat: None,
         }))
     };
     let worked = |input| if let Input::Worked { attempt, result, .. } = input { Some((attempt, result)) } else { None };
@@ -227,6 +228,7 @@ async fn checks_run_over_the_bytes_and_know_the_inputs() {
         public: Checks { schema: None, asserts: public },
         sealed: Some(asserts(&["result.rows == 2"])),
         inputs: vec![input],
+        seat: None,
     })));
     let (root, checked) = here.told(|input| match input {
         Input::Checked { root, checked, .. } => Some((root, checked)),
@@ -252,6 +254,7 @@ async fn a_stopping_node_leaves_no_agent_running() {
         part: None,
         feedback: None,
         due: wall_clock() + Millis::mins(20),
+        seat: None,
     })));
     let work = here.dir.path().join("work");
     let jobs = || std::fs::read_dir(&work).map_or(0, Iterator::count);

@@ -85,10 +85,22 @@ impl Peer {
 
     // ---- calling the arbiter ----
 
-    /// Whether the arbiter of a contested hire was called by this peer.
+    /// Whether the arbiter of a contested hire was called by this peer. A call that came to nothing is made again only if
+    /// the user wants it.
     pub(super) fn has_called(&self, hire: &Hire) -> bool {
-        let of = |posting: &Posting| posting.task.call.as_ref().is_some_and(|call| call.of == hire.id());
-        hire.terms().arbiter.is_some() && self.postings.values().any(of)
+        let again = hire.wish == Some(Wish::Appeal);
+        hire.terms().arbiter.is_some() && self.calls(hire).any(|call| !again || self.stands(call))
+    }
+
+    fn calls(&self, hire: &Hire) -> impl Iterator<Item = &Posting> {
+        let of = hire.id();
+        self.postings.values().filter(move |posting| posting.task.call.as_ref().is_some_and(|call| call.of == of))
+    }
+
+    /// Whether a posting may still bring, or has brought, a hire that begins.
+    fn stands(&self, posting: &Posting) -> bool {
+        let begun = |id: &HireId| self.hires.get(id).is_some_and(|hire| hire.facts().begin.is_some());
+        posting.closed.is_none() || posting.hires.iter().any(begun)
     }
 
     pub(super) fn case_job(hire: &Hire) -> CaseJob {
@@ -166,7 +178,9 @@ impl Peer {
             }
             None => return invalid("it has no arbiter; name one under [arbiter] of a task before it is hired for"),
             Some(by) if now >= by => return invalid("the arbiter's time is over; it stays contested"),
-            Some(_) if self.has_called(hire) => return invalid("its arbiter is called already"),
+            Some(_) if self.calls(hire).any(|call| self.stands(call)) => {
+                return invalid("its arbiter is called already");
+            }
             Some(_) => {}
         }
         self.commit(now, Event::Wished { hire: id, wish: Wish::Appeal }, out);

@@ -207,6 +207,25 @@ fn the_requester_may_call_the_arbiter_too() {
     assert!(matches!(again, Err(Refused::Invalid(why)) if why.contains("not contested")));
 }
 
+#[test]
+fn a_call_that_came_to_nothing_is_made_again_when_the_user_wants_it() {
+    let mut world = court(accepts);
+    let id = refuse(&mut world);
+    // The arbiter has no skill left to serve when it is called.
+    let skills = std::mem::take(&mut world.nodes[ARBITER].config.skills);
+    world.restart(ARBITER);
+    world.drive(Millis::mins(5));
+    assert_eq!(ends(&world), [None; 2]);
+    let calls = world.rows(WORKER).into_iter().filter(|row| row.skill.as_str() == SKILL).count();
+    assert_eq!(calls, 1, "it is not called over and over");
+    world.nodes[ARBITER].config.skills = skills;
+    world.restart(ARBITER);
+    world.command(WORKER, Command::Appeal { hire: id }).unwrap();
+    world.drive(Millis::mins(5));
+    assert_eq!(ends(&world), [Some((Outcome::Accepted, true)); 2]);
+    assert_eq!(world.nodes[ARBITER].runs.values().sum::<usize>(), 1);
+}
+
 /// Any of the three falls right after each of its events in turn: both sides end as the arbiter decided, its agent ran once.
 #[test]
 fn a_fall_after_any_event_loses_no_decision() {
