@@ -123,7 +123,7 @@ impl Case {
     ///
     /// # Errors
     /// The result is not a ruling with a reason.
-    pub fn decide(&self, result: &[u8]) -> Result<Decided, String> {
+    pub fn decide(&self, result: &[u8]) -> Result<Box<Decided>, String> {
         let ruled: Ruled =
             serde_json::from_slice(result).map_err(|error| format!("the result is no ruling: {error}"))?;
         let ruling = match ruled.ruling {
@@ -131,6 +131,6 @@ impl Case {
             Word::Refused => Ruling::Refused,
         };
         let parties = (self.requester, self.worker);
-        Ok(Decided { hire: self.hire, parties, seen: self.seen, ruling, statement: ruled.statement })
+        Ok(Box::new(Decided { hire: self.hire, parties, seen: self.seen, ruling, statement: ruled.statement }))
     }
 }

@@ -95,7 +95,7 @@ pub struct Checked {
     /// What of the result is compared with the results of others, as a hash of its canonical JSON.
     pub compared: Option<Bytes32>,
     /// Of an arbitration, as its worker ran it: what is decided of the case, or why nothing can be.
-    pub decided: Option<Result<Decided, String>>,
+    pub decided: Option<Result<Box<Decided>, String>>,
 }
 
 impl Checked {

@@ -364,10 +364,10 @@ fn the_case_must_be_what_it_says() {
                 chain = Some(Chain::new(award));
             }
             Event::Said { record, .. } => {
-                if let (Ok(entry), Some(chain)) = (Entry::try_from(record), chain.as_mut()) {
-                    if entry.hire() == id {
-                        chain.push(entry);
-                    }
+                if let (Ok(entry), Some(chain)) = (Entry::try_from(record), chain.as_mut())
+                    && entry.hire() == id
+                {
+                    chain.push(entry);
                 }
             }
             _ => {}
