@@ -15,9 +15,15 @@
 
 mod beta_mean;
 mod book;
+mod bounds;
+mod columns;
 pub mod evidence;
+pub mod explain;
 mod fixed;
 mod graph;
+mod interval;
+mod network;
+pub mod opinion;
 mod params;
 mod standing;
 mod walk;
@@ -26,17 +32,19 @@ mod walk_beta;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, Id};
-use crate::market::{Rating, Skill};
+use crate::market::{Outcome, Rating, Skill};
 use crate::record::Verified;
 use crate::time::Millis;
 
 pub use beta_mean::BetaMean;
 pub use evidence::{About, Aspect, Criterion, Edition, Evidence};
+pub use interval::Range;
+pub use opinion::Opinion;
 pub use params::{Params, Prior};
 pub use standing::Standing;
 pub use walk_beta::WalkBeta;
@@ -50,7 +58,7 @@ pub struct Estimate {
     pub low: f64,
     /// One in twenty lies above.
     pub high: f64,
-    /// Ratings behind it, the prior not counted.
+    /// Evidence behind it, the prior not counted: one is a fresh rating by somebody whose word counts in full.
     pub n: f64,
 }
 
@@ -61,6 +69,15 @@ pub struct View {
     pub overall: Estimate,
     /// By criterion, those that were judged at all.
     pub criteria: BTreeMap<Criterion, Estimate>,
+    /// Where the next rating falls, nine times in ten. Not to be taken for the interval in which the mean lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Range>,
+    /// How far ratings lie from each other (standard deviation, 0 to 0.5): little is consistency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<f64>,
+    /// What the viewer itself may be expected to give: the mean, and the viewer's own leniency. For its eyes alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<f64>,
 }
 
 /// What both sides signed, counted without asking who they are. Cheap to fake among friends: shown, never chosen by.
@@ -74,6 +91,27 @@ pub struct Facts {
     pub counterparties: u32,
     /// The median time from begin to delivery, where it was the worker and delivered.
     pub median_took: Option<Millis>,
+}
+
+impl Facts {
+    /// Of ratings of one subject: by whom, what both signed, and whether the subject was the worker.
+    fn of(ratings: impl Iterator<Item = (AgentId, Option<(Outcome, Millis)>, bool)>) -> Self {
+        let mut facts = Self::default();
+        let (mut others, mut took) = (BTreeSet::new(), Vec::new());
+        for (rater, agreed, worked) in ratings {
+            let Some((outcome, time)) = agreed else { continue };
+            facts.hires += 1;
+            facts.accepted += u32::from(outcome == Outcome::Accepted);
+            others.insert(rater);
+            if worked && time > Millis(0) {
+                took.push(time);
+            }
+        }
+        facts.counterparties = u32::try_from(others.len()).unwrap_or(u32::MAX);
+        took.sort_unstable();
+        facts.median_took = took.get(took.len().saturating_sub(1) / 2).copied();
+        facts
+    }
 }
 
 /// The three columns in which reputation is always shown.

@@ -136,7 +136,7 @@ impl Api {
 
     async fn view(&self, agent: &str) -> Result<ReputationView, ApiError> {
         match self.ask(Query::Reputation(agent.to_owned())).await? {
-            Found::Reputation(view) => Ok(view),
+            Found::Reputation(view) => Ok(*view),
             other => Err(unexpected(&other)),
         }
     }

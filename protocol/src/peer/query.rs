@@ -355,7 +355,7 @@ impl Peer {
         let (me, day) = (self.agent(), now.day());
         let ratings = self.reputation.ratings_of(&agent, limits::RATINGS_LISTED);
         let skills: std::collections::BTreeSet<Skill> = ratings.iter().map(|(_, held)| held.skill.clone()).collect();
-        Found::Reputation(ReputationView {
+        Found::Reputation(Box::new(ReputationView {
             agent,
             name: self.directory.manifest_of(&agent).map(|manifest| manifest.name.to_string()),
             overall: self.reputation.view(&me, &agent, None, day),
@@ -374,7 +374,7 @@ impl Peer {
                     agreed: held.agreed.is_some(),
                 })
                 .collect(),
-        })
+        }))
     }
 
     /// The size of a blob that `who` may read: inputs for a worker that holds the brief, a result once it is acked.

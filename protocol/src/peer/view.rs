@@ -97,7 +97,7 @@ pub enum Found {
     /// To [`Query::Show`].
     Shown(Box<Shown>),
     /// To [`Query::Reputation`].
-    Reputation(ReputationView),
+    Reputation(Box<ReputationView>),
     /// To [`Query::Page`].
     Page {
         /// Envelopes.

@@ -9,9 +9,8 @@ use super::{About, Aspect, Columns, Criterion, Estimate, Evidence, Facts, Model,
 use crate::hire::HireId;
 use crate::id::{AgentId, Id};
 use crate::limits;
-use crate::market::{Outcome, Rating, Skill};
+use crate::market::{Rating, Skill};
 use crate::record::Verified;
-use crate::time::Millis;
 
 impl Estimate {
     /// Of a uniform prior and `n` ratings whose scores add up to `good`: the mean and the 5% and 95% quantiles of
@@ -81,21 +80,8 @@ impl BetaMean {
     }
 
     fn facts(&self, subject: &AgentId, skill: Option<&Skill>, day: u32) -> Facts {
-        let mut facts = Facts::default();
-        let (mut others, mut took) = (BTreeSet::new(), Vec::new());
-        for (about, held) in self.about(subject, None).filter(|(_, held)| counts(held, skill, day)) {
-            let Some((outcome, time)) = held.agreed else { continue };
-            facts.hires += 1;
-            facts.accepted += u32::from(outcome == Outcome::Accepted);
-            others.insert(about.rater);
-            if held.worked && time > Millis(0) {
-                took.push(time);
-            }
-        }
-        facts.counterparties = u32::try_from(others.len()).unwrap_or(u32::MAX);
-        took.sort_unstable();
-        facts.median_took = took.get(took.len().saturating_sub(1) / 2).copied();
-        facts
+        let held = self.about(subject, None).filter(|(_, held)| counts(held, skill, day));
+        Facts::of(held.map(|(about, held)| (about.rater, held.agreed, held.worked)))
     }
 }
 
@@ -139,6 +125,9 @@ impl Model for BetaMean {
         let mine = own.clone().next().map(|_| View {
             overall: estimate(own.clone().map(overall), SCORE),
             criteria: Criterion::ALL.into_iter().filter_map(criterion).collect(),
+            next: None,
+            spread: None,
+            expected: None,
         });
         Columns { mine, pinned: None, facts: self.facts(subject, skill, day) }
     }

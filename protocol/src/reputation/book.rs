@@ -88,6 +88,12 @@ pub(super) struct Agent {
     pub(super) by: Vec<Which>,
 }
 
+impl Agent {
+    fn owner(&self) -> AgentId {
+        self.principal.unwrap_or(self.key)
+    }
+}
+
 /// All that is held.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Book {
@@ -115,6 +121,13 @@ fn intern<T: Ord + Clone>(value: &T, all: &mut Vec<T>, numbers: &mut BTreeMap<T,
 impl Book {
     pub(super) fn len(&self) -> usize {
         self.held.len() - self.free.len()
+    }
+
+    /// Names that are remembered and may not be needed any longer.
+    pub(super) fn waste(&self) -> usize {
+        let gone = self.agents.iter().filter(|agent| agent.of.is_empty() && agent.by.is_empty()).count();
+        // A name is in use as often as a rating has it, once at least.
+        gone + (self.skills.len() + self.editions.len()).saturating_sub(self.len())
     }
 
     pub(super) fn get(&self, which: Which) -> &Held {
@@ -181,6 +194,21 @@ impl Book {
         let of = &self.agent(subject).of[..];
         of.chunk_by(|a, b| self.get(*a).rater == self.get(*b).rater)
             .filter_map(|group| Some((self.get(*group.first()?).rater, group)))
+    }
+
+    /// What an agent has said, newest first, dated by `day`: of each subject together, subjects in the order of their keys.
+    /// Leaves out what counts nothing.
+    pub(super) fn said(&self, rater: Who, day: u32) -> Vec<(Who, Vec<&Held>)> {
+        let mut pairs: BTreeMap<Who, Vec<&Held>> = BTreeMap::new();
+        for held in self.agent(rater).by.iter().rev().map(|which| self.get(*which)).filter(|held| held.day <= day) {
+            if !self.is_same(rater, held.subject) {
+                pairs.entry(held.subject).or_default().push(held);
+            }
+        }
+        let mut pairs: Vec<_> = pairs.into_iter().collect();
+        // Numbers follow arrival: sums are made in the order of keys.
+        pairs.sort_unstable_by_key(|(subject, _)| self.agent(*subject).key);
+        pairs
     }
 
     /// Puts a rating in, which must not be held; returns the subjects whose edges from its rater change.
@@ -291,8 +319,13 @@ impl Book {
 
     /// Whether these two are one and the same, or belong to the same: what they say of each other counts nothing.
     pub(super) fn same(&self, a: &AgentId, b: &AgentId) -> bool {
-        let owner = |key: &AgentId| self.who(key).and_then(|who| self.agent(who).principal).unwrap_or(*key);
+        let owner = |key: &AgentId| self.who(key).map_or(*key, |who| self.agent(who).owner());
         a == b || owner(a) == owner(b)
+    }
+
+    /// The same by their numbers.
+    pub(super) fn is_same(&self, a: Who, b: Who) -> bool {
+        a == b || self.agent(a).owner() == self.agent(b).owner()
     }
 
     /// Everything, by subject, rater and hire.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hire::HireId;
 use crate::id::{AgentId, Id};
-use crate::market::{Manifest, Outcome, Rating, Scores, Skill};
+use crate::market::{Outcome, Rating, Scores, Skill};
 use crate::record::Verified;
 use crate::time::Millis;
 
@@ -94,8 +94,6 @@ pub struct About {
 /// What stood behind the worker, as it said itself: a change shows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Edition {
-    /// The manifest it had claimed with.
-    pub manifest: Option<Id<Manifest>>,
     /// The model it named.
     pub model: Option<String>,
 }
@@ -143,7 +141,7 @@ impl Evidence {
             agreed: proven.agreed.map(|(outcome, took)| (outcome, Millis(took))),
             sealed: rating.opening.is_some(),
             worked: judgement.subject == proven.worker,
-            edition: Edition { manifest: rating.manifest, model: rating.model.as_ref().map(ToString::to_string) },
+            edition: Edition { model: rating.model.as_ref().map(ToString::to_string) },
         };
         Some((about, evidence))
     }

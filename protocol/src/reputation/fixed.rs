@@ -45,6 +45,38 @@ impl Powers {
     }
 }
 
+/// `2^(-age / half life)` for every age in days, as exact binary fractions.
+#[derive(Debug, Clone)]
+pub(super) struct Decay {
+    half: Powers,
+    /// Days in which half is lost; 0 for never.
+    half_life: u32,
+    /// The first ages, made once.
+    table: Vec<f64>,
+}
+
+impl Decay {
+    /// Ages that are looked up: eleven years.
+    const TABLE: u32 = 4096;
+
+    pub(super) fn new(half_life: Option<u32>) -> Self {
+        let mut decay = Self { half: Powers::new(0.5), half_life: half_life.unwrap_or(0), table: Vec::new() };
+        decay.table = (0..Self::TABLE).map(|age| decay.compute(age)).collect();
+        decay
+    }
+
+    fn compute(&self, age: u32) -> f64 {
+        match self.half_life {
+            0 => 1.0,
+            days => self.half.at((u64::from(age) << FRACTION) / u64::from(days)) as f64 / ONE as f64,
+        }
+    }
+
+    pub(super) fn at(&self, age: u32) -> f64 {
+        self.table.get(age as usize).copied().unwrap_or_else(|| self.compute(age))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +93,14 @@ mod tests {
         assert_eq!(Powers::new(0.5).at(3 << 32), ONE / 8);
         assert_eq!(Powers::new(1.0).at(u64::from(u32::MAX)), ONE);
         assert_eq!(Powers::new(0.5).at(64 << 32), 0);
+    }
+
+    #[test]
+    fn half_is_left_after_a_half_life_and_nothing_is_ever_gained() {
+        let decay = Decay::new(Some(180));
+        assert_eq!([decay.at(0), decay.at(180), decay.at(360)], [1.0, 0.5, 0.25]);
+        assert!((0..9_000).all(|age| decay.at(age + 1) <= decay.at(age)));
+        assert!((decay.at(90) - 0.5f64.sqrt()).abs() < 1e-9);
+        assert_eq!(Decay::new(None).at(99_999), 1.0);
     }
 }

@@ -88,6 +88,11 @@ impl Row {
         self.reciprocal = ((1u128 << (62 + self.shift)) / u128::from(whole.max(1))) as u64;
     }
 
+    /// The edge to somebody.
+    pub(super) fn to(&self, to: Who) -> u32 {
+        self.edges.binary_search_by_key(&to, |edge| edge.to).map_or(0, |at| self.edges[at].weight)
+    }
+
     /// How `mass` (below 2^60) is passed on: to whom, how much. The rest is kept back. Off by less than three units an edge.
     pub(super) fn shares(&self, mass: u64) -> impl Iterator<Item = (Who, u64)> {
         let scaled = ((u128::from(mass) * u128::from(self.reciprocal)) >> 62) as u64;
@@ -124,9 +129,9 @@ impl Rules {
     }
 
     /// The edge that these ratings of one pair, dated by `day`, make.
-    fn edge(&self, book: &Book, pair: &[Which], day: u32) -> u32 {
+    pub(super) fn edge(&self, book: &Book, pair: &[Which], day: u32) -> u32 {
         let Some(first) = pair.first().map(|which| book.get(*which)) else { return 0 };
-        if book.same(&book.agent(first.rater).key, &book.agent(first.subject).key) {
+        if book.is_same(first.rater, first.subject) {
             return 0;
         }
         // What cannot add to an edge does not take the weight of what can.
@@ -176,17 +181,11 @@ impl Graph {
         self.rows.get(from as usize).unwrap_or(&NOTHING)
     }
 
-    fn set(&mut self, from: Who, to: Who, weight: u32, rules: &Rules) {
+    pub(super) fn set(&mut self, from: Who, to: Who, weight: u32, rules: &Rules) {
         if self.rows.len() <= from as usize {
             self.rows.resize_with(from as usize + 1, Row::default);
         }
         self.rows[from as usize].set(to, weight, rules.smoothing);
-    }
-
-    /// Looks at one pair again.
-    pub(super) fn refresh(&mut self, book: &Book, rules: &Rules, from: Who, to: Who) {
-        let edge = rules.edge(book, book.pair(from, to), u32::MAX);
-        self.set(from, to, edge, rules);
     }
 
     pub(super) fn rows(&self) -> impl Iterator<Item = (Who, &Row)> {

@@ -4,8 +4,14 @@
 //! agents whom nobody the walk reaches has ever dealt with have any.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
-use super::book::Who;
+use super::book::{Held, Who};
+use super::evidence::{Aspect, SCORE};
+use super::interval::quantile;
+use super::network::Network;
+use super::opinion::{END, Sum};
 use super::params::Params;
 use super::walk::{MASS, Reached};
 use super::walk_beta::WalkBeta;
@@ -48,7 +54,23 @@ pub struct Standing<'m> {
     pub(super) viewer: AgentId,
     /// The viewer's number; it may be one that the book does not know.
     pub(super) place: Who,
+    /// As of which day.
+    pub(super) day: u32,
     pub(super) reached: Cow<'m, Reached>,
+    /// Where the walk starts, and how often.
+    pub(super) starts: Vec<(Who, f64)>,
+    /// Made when it is first needed.
+    pub(super) eyes: OnceCell<Cow<'m, Eyes>>,
+    pub(super) leniency: OnceCell<f64>,
+}
+
+/// What else a viewer looks at others with.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Eyes {
+    /// What is usual.
+    pub(super) network: Network,
+    /// Whose word counts nothing, by the viewer's own experience of them.
+    distrusted: BTreeSet<Who>,
 }
 
 impl<'m> Standing<'m> {
@@ -99,6 +121,56 @@ impl<'m> Standing<'m> {
         all.into_iter().filter(|(_, who)| self.reached.of(*who) > 0)
     }
 
+    fn eyes(&self) -> &Eyes {
+        self.eyes.get_or_init(|| Cow::Owned(self.look()))
+    }
+
+    /// Finds out what is usual, and who is not to be trusted. Costs a look at everything that raters with standing have said.
+    pub(super) fn look(&self) -> Eyes {
+        let (model, book) = (self.model, self.model.book());
+        let distrusted = if model.params().distrust { self.distrusted() } else { BTreeSet::new() };
+        let mut raters = self.raters();
+        raters.retain(|who| !distrusted.contains(who));
+        raters.sort_unstable_by_key(|who| book.agent(*who).key);
+        let said = raters.iter().map(|who| (self.weight_of(*who), model.said(*who, self.day)));
+        Eyes { network: Network::new(model.params(), said), distrusted }
+    }
+
+    /// Those whose word may count.
+    pub(super) fn raters(&self) -> Vec<Who> {
+        let known = self.model.book().agents.len();
+        let with_mass = (0..).zip(&self.reached.mass).take(known).filter(|(_, mass)| **mass > 0).map(|(who, _)| who);
+        with_mass.filter(|who| self.weight_of(*who) > 0.0).collect()
+    }
+
+    /// Whom the viewer's own experience puts below one half, nineteen times in twenty.
+    fn distrusted(&self) -> BTreeSet<Who> {
+        let (model, book) = (self.model, self.model.book());
+        let Some(viewer) = book.who(&self.viewer) else { return BTreeSet::new() };
+        let weighing = model.weighing();
+        let bad = |newest: &[&Held]| {
+            let mut sum = Sum { good: 0.5, bad: 0.5 };
+            for (held, weight) in weighing.pair(newest) {
+                let x = f64::from(held.score(Aspect::Overall).unwrap_or(0)) / f64::from(SCORE);
+                let age = self.day - held.day;
+                sum.add(Sum { good: weighing.good.at(age) * x, bad: weighing.bad.at(age) * (1.0 - x) }, weight);
+            }
+            sum.bad > sum.good && quantile(sum.good, sum.bad, 1.0 - END) < 0.5
+        };
+        let said = book.said(viewer, self.day).into_iter();
+        said.filter(|(_, newest)| bad(newest)).map(|(subject, _)| subject).collect()
+    }
+
+    pub(super) fn network(&self) -> &Network {
+        &self.eyes().network
+    }
+
+    /// What a rater's word counts for the viewer: its weight, or nothing if the viewer knows better.
+    pub(super) fn voice_of(&self, who: Who) -> f64 {
+        let weight = self.weight_of(who);
+        if weight > 0.0 && self.eyes().distrusted.contains(&who) { 0.0 } else { weight }
+    }
+
     fn share(&self, who: Who) -> f64 {
         self.reached.of(who) as f64 / self.reached.total() as f64
     }
@@ -106,6 +178,11 @@ impl<'m> Standing<'m> {
     pub(super) fn weight_of(&self, who: Who) -> f64 {
         self.model.scale().weight(self.reached.of(who), self.reached.total())
     }
+}
+
+/// Shares of [`MASS`] as fractions.
+pub(super) fn shares(starts: &[(Who, u64)]) -> Vec<(Who, f64)> {
+    starts.iter().map(|(who, share)| (*who, *share as f64 / MASS as f64)).collect()
 }
 
 /// Where the walk of a viewer starts: at itself, or half at itself and half at the seeds it has pinned.

@@ -8,6 +8,8 @@ use crate::hire::HireId;
 use crate::id::sha256;
 use crate::market::{Outcome, Scores};
 
+mod opinions;
+
 pub(super) const TODAY: u32 = 20_000;
 
 pub(super) fn agent(n: u32) -> AgentId {
@@ -130,15 +132,15 @@ proptest! {
         for (n, said) in market.iter().enumerate() {
             model.add(said.about(), &said.evidence());
             if n % 3 == 0 {
-                model.work(budget);
+                model.work(TODAY, budget);
             }
         }
         for said in market.iter().take(gone) {
             model.remove(&said.about());
         }
-        model.settle();
+        model.settle(TODAY);
         for viewer in &viewers {
-            let (live, canonical) = (model.live(viewer).unwrap(), model.standing(viewer, &[agent(7)], TODAY));
+            let (live, canonical) = (model.live(viewer, &[agent(7)], TODAY).unwrap(), model.standing(viewer, &[agent(7)], TODAY));
             let agents = (0..12).map(agent);
             let off: f64 = agents.map(|agent| (live.mass(&agent) - canonical.mass(&agent)).abs()).sum();
             prop_assert!(off <= live.certificate() + canonical.certificate() + 1e-12, "{off} {}", live.certificate());

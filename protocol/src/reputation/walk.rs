@@ -206,6 +206,11 @@ impl Live {
         &self.reached
     }
 
+    /// Whether nothing waits to be pushed.
+    pub(super) fn is_settled(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     fn add(&mut self, who: Who, share: i64) {
         let at = who as usize;
         if self.residue.len() <= at {

@@ -1,18 +1,25 @@
 //! The model that is used: standing by a walk from the viewer, opinions by a Beta over what raters with standing have said.
 //!
-//! In: evidence, and who is watching. Out: standings, opinions, explanations. It composes the book, the graph and the walks,
-//! and keeps them in step.
+//! In: evidence, and who is watching. Out: standings, and by them opinions and explanations. It composes the book, the graph
+//! and the walks, and keeps them in step.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::book::{Book, Held, Who};
+use super::book::{Book, Held, Which, Who};
 use super::evidence::{About, Evidence};
 use super::graph::{Graph, Row, Rules};
+use super::network::Said;
+use super::opinion::Weighing;
 use super::params::Params;
-use super::standing::{Scale, Standing, starts};
-use super::walk::{Live, Restart, reach};
-use crate::id::AgentId;
+use super::standing::{Eyes, Scale, Standing, shares, starts};
+use super::walk::{Live, Reached, Restart, reach};
+use crate::id::{AgentId, Id};
+use crate::market::Rating;
+
+/// Whose standings are kept up to date: a viewer, and the seeds with which its walk starts.
+pub(super) type Watch = (AgentId, Vec<AgentId>);
 
 /// Viewer-weighted Beta reputation over a walk.
 #[derive(Debug, Clone)]
@@ -21,12 +28,44 @@ pub struct WalkBeta {
     rules: Rules,
     restart: Restart,
     scale: Scale,
-    book: Book,
+    weighing: Weighing,
+    pub(super) book: Book,
     /// Of all that is held.
     graph: Graph,
-    /// The latest day of which a rating is held, and how many are.
+    /// Days of which ratings are held, and how many.
     days: BTreeMap<u32, usize>,
-    live: BTreeMap<AgentId, Live>,
+    pub(super) watched: BTreeMap<Watch, Watched>,
+    /// What raters have said, summed up as of one day; those that have said more since are left out.
+    said: (u32, BTreeMap<Who, Said>),
+    /// How often what is held has changed.
+    changes: u64,
+    /// Ratings that have left, with their subjects.
+    pub(super) gone: Vec<(AgentId, Id<Rating>)>,
+}
+
+/// Standings that are kept up to date.
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    starts: Vec<(Who, u64)>,
+    walk: Live,
+    /// As of which day, and after how many changes; and the viewer's leniency.
+    eyes: Option<(u32, u64, Eyes, f64)>,
+}
+
+impl Watched {
+    pub(super) fn reached(&self) -> &Reached {
+        self.walk.reached()
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.walk.is_settled()
+    }
+}
+
+impl Default for WalkBeta {
+    fn default() -> Self {
+        Self::new(Params::default())
+    }
 }
 
 impl WalkBeta {
@@ -36,11 +75,15 @@ impl WalkBeta {
             rules: Rules::new(&params),
             restart: Restart::new(params.restart),
             scale: Scale::new(&params),
+            weighing: Weighing::new(&params),
             params,
             book: Book::default(),
             graph: Graph::default(),
             days: BTreeMap::new(),
-            live: BTreeMap::new(),
+            watched: BTreeMap::new(),
+            said: Default::default(),
+            changes: 0,
+            gone: Vec::new(),
         }
     }
 
@@ -53,12 +96,26 @@ impl WalkBeta {
         &self.book
     }
 
+    pub(super) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     pub(super) fn scale(&self) -> Scale {
         self.scale
     }
 
-    /// Takes evidence in, signed or not; false if it changes nothing: held already, outranked for its hire and direction, or
-    /// of somebody about itself or another of its principal's.
+    pub(super) fn weighing(&self) -> &Weighing {
+        &self.weighing
+    }
+
+    // ---- what is held ----
+
+    /// Takes evidence in, signed or not; false if it changes nothing: held already, outranked for its hire and direction, of
+    /// somebody about itself or another of its principal's, or of less use than all that is held when there is no place.
     pub fn add(&mut self, about: About, evidence: &Evidence) -> bool {
         if self.book.same(&about.rater, &about.subject) {
             return false;
@@ -67,17 +124,28 @@ impl WalkBeta {
             if self.book.get(which).rank() <= evidence.rank() {
                 return false;
             }
-            self.remove(&about);
+            self.drop(which);
         }
         *self.days.entry(evidence.day).or_default() += 1;
         let (rater, touched) = self.book.insert(&about, evidence);
         self.change(rater, &touched);
-        true
+        self.make_room(&about, evidence.id)
     }
 
     /// Takes evidence out again; whether it was held.
     pub fn remove(&mut self, about: &About) -> bool {
-        let Some(which) = self.book.find(about) else { return false };
+        let which = self.book.find(about);
+        which.map(|which| self.take(which)).is_some()
+    }
+
+    /// Takes a rating out, and tells of it.
+    pub(super) fn drop(&mut self, which: Which) {
+        let held = self.book.get(which);
+        self.gone.push((self.book.agent(held.subject).key, held.id));
+        self.take(which);
+    }
+
+    fn take(&mut self, which: Which) {
         let day = self.book.get(which).day;
         if let Some(count) = self.days.get_mut(&day) {
             *count -= 1;
@@ -87,12 +155,14 @@ impl WalkBeta {
         }
         let (rater, touched) = self.book.remove(which);
         self.change(rater, &touched);
-        true
     }
 
     /// Learns whose an agent is. Agents of one principal are one: what they say of each other counts nothing, whenever it was
     /// said.
     pub fn belongs(&mut self, agent: AgentId, principal: Option<AgentId>) {
+        if principal.is_none() && self.book.who(&agent).is_none() {
+            return;
+        }
         let who = self.book.know(agent);
         if std::mem::replace(&mut self.book.agents[who as usize].principal, principal) == principal {
             return;
@@ -105,18 +175,50 @@ impl WalkBeta {
         }
     }
 
-    /// Looks at the edges from `rater` again; live walks follow.
+    /// Looks at the edges from `rater` again; watched walks follow.
     fn change(&mut self, rater: Who, touched: &[Who]) {
+        self.changes += 1;
+        self.said.1.remove(&rater);
+        let changed: Vec<(Who, u32)> = touched
+            .iter()
+            .map(|subject| (*subject, self.rules.edge(&self.book, self.book.pair(rater, *subject), u32::MAX)))
+            .filter(|(subject, edge)| self.graph.row(rater).to(*subject) != *edge)
+            .collect();
+        if changed.is_empty() {
+            return;
+        }
         let former: Vec<Who> = self.graph.row(rater).edges.iter().map(|edge| edge.to).collect();
-        for live in self.live.values_mut() {
-            live.take_back(rater, self.graph.row(rater));
+        for watched in self.watched.values_mut() {
+            watched.walk.take_back(rater, self.graph.row(rater));
         }
-        for subject in touched {
-            self.graph.refresh(&self.book, &self.rules, rater, *subject);
+        for (subject, edge) in changed {
+            self.graph.set(rater, subject, edge, &self.rules);
         }
-        for live in self.live.values_mut() {
-            live.give_again(rater, self.graph.row(rater), &former);
+        for watched in self.watched.values_mut() {
+            watched.walk.give_again(rater, self.graph.row(rater), &former);
         }
+    }
+
+    /// Puts everything held into a new book, without what is remembered of those that have left.
+    pub(super) fn rebuild(&mut self) {
+        let mut new = Self::new(self.params);
+        for agent in &self.book.agents {
+            let lives = !agent.of.is_empty() || !agent.by.is_empty();
+            if let Some(principal) = agent.principal.filter(|_| lives) {
+                new.belongs(agent.key, Some(principal));
+            }
+        }
+        for (about, evidence) in self.evidence() {
+            *new.days.entry(evidence.day).or_default() += 1;
+            let (rater, touched) = new.book.insert(&about, &evidence);
+            new.change(rater, &touched);
+        }
+        for (viewer, seeds) in self.watched.keys() {
+            new.watch(*viewer, seeds);
+        }
+        new.changes = self.changes + 1;
+        new.gone = std::mem::take(&mut self.gone);
+        *self = new;
     }
 
     /// How many ratings are held.
@@ -144,43 +246,105 @@ impl WalkBeta {
         self.graph.rows().flat_map(of)
     }
 
-    /// Keeps this viewer's standings up to date from now on, for [`WalkBeta::live`].
+    // ---- who is watching ----
+
+    /// Keeps the standings of this viewer, with these seeds, up to date from now on, for [`WalkBeta::live`].
     pub fn watch(&mut self, viewer: AgentId, seeds: &[AgentId]) {
-        let who = self.book.know(viewer);
-        let seeds: Vec<Who> = seeds.iter().map(|seed| self.book.know(*seed)).collect();
-        self.live.insert(viewer, Live::new(self.restart, &starts(who, &seeds, self.params.seed_share)));
+        let place = self.book.know(viewer);
+        let numbers: Vec<Who> = seeds.iter().map(|seed| self.book.know(*seed)).collect();
+        let starts = starts(place, &numbers, self.params.seed_share);
+        let walk = Live::new(self.restart, &starts);
+        self.watched.insert((viewer, seeds.to_vec()), Watched { starts, walk, eyes: None });
     }
 
     /// Does not any longer.
-    pub fn unwatch(&mut self, viewer: &AgentId) {
-        self.live.remove(viewer);
+    pub fn unwatch(&mut self, viewer: &AgentId, seeds: &[AgentId]) {
+        self.watched.remove(&(*viewer, seeds.to_vec()));
     }
 
-    /// Goes on with live walks until about `budget` edges have been followed; whether there is more to do.
-    pub fn work(&mut self, mut budget: usize) -> bool {
-        for live in self.live.values_mut() {
-            match live.step(&self.graph, budget) {
+    /// Goes on with what is watched until about `budget` edges have been followed; whether there is more to do. What is usual
+    /// in the network is looked at again when the day or a hundredth of what is held has changed.
+    pub fn work(&mut self, day: u32, mut budget: usize) -> bool {
+        for watched in self.watched.values_mut() {
+            match watched.walk.step(&self.graph, budget) {
                 Some(left) => budget = left,
                 None => return true,
             }
         }
+        let often = 64 + self.len() as u64 / 100;
+        let changes = self.changes;
+        self.look(day, |then, at| then == day && at + often > changes);
         false
     }
 
     /// Goes on until nothing is left to do.
-    pub fn settle(&mut self) {
-        while self.work(usize::MAX) {}
+    pub fn settle(&mut self, day: u32) {
+        while self.work(day, usize::MAX) {}
+        let changes = self.changes;
+        self.look(day, |then, at| (then, at) == (day, changes));
     }
 
-    /// Everybody's standing with this viewer, provisional: within its certificate of [`WalkBeta::standing`]. `None` unless it
-    /// is watched.
-    pub fn live(&self, viewer: &AgentId) -> Option<Standing<'_>> {
-        let live = self.live.get(viewer)?;
+    /// Renews the eyes of those that watch, unless they are `fresh`.
+    fn look(&mut self, day: u32, fresh: impl Fn(u32, u64) -> bool) {
+        let stale = |watched: &Watched| watched.eyes.as_ref().is_none_or(|(then, at, ..)| !fresh(*then, *at));
+        let due: Vec<Watch> =
+            self.watched.iter().filter(|(_, watched)| stale(watched)).map(|(key, _)| key.clone()).collect();
+        for key in due {
+            let Some(standing) = self.live(&key.0, &key.1, day) else { continue };
+            let raters = standing.raters();
+            self.prepare(day, raters.into_iter());
+            // Made anew, not from what was seen before.
+            let Some(mut standing) = self.live(&key.0, &key.1, day) else { continue };
+            (standing.eyes, standing.leniency) = Default::default();
+            let leniency = standing.leniency();
+            let Some(eyes) = standing.eyes.into_inner().map(Cow::into_owned) else { continue };
+            if let Some(watched) = self.watched.get_mut(&key) {
+                watched.eyes = Some((day, self.changes, eyes, leniency));
+            }
+        }
+    }
+
+    /// Sums up, once for all that ask, what everybody has said as of a day: standings of many viewers as of one day then cost
+    /// a walk and little more.
+    pub fn advance(&mut self, day: u32) {
+        self.prepare(day, 0..self.book.agents.len() as Who);
+    }
+
+    fn prepare(&mut self, day: u32, raters: impl Iterator<Item = Who>) {
+        if self.said.0 != day {
+            self.said = (day, BTreeMap::new());
+        }
+        for rater in raters {
+            if !self.book.agent(rater).by.is_empty() && !self.said.1.contains_key(&rater) {
+                self.said.1.insert(rater, Said::of(&self.book, &self.weighing, rater, day));
+            }
+        }
+    }
+
+    /// What a rater has said, as of a day.
+    pub(super) fn said(&self, rater: Who, day: u32) -> Cow<'_, Said> {
+        match self.said.1.get(&rater).filter(|_| self.said.0 == day) {
+            Some(said) => Cow::Borrowed(said),
+            None => Cow::Owned(Said::of(&self.book, &self.weighing, rater, day)),
+        }
+    }
+
+    // ---- standings ----
+
+    /// Everybody's standing with this viewer, provisional: within its certificate of [`WalkBeta::standing`] with the same seeds.
+    /// `None` unless it is watched.
+    pub fn live(&self, viewer: &AgentId, seeds: &[AgentId], day: u32) -> Option<Standing<'_>> {
+        let watched = self.watched.get(&(*viewer, seeds.to_vec()))?;
+        let seen = watched.eyes.as_ref().filter(|(then, ..)| *then == day);
         Some(Standing {
             model: self,
             viewer: *viewer,
             place: self.book.who(viewer)?,
-            reached: Cow::Borrowed(live.reached()),
+            starts: shares(&watched.starts),
+            day,
+            reached: Cow::Borrowed(watched.walk.reached()),
+            eyes: seen.map_or_else(OnceCell::new, |(_, _, eyes, _)| OnceCell::from(Cow::Borrowed(eyes))),
+            leniency: seen.map_or_else(OnceCell::new, |(.., leniency)| OnceCell::from(*leniency)),
         })
     }
 
@@ -200,7 +364,17 @@ impl WalkBeta {
         };
         let who = place(viewer);
         let seeds: Vec<Who> = seeds.iter().map(place).collect();
-        let reached = reach(&graph, agents, self.restart, &starts(who, &seeds, self.params.seed_share));
-        Standing { model: self, viewer: *viewer, place: who, reached: Cow::Owned(reached) }
+        let starts = starts(who, &seeds, self.params.seed_share);
+        let reached = reach(&graph, agents, self.restart, &starts);
+        Standing {
+            model: self,
+            viewer: *viewer,
+            place: who,
+            day,
+            starts: shares(&starts),
+            reached: Cow::Owned(reached),
+            eyes: OnceCell::new(),
+            leniency: OnceCell::new(),
+        }
     }
 }

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::codec::Ext;
 use crate::id::Bytes32;
-use crate::market::{Award, Begin, Countersign, Judgement, Permit, Receipt, Scores};
+use crate::market::{Award, Begin, Countersign, Judgement, Outcome, Permit, Receipt, Scores};
 use crate::record::{Network, Payload, Record, Signer};
+use crate::time::Millis;
 
 const TODAY: u32 = 20_000;
 

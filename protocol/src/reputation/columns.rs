@@ -1,0 +1,129 @@
+//! The model as the brain asks it: three columns, the end to choose by, lists.
+
+use super::book::{Held, Who};
+use super::evidence::{About, Aspect, Criterion, Evidence, SCORE};
+use super::opinion::{Opinion, judge, judge_all, levels};
+use super::standing::Standing;
+use super::walk_beta::WalkBeta;
+use super::{Columns, Estimate, Facts, Model, View};
+use crate::id::{AgentId, Id};
+use crate::market::{Rating, Skill};
+use crate::record::Verified;
+
+impl From<&Opinion> for Estimate {
+    fn from(opinion: &Opinion) -> Self {
+        Self { mean: opinion.mean, low: opinion.low, high: opinion.high, n: opinion.evidence }
+    }
+}
+
+impl WalkBeta {
+    /// A viewer's eyes: kept up to date if it is watched, else made for the occasion.
+    fn eyes_of(&self, viewer: &AgentId, day: u32) -> Standing<'_> {
+        self.live(viewer, &[], day).unwrap_or_else(|| self.standing(viewer, &[], day))
+    }
+
+    /// Through the seeds it has pinned, if it has and is watched.
+    fn pinned_eyes_of(&self, viewer: &AgentId, day: u32) -> Option<Standing<'_>> {
+        let pinned = |key: &&super::walk_beta::Watch| key.0 == *viewer && !key.1.is_empty();
+        self.watched.keys().find(pinned).and_then(|(viewer, seeds)| self.live(viewer, seeds, day))
+    }
+
+    fn held_of(&self, subject: &AgentId) -> impl Iterator<Item = &Held> {
+        let of = self.book().who(subject).map_or(&[][..], |who| &self.book().agent(who).of);
+        of.iter().map(|which| self.book().get(*which))
+    }
+
+    /// The viewer's own ratings of `subject`.
+    fn own(&self, viewer: &AgentId, subject: &AgentId, day: u32) -> impl Iterator<Item = &Held> {
+        let pair: Option<(Who, Who)> = self.book().who(viewer).zip(self.book().who(subject));
+        let held = pair.map_or(&[][..], |(viewer, subject)| self.book().pair(viewer, subject));
+        held.iter().map(|which| self.book().get(*which)).filter(move |held| held.day <= day)
+    }
+
+    fn facts(&self, subject: &AgentId, skill: Option<&Skill>, day: u32) -> Facts {
+        let counts = |held: &&Held| held.day <= day && skill.is_none_or(|skill| skill.covers(self.book().skill(held)));
+        let key = |held: &Held| self.book().agent(held.rater).key;
+        Facts::of(self.held_of(subject).filter(counts).map(|held| (key(held), held.agreed(), held.worked())))
+    }
+}
+
+impl Standing<'_> {
+    /// Everything at once, for people.
+    pub fn view(&self, subject: &AgentId, skill: Option<&Skill>) -> Option<View> {
+        let who = self.model.book().who(subject)?;
+        let opinion = |aspect| judge(self, &levels(self, who, skill, aspect, None), aspect);
+        let overall = opinion(Aspect::Overall)?;
+        let criterion = |criterion: Criterion| {
+            let opinion = opinion(Aspect::Of(criterion)).filter(|opinion| opinion.evidence > 0.0)?;
+            Some((criterion, Estimate::from(&opinion)))
+        };
+        Some(View {
+            overall: Estimate::from(&overall),
+            criteria: Criterion::ALL.into_iter().filter_map(criterion).collect(),
+            next: overall.next,
+            spread: overall.spread,
+            expected: Some((overall.mean + self.leniency()).clamp(0.0, 1.0)),
+        })
+    }
+}
+
+impl Model for WalkBeta {
+    fn insert(&mut self, rating: &Verified<Rating>) -> bool {
+        Evidence::of(rating).is_some_and(|(about, evidence)| self.add(about, &evidence))
+    }
+
+    fn take_gone(&mut self) -> Vec<(AgentId, Id<Rating>)> {
+        std::mem::take(&mut self.gone)
+    }
+
+    fn view(&self, viewer: &AgentId, subject: &AgentId, skill: Option<&Skill>, day: u32) -> Columns {
+        Columns {
+            mine: self.eyes_of(viewer, day).view(subject, skill),
+            pinned: self.pinned_eyes_of(viewer, day).and_then(|eyes| eyes.view(subject, skill)),
+            facts: self.facts(subject, skill, day),
+        }
+    }
+
+    /// Through the pinned seeds, if there are any: the viewer's own experience counts there as well.
+    fn low(&self, viewer: &AgentId, subject: &AgentId, skill: Option<&Skill>, day: u32) -> f64 {
+        let eyes = self.pinned_eyes_of(viewer, day).unwrap_or_else(|| self.eyes_of(viewer, day));
+        let opinion = eyes.opinion(subject, skill, Aspect::Overall);
+        opinion.unwrap_or_else(|| judge_all(&eyes, &[], Aspect::Overall)).low
+    }
+
+    fn experience(&self, viewer: &AgentId, subject: &AgentId, day: u32) -> (usize, f64) {
+        let scores = self.own(viewer, subject, day).map(|held| held.score(Aspect::Overall).unwrap_or(0));
+        let (n, sum) = scores.fold((0usize, 0u64), |(n, sum), score| (n + 1, sum + u64::from(score)));
+        (n, (1.0 + sum as f64 / f64::from(SCORE)) / (2.0 + n as f64))
+    }
+
+    fn ratings_of(&self, subject: &AgentId, limit: usize) -> Vec<(About, Evidence)> {
+        let mut newest: Vec<&Held> = self.held_of(subject).collect();
+        newest.sort_unstable_by_key(|held| (std::cmp::Reverse(held.day), held.id));
+        newest.into_iter().take(limit).map(|held| self.book().evidence(held)).collect()
+    }
+
+    fn ids_of(&self, subject: &AgentId, after: Option<Id<Rating>>, limit: usize) -> Vec<Id<Rating>> {
+        let ids = self.held_of(subject).map(|held| held.id);
+        let mut ids: Vec<_> = ids.filter(|id| after.is_none_or(|after| *id > after)).collect();
+        ids.sort_unstable();
+        ids.truncate(limit);
+        ids
+    }
+
+    fn holds(&self, subject: &AgentId, rater: &AgentId, rating: &Id<Rating>) -> bool {
+        self.own(rater, subject, u32::MAX).any(|held| held.id == *rating)
+    }
+
+    fn rating(&self, about: &About) -> Option<Id<Rating>> {
+        self.book().find(about).map(|which| self.book().get(which).id)
+    }
+
+    fn count(&self, subject: &AgentId) -> usize {
+        self.book().who(subject).map_or(0, |who| self.book().agent(who).of.len())
+    }
+
+    fn len(&self) -> usize {
+        self.book().len()
+    }
+}
