@@ -53,20 +53,21 @@ const HIRES: usize = 100;
 /// Hires on the same nodes; more are made by more of them, for a node forgets closed hires at last.
 const ROUND: usize = 2_500;
 /// Hires under way at once.
-const IN_FLIGHT: usize = 16;
+const IN_FLIGHT: usize = 32;
 /// Bytes by which the journals of all grow at most between two blows: a hire writes some 10 KB.
-const SPAN: u64 = 64 << 10;
+const SPAN: u64 = 96 << 10;
 /// How long it may take until all that is open is closed. No deadline of a hire is this short.
 const HEAL: Duration = Duration::from_secs(240);
 
-/// Hires from one compaction that is killed to the next.
-const FILL_EVERY: usize = 250;
+/// Hires from one journal that is filled, and falls some times while it is compacted, to the next: filling costs more than
+/// many blows.
+const FILL_EVERY: usize = 500;
 /// The skill of postings that nobody takes.
 const BALLAST: &str = "ballast/none";
 /// How much such a posting weighs: nearly all that the parameters of a task may.
 const BALLAST_BYTES: usize = 60 << 10;
-/// The longest that a compaction goes on before its blow: the time it takes, more or less.
-const COMPACTS: Duration = Duration::from_millis(400);
+/// The longest that a compaction goes on before its blow: about the time it takes.
+const COMPACTS: Duration = Duration::from_millis(150);
 /// About how long a start takes.
 const START: Duration = Duration::from_millis(100);
 /// How often it is said how far the test is.
@@ -456,17 +457,21 @@ impl Filling {
     /// Lets the node fall while it compacts; then again, some times, while it does that anew.
     fn strike(self, node: &mut Node, rng: &mut ChaCha8Rng, kills: &mut Kills) {
         let manifest = || fs::read(self.journal.join("manifest")).unwrap_or_default();
+        // At once for the first time, so that it does not come too late.
+        let mut moment = Duration::ZERO;
         loop {
             let new = wait_until("the journal to be compacted", HEAL, || self.begun());
-            let (moment, old) = (Instant::now() + COMPACTS.mul_f64(share(rng)), manifest());
-            wait_until("a moment of it", HEAL, || (Instant::now() >= moment || manifest() != old).then_some(()));
+            let (begun, old) = (Instant::now(), manifest());
+            wait_until("a moment of it", HEAL, || (begun.elapsed() >= moment || manifest() != old).then_some(()));
+            moment = COMPACTS.mul_f64(share(rng));
             node.kill9();
             // Its end is the new manifest.
             let within = manifest() == old && generations(&self.journal).contains(&new);
             kills.compacting += usize::from(within);
             self.over.store(true, Ordering::Relaxed);
-            node.restart();
-            if !within || below(rng, 3) == 0 {
+            start(node, rng, kills);
+            node.back();
+            if !within || below(rng, 5) == 0 {
                 return;
             }
         }
@@ -510,7 +515,7 @@ fn play(dir: &Path, seed: u64, count: usize, tally: &mut Tally) {
                 filling.strike(node, &mut rng, kills);
                 continue;
             }
-            let fallen: &[usize] = match whom {
+            let mut fallen: &[usize] = match whom {
                 0 => &[0, 1, 2],
                 1 => &[0, 1],
                 2 => &[0, 2],
@@ -518,6 +523,10 @@ fn play(dir: &Path, seed: u64, count: usize, tally: &mut Tally) {
                 8..=11 => &[1],
                 _ => &[2],
             };
+            // A node with a journal that large takes its time to start: it falls with others, and when it is full.
+            if full.is_some_and(|full| fallen == [full]) {
+                fallen = if full == Some(0) { &[1] } else { &[0] };
+            }
             *(if fallen.len() > 1 { &mut kills.together } else { &mut kills.alone }) += fallen.len();
             fallen.iter().for_each(|&whom| players.nodes[whom].kill9());
             for &whom in fallen {
