@@ -141,7 +141,7 @@ impl Market {
     /// Hires the worker and lets it finish. How long it took until the begin.
     async fn hire(&self) -> Outcome<Duration> {
         let task = Task::new("text/count".parse()?, "Count the words", Checks::default());
-        let command = Command::Hire { task: Box::new(task), to: Some(self.worker.agent()) };
+        let command = Command::Hire { task: Box::new(task), to: Some(self.worker.agent()), token: None };
         let mut heard = self.requester.notices();
         let start = Instant::now();
         self.requester.command(command).await?;

@@ -108,6 +108,31 @@ pub const EXPORT_TRIES: u32 = 5;
 /// `hire --wait` asks again after this, should an event have been missed.
 pub const WATCH_PAUSE: Duration = Duration::from_secs(2);
 
+// ---- bulk hiring ----
+
+/// A line of `hire --each`: what a brief carries of it is far less, but white space and escapes may be long.
+pub const BULK_ROW: usize = 1 << 20;
+/// Rows of one batch: of those that are over, the numbers are held in memory.
+pub const BULK_ROWS: u64 = 1_000_000;
+/// Rows at work at once unless the user says: some workers are busy, and no day's budget goes in a moment.
+pub const BULK_PARALLEL: usize = 8;
+/// A quarter of the offers that a node may have open, for others want some too.
+pub const BULK_PARALLEL_MAX: usize = gigmesh_protocol::limits::POSTINGS / 4;
+/// A result that is written into its row's line; a larger one gets a file of its own.
+pub const BULK_RESULT: u64 = 64 << 10;
+/// A line of the results as they are read again: a result, each byte of it escaped, and the words about it.
+pub const BULK_LINE: u64 = 1 << 20;
+/// What a batch says of itself: a few digests.
+pub const BULK_HEAD: u64 = 4 << 10;
+/// The pause before a node that did not answer, or had no room, is asked again.
+pub const BULK_PAUSE: Duration = Duration::from_millis(500);
+/// How long a node that went away is waited for: a restart with a large journal takes seconds, a person some minutes.
+pub const BULK_AWAY: Duration = Duration::from_secs(600);
+/// How often the bar is drawn when nothing happens: its clock counts seconds.
+pub const BULK_DRAW: Duration = Duration::from_secs(1);
+/// Characters of the bar; on a narrow terminal fewer.
+pub const BULK_BAR: usize = 24;
+
 // ---- the door for language models ----
 
 /// A message of a client: sixteen inputs of [`MAX_INLINE`] in base64, and the rest of a task. What is longer is dropped

@@ -403,23 +403,45 @@ fn params<F: Form>(form: &F, given: F::Params) -> Result<String, Wrong> {
 
 fn inputs<F: Form>(form: &F, written: BTreeMap<String, F::Input>) -> Result<Vec<TaskInput>, Wrong> {
     let at = |name: &str| format!("/brief/inputs/{}", name.replace('~', "~0").replace('/', "~1"));
+    let read = |(name, given): (String, F::Input)| {
+        let understood = form.input(given).and_then(|given| input(&name, given));
+        understood.map_err(|message| Wrong::new(at(&name), format!("input {name:?}: {message}")))
+    };
     if let Some(extra) = written.keys().nth(bounds::INPUTS) {
         return Err(Wrong::new(at(extra), format!("a task has at most {} inputs", bounds::INPUTS)));
     }
-    let read = |(name, given): (String, F::Input)| {
-        let wrong = |message: String| Wrong::new(at(&name), format!("input {name:?}: {message}"));
-        let named = Text::try_from(name.as_str()).ok().filter(|_| Input::is_name(&name));
-        let rule = || wrong(format!("is to be named with at most {} of a-z, 0-9, '_' and '-'", bounds::NAME));
-        let named = named.ok_or_else(rule)?;
-        let (content, size, media) = form.input(given).map_err(wrong)?;
-        if size > bounds::BLOB {
-            return Err(wrong(format!("has {size} bytes, at most {} are sent", bounds::BLOB)));
-        }
-        let media = Text::try_from(media.as_str())
-            .map_err(|_| wrong(format!("a media type has at most {} bytes", bounds::NAME)))?;
-        Ok(TaskInput { name: named, content, media })
-    };
     written.into_iter().map(read).collect()
+}
+
+/// An input of this name, from its content, size and media type.
+fn input(name: &str, (content, size, media): (Content, u64, String)) -> Result<TaskInput, String> {
+    let named = Text::try_from(name).ok().filter(|_| Input::is_name(name));
+    let rule = || format!("is to be named with at most {} of a-z, 0-9, '_' and '-'", bounds::NAME);
+    let named = named.ok_or_else(rule)?;
+    if size > bounds::BLOB {
+        return Err(format!("has {size} bytes, at most {} are sent", bounds::BLOB));
+    }
+    let media =
+        Text::try_from(media.as_str()).map_err(|_| format!("a media type has at most {} bytes", bounds::NAME))?;
+    Ok(TaskInput { name: named, content, media })
+}
+
+/// The file at `path`, with its size and media type.
+fn file(path: PathBuf) -> Result<(Content, u64, String), String> {
+    let found = path.metadata().map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    if !found.is_file() {
+        return Err(format!("{} is not a file", path.display()));
+    }
+    let media = media(&path).to_owned();
+    Ok((Content::Path(path), found.len(), media))
+}
+
+/// The file at `path` as the input of this name.
+///
+/// # Errors
+/// What is to be put right.
+pub fn file_input(name: &str, path: &Path) -> Result<TaskInput, String> {
+    file(path.to_owned()).and_then(|given| input(name, given)).map_err(|message| format!("input {name:?}: {message}"))
 }
 
 /// `task.toml`: schema and inputs are named by their paths, from the file's directory.
@@ -439,13 +461,7 @@ impl Form for InToml<'_> {
     }
 
     fn input(&self, path: PathBuf) -> Result<(Content, u64, String), String> {
-        let path = self.0.resolve(&path);
-        let found = path.metadata().map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-        if !found.is_file() {
-            return Err(format!("{} is not a file", path.display()));
-        }
-        let media = media(&path).to_owned();
-        Ok((Content::Path(path), found.len(), media))
+        file(self.0.resolve(&path))
     }
 }
 

@@ -196,7 +196,7 @@ impl Market {
     /// Offers the task to the worker alone: there is no bid window to wait for.
     async fn post(&self, task: gigmesh_protocol::peer::io::Task) -> Result<Id<Offer>, TrialError> {
         let (caller, answer) = oneshot::channel();
-        let command = Command::Hire { task: Box::new(task), to: Some(self.agents.1) };
+        let command = Command::Hire { task: Box::new(task), to: Some(self.agents.1), token: None };
         self.requester.put(Task::Command { command, caller }).await;
         match answer.await.unwrap_or(Err(CallError::Stopped)).map_err(TrialError::Task)? {
             Answer::Posted(offer) => Ok(offer),

@@ -182,6 +182,13 @@ pub const SERVED: Millis = Millis::days(30);
 pub const OPEN_HIRES: usize = 4_096;
 /// Offers of mine that are open at once.
 pub const POSTINGS: usize = 1_024;
+/// Orders remembered by the token that their user gave them, the newest: at some 170 bytes each. Whoever repeats a request
+/// does so before so many others came.
+pub const ORDERS: usize = 100_000;
+/// How long such an order is remembered: longer than a hire with the longest clocks takes.
+pub const ORDER_LIFE: Millis = Millis::days(90);
+/// A token of the user's own: a UUID, a key of its database, a hash in hexadecimal digits.
+pub const ORDER_TOKEN: usize = 64;
 /// Claims of mine that are out at once.
 pub const CLAIMS_OUT: usize = 1_024;
 /// How long before the end of its bid window an offer is claimed at the earliest. A claim takes a place of the worker's

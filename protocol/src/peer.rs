@@ -18,6 +18,7 @@ mod hiring;
 pub mod io;
 mod life;
 mod money;
+pub mod once;
 mod orders;
 mod pull;
 mod query;
@@ -42,6 +43,7 @@ use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
 use event::{Event, Logged, Subject};
 use io::{Config, Input, Origin, Outbox, Output, PassedRow};
+use once::Orders;
 use pull::Pull;
 
 pub use hiring::{Asked, Posting};
@@ -98,6 +100,8 @@ pub struct Peer {
     /// Which of my last awards went to newcomers as such, the newest last.
     awards: VecDeque<bool>,
     ledger: Ledger,
+    /// What was posted under tokens of the user's.
+    orders: Orders,
     // Soft.
     directory: Directory,
     letters: Letters,
@@ -148,6 +152,7 @@ impl Peer {
             reputation: BetaMean::default(),
             awards: VecDeque::new(),
             ledger: Ledger::default(),
+            orders: Orders::default(),
             directory: Directory::default(),
             letters: Letters::default(),
             busy: BTreeMap::new(),
@@ -313,6 +318,8 @@ impl Peer {
             Subject::Claim(id) => self.bids.contains_key(&id),
             Subject::Offer(id) => self.postings.get(&id).is_some_and(|posting| !posting.is_past(&gone)),
         };
+        let live =
+            live || matches!(&logged.event, Event::Unposted { order: Some(order), .. } if self.orders.holds(order));
         if live { Retain::Live } else { Retain::Archive }
     }
 
@@ -355,13 +362,20 @@ impl Peer {
     /// The one place where durable state changes. Returns whether a rating in it was new.
     fn apply(&mut self, at: Timestamp, event: Event<Record>) -> bool {
         match event {
-            Event::Posted { offer: Record::Offer(offer), task, to, salt } => {
+            Event::Posted { offer: Record::Offer(offer), task, to, salt, order } => {
                 if let Some(call) = &task.call {
                     self.with(call.of, |hire| hire.wish = None);
                 }
-                self.postings.insert(offer.id(), Posting::new(offer, *task, to, salt));
+                if let Some(order) = order {
+                    self.orders.remember(at, order, offer.id());
+                }
+                self.postings.insert(offer.id(), Posting { order, ..Posting::new(offer, *task, to, salt) });
             }
-            Event::Unposted { offer, reason } => {
+            Event::Unposted { offer, reason, order } => {
+                // Of a posting that is archived, this is all that the journal still says.
+                if let Some(order) = order {
+                    self.orders.remember(at, order, offer);
+                }
                 if let Some(posting) = self.postings.get_mut(&offer) {
                     posting.closed = Some(reason);
                     posting.claims.clear();

@@ -199,7 +199,7 @@ pub fn request(to: Option<&str>, bids: Millis) -> Outcome<HireRequest> {
             Checks { schema: None, asserts: vec!["result.attempt == 1".parse()?] },
         )
     };
-    Ok(HireRequest { task, to: to.map(str::to_owned) })
+    Ok(HireRequest { task, to: to.map(str::to_owned), token: None })
 }
 
 /// Whether an event tells of a hire that both have closed as accepted. Anything else that ends one is an error here.

@@ -110,17 +110,24 @@ impl Client {
     /// Puts what becomes the inputs of a task into the node's store.
     pub async fn put_inputs(&self, file: TaskFile) -> Result<Task, ClientError> {
         let TaskFile { mut task, inputs } = file;
-        for TaskInput { name, content, media } in inputs {
-            let blob = match content {
-                Content::Path(path) => self.put_blob(&path).await?,
-                Content::Open(file) => {
-                    self.put(Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)))).await?
-                }
-                Content::Bytes(bytes) => self.put(bytes.into()).await?,
-            };
-            task.inputs.push(Input { blob, name, media });
+        for input in &inputs {
+            task.inputs.push(self.put_input(input).await?);
         }
         Ok(task)
+    }
+
+    /// Puts what becomes one input of a task into the node's store. A file that is open already is read from where it is.
+    pub async fn put_input(&self, input: &TaskInput) -> Result<Input, ClientError> {
+        let blob = match &input.content {
+            Content::Path(path) => self.put_blob(path).await?,
+            Content::Open(file) => {
+                let lost = |error: io::Error| ClientError::Lost(format!("an open input: {error}"));
+                let file = tokio::fs::File::from_std(file.try_clone().map_err(lost)?);
+                self.put(Body::from_stream(ReaderStream::new(file))).await?
+            }
+            Content::Bytes(bytes) => self.put(bytes.clone().into()).await?,
+        };
+        Ok(Input { blob, name: input.name.clone(), media: input.media.clone() })
     }
 
     async fn put(&self, body: Body) -> Result<BlobRef, ClientError> {

@@ -7,7 +7,7 @@
 //! | `GET /v1/status` | [`NodeStatus`](types::NodeStatus) |
 //! | `GET /v1/agents?skill=&where=&max=&limit=` | agents of the directory, best first |
 //! | `GET /v1/hires?after=&limit=` | postings and hires, newest first |
-//! | `POST /v1/hires` | takes a [`HireRequest`](types::HireRequest), answers with the offer's id |
+//! | `POST /v1/hires` | takes a [`HireRequest`](types::HireRequest), answers with the offer's id; with a `token` it may be repeated |
 //! | `GET /v1/hires/{id}` | everything about an offer, claim or hire |
 //! | `POST /v1/hires/{id}/stop` | takes a [`StopRequest`](types::StopRequest) |
 //! | `POST /v1/hires/{id}/judge` | takes a [`JudgeRequest`](types::JudgeRequest) |

@@ -281,7 +281,7 @@ async fn hires(
 }
 
 async fn hire(State(api): State<Api>, body: Given<HireRequest>) -> Result<(StatusCode, Json<Posted>), ApiError> {
-    let Json(HireRequest { task, to }) = body?;
+    let Json(HireRequest { task, to, token }) = body?;
     let (blobs, inputs) = (api.blobs(), task.inputs.clone());
     blocking(move || {
         for input in inputs {
@@ -298,8 +298,9 @@ async fn hire(State(api): State<Api>, body: Given<HireRequest>) -> Result<(Statu
         Some(to) => Some(api.agent(&to).await?),
         None => None,
     };
-    match api.node.command(Command::Hire { task: Box::new(task), to }).await? {
-        Answer::Posted(offer) => Ok((StatusCode::CREATED, Json(Posted { offer }))),
+    match api.node.command(Command::Hire { task: Box::new(task), to, token }).await? {
+        Answer::Posted(offer) => Ok((StatusCode::CREATED, Json(Posted { offer, before: false }))),
+        Answer::PostedBefore(offer) => Ok((StatusCode::OK, Json(Posted { offer, before: true }))),
         other => Err(unexpected(&other)),
     }
 }

@@ -136,12 +136,12 @@ async fn a_task_is_posted_with_its_inputs_watched_and_stopped() {
     let input = |blob| Input { blob, name: "table".try_into().unwrap(), media: "text/csv".try_into().unwrap() };
     task.inputs = vec![input(gone)];
     let (status, _, hint) =
-        refused(client.post::<Posted>("/v1/hires", &HireRequest { task: task.clone(), to: None }).await);
+        refused(client.post::<Posted>("/v1/hires", &HireRequest { task: task.clone(), to: None, token: None }).await);
     assert!(status == StatusCode::NOT_FOUND && hint.unwrap().contains("/v1/blobs"));
 
     task.inputs = vec![input(blob)];
     let mut events = client.events().await.unwrap();
-    let Posted { offer } = client.post("/v1/hires", &HireRequest { task, to: None }).await.unwrap();
+    let Posted { offer, .. } = client.post("/v1/hires", &HireRequest { task, to: None, token: None }).await.unwrap();
     let event = timeout(Duration::from_secs(10), events.next()).await.expect("it is told").unwrap().unwrap();
     assert_eq!((&event["event"], &event["offer"]), (&json!("posted"), &json!(offer)));
     let metrics = client.text("/metrics").await.unwrap();

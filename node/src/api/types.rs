@@ -6,7 +6,7 @@ use gigmesh_net::PeerInfo;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::ledger::{Balance, Direction, Entry};
 use gigmesh_protocol::market::Offer;
-use gigmesh_protocol::peer::io::{Status, Task};
+use gigmesh_protocol::peer::io::{OrderToken, Status, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::SHORT_ID;
@@ -141,6 +141,11 @@ pub struct HireRequest {
     /// The one worker, for a direct hire: its id or a unique beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Your own name for this order, up to 64 bytes. With it the request may be repeated, say when no answer came: the
+    /// task is posted once, and each repetition is answered with the same offer. Remembered for 90 days, the newest
+    /// 100,000; with another task the token is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<OrderToken>,
 }
 
 /// A task is posted.
@@ -148,6 +153,9 @@ pub struct HireRequest {
 pub struct Posted {
     /// Under this id.
     pub offer: Id<Offer>,
+    /// Whether it had been, by an earlier request with the same token.
+    #[serde(default)]
+    pub before: bool,
 }
 
 /// A posting or hire is to be stopped.

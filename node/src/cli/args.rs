@@ -21,13 +21,14 @@ use crate::api::client::Client;
 use crate::api::socket;
 use crate::api::types::{Judged, id_prefix};
 use crate::config::{self, ConfigError, Overrides};
+use crate::limits::{BULK_PARALLEL, BULK_PARALLEL_MAX};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; with `try` and `hire --wait`: accepted
+  0  done; with `try`, `hire --wait` and `hire --each`: accepted
   1  a failure of gigmesh or of the node
   2  something in the arguments, a file or the configuration is to be put right
-  3  the hire ended, but not accepted
+  3  the hire ended, but not accepted; with `hire --each`, some row
   4  no node is running: start one with `gigmesh up`
 
 Where an ID or AGENT is asked for, its first digits will do if no other begins so.
@@ -172,6 +173,9 @@ pub(super) struct TryArgs {
     /// Write the result here
     #[arg(long, short, value_name = "FILE")]
     pub result: Option<PathBuf>,
+    /// Replace that file if it is there
+    #[arg(long, requires = "result")]
+    pub force: bool,
     /// Keep the agent's directory, what it printed, inputs and results in this new or empty directory
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
@@ -249,7 +253,15 @@ pub(super) struct FindArgs {
     pub door: Door,
 }
 
+const EACH: &str = "\
+With --each, every line of ROWS is a JSON object and one hire: a key that names an input of the task is the path of another file
+for it, from the directory of ROWS; any other key is laid over the task's `params`. All rows are read before the first is hired,
+and a mistake in one is told with its line and column. OUTPUT gets a line of JSON for each row that is over: `row` (its line in
+ROWS), `outcome`, `offer`, `hire`, `with`, `price`, `owed`, `result` (or `result_file`), `failed`, `reason`. Beside it, OUTPUT.batch
+says what it is of. Interrupted in whatever way, the same command goes on, and hires no row twice, for 90 days.";
+
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("ends").multiple(true).args(["wait", "each"]), after_help = EACH)]
 pub(super) struct HireArgs {
     /// The task (task.toml)
     pub task: PathBuf,
@@ -259,9 +271,18 @@ pub(super) struct HireArgs {
     /// Wait for the end of it, and print the result
     #[arg(long)]
     pub wait: bool,
-    /// Write the result here instead; with several slots, a directory that gets one file a hire
-    #[arg(long, short, value_name = "FILE", requires = "wait")]
+    /// Write the result here instead; with several slots, a directory that gets one file a hire; with --each, a line a row
+    #[arg(long, short, value_name = "FILE", requires = "ends")]
     pub output: Option<PathBuf>,
+    /// Replace that file if it is there
+    #[arg(long, requires = "output", conflicts_with = "each")]
+    pub force: bool,
+    /// Hire once for each line of this file (`-`: stdin), and wait for the end of all; see below
+    #[arg(long, value_name = "ROWS", requires = "output", conflicts_with = "wait")]
+    pub each: Option<PathBuf>,
+    /// How many rows at once
+    #[arg(long, value_name = "N", requires = "each", default_value_t = BULK_PARALLEL, value_parser = side_by_side, allow_negative_numbers = true)]
+    pub parallel: usize,
     #[command(flatten)]
     pub door: Door,
 }
@@ -286,6 +307,9 @@ pub(super) struct ShowArgs {
     /// Write its result here
     #[arg(long, short, value_name = "FILE", conflicts_with = "why")]
     pub output: Option<PathBuf>,
+    /// Replace that file if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
     /// The claims it was chosen from, or of an open offer how they compare so far
     #[arg(long)]
     pub why: bool,
@@ -438,6 +462,12 @@ pub(super) struct ReputationArgs {
 fn score(text: &str) -> Result<f64, String> {
     let score = text.parse().ok().filter(|score| (0.0..=1.0).contains(score));
     score.ok_or_else(|| "a score is from 0 to 1, like 0.8".to_owned())
+}
+
+/// How many rows at once.
+fn side_by_side(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=BULK_PARALLEL_MAX).contains(number));
+    number.ok_or_else(|| format!("write a number from 1 to {BULK_PARALLEL_MAX}"))
 }
 
 /// How many lines.

@@ -50,6 +50,16 @@ impl Failure {
         self
     }
 
+    /// The same, said of something.
+    pub fn of(mut self, what: impl fmt::Display) -> Self {
+        self.error = format!("{what}: {}", self.error);
+        self
+    }
+
+    pub fn has_hint(&self) -> bool {
+        self.hint.is_some()
+    }
+
     pub fn passing(mut self, passes: bool) -> Self {
         self.passes = passes;
         self

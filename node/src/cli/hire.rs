@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::args::HireArgs;
+use super::bulk;
 use super::failure::{Exit, Failure};
-use super::hires::{checks, held_result, state, write};
+use super::hires::{checks, held_result, may_write, state, write};
 use super::run::now;
 use super::terminal::{Screen, Tone, emit, emit_json, short, their_json, theirs};
 use super::up::Stop;
@@ -27,18 +28,21 @@ use crate::task::{self, TaskFile};
 
 /// `gigmesh hire`.
 pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
+    if let (Some(each), Some(output)) = (&args.each, &args.output) {
+        return bulk::hire(&args, each, output).await;
+    }
     let file = task::read(&args.task)?;
     let direct = args.to.is_some();
     let (slots, expires) = (if direct { 1 } else { usize::from(file.task.slots) }, file.task.expires);
     if let Some(output) = &args.output {
-        has_place(output, slots)?;
+        has_place(output, slots, args.force)?;
     }
     let client = args.door.client()?;
     let mut stop = Stop::listen()?;
     // Listened to before there is anything to hear, so that nothing is missed.
     let events = if args.wait { Some(client.events().await?) } else { None };
     let task = with_inputs(&client, file).await?;
-    let Posted { offer } = client.post("/v1/hires", &HireRequest { task, to: args.to }).await?;
+    let Posted { offer, .. } = client.post("/v1/hires", &HireRequest { task, to: args.to, token: None }).await?;
     let Some(events) = events else {
         if args.door.json {
             emit_json(&json!({ "offer": offer }))?;
@@ -66,11 +70,12 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
             return Err(failure.hint(format!("`gigmesh show {id}` tells how it is, `gigmesh stop {id}` ends it")));
         }
     };
-    end.report(&client, slots, args.output.as_deref(), args.door.json).await
+    let output = args.output.as_deref().map(|output| (output, args.force));
+    end.report(&client, slots, output, args.door.json).await
 }
 
 /// Finds out before the hire, and not after it, whether its result can be written where it is wanted.
-fn has_place(output: &Path, slots: usize) -> Result<(), Failure> {
+fn has_place(output: &Path, slots: usize, force: bool) -> Result<(), Failure> {
     let place = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let problem = match slots {
         1 if output.is_dir() => "is a directory: name a file".to_owned(),
@@ -78,6 +83,7 @@ fn has_place(output: &Path, slots: usize) -> Result<(), Failure> {
             format!("is a file: for {slots} results name a directory")
         }
         _ if !place.is_dir() => format!("has no place: there is no directory {}", place.display()),
+        1 => return may_write(output, force),
         _ => return Ok(()),
     };
     Err(Failure::new(Exit::User, format!("--output {} {problem}", output.display())))
@@ -170,19 +176,12 @@ impl Watch<'_> {
         if !posting.hires.is_empty() || posting.row.closed.is_some() {
             return;
         }
-        let bids = posting.records.first().and_then(|offer| offer.says["bids"].as_u64());
         let id = self.offer.short();
-        let waits = match (posting.row.waits_for, posting.claims) {
+        let waits = match (posting.row.waits_for, waits(posting)) {
             (Some(_), _) => format!("waits for your approval: `gigmesh approve {id}` or `gigmesh refuse {id}`"),
-            (None, _) if posting.row.reason.is_some() || bids.is_none_or(|bids| now().0 <= bids) => return,
-            (None, 0) => format!(
-                "nobody has claimed it yet; `gigmesh find {}` shows who could, `gigmesh show {id}` how long it stands",
-                posting.row.skill
-            ),
-            (None, _) => {
-                let why = posting.why.as_ref().map(|why| why.reason.as_str()).unwrap_or_default();
-                format!("claimed, and nobody chosen yet: {}", theirs(why))
-            }
+            (None, None) => return,
+            (None, Some(why)) if posting.claims == 0 => format!("{why}, `gigmesh show {id}` how long it stands"),
+            (None, Some(why)) => why,
         };
         if self.waits.as_ref() != Some(&waits) {
             self.say(Tone::Plain, &waits);
@@ -208,6 +207,21 @@ impl Watch<'_> {
     }
 }
 
+/// Why nobody is hired for an open offer whose bid window has ended.
+pub(super) fn waits(posting: &Shown) -> Option<String> {
+    let bids = posting.records.first().and_then(|offer| offer.says["bids"].as_u64());
+    if posting.row.reason.is_some() || bids.is_none_or(|bids| now().0 <= bids) {
+        return None;
+    }
+    Some(match posting.claims {
+        0 => format!("nobody has claimed it yet; `gigmesh find {}` shows who could", posting.row.skill),
+        _ => {
+            let why = posting.why.as_ref().map(|why| why.reason.as_str()).unwrap_or_default();
+            format!("claimed, and nobody chosen yet: {}", theirs(why))
+        }
+    })
+}
+
 /// The last reason, note or statement that either side gave on the way to the end, and whose it is.
 pub(super) fn last_words(shown: &Shown) -> Option<(AgentId, &str)> {
     shown.records.iter().rev().find_map(|record| {
@@ -222,7 +236,7 @@ impl End {
         self,
         client: &Client,
         slots: usize,
-        output: Option<&Path>,
+        output: Option<(&Path, bool)>,
         as_json: bool,
     ) -> Result<Exit, Failure> {
         let screen = Screen::stdout();
@@ -234,13 +248,13 @@ impl End {
                 None => None,
             };
             good += usize::from(row.closed.is_some_and(|closed| closed.outcome == Outcome::Accepted));
-            if let (Some(bytes), Some(output)) = (&result, output) {
+            if let (Some(bytes), Some((output, force))) = (&result, output) {
                 if slots == 1 {
-                    write(output, bytes)?;
+                    write(output, bytes, force)?;
                 } else {
                     let failed = |error| Failure::new(Exit::User, format!("cannot make {}: {error}", output.display()));
                     std::fs::create_dir_all(output).map_err(failed)?;
-                    write(&output.join(format!("{id}.json")), bytes)?;
+                    write(&output.join(format!("{id}.json")), bytes, force)?;
                 }
             }
             let value: Option<Value> = result.as_ref().and_then(|bytes| serde_json::from_slice(bytes).ok());
@@ -258,7 +272,7 @@ impl End {
             }
             match (value, output) {
                 (Some(value), None) => text.push_str(&format!("{}\n", their_json(&value))),
-                (Some(_), Some(output)) => text.push_str(&format!("result written to {}\n", output.display())),
+                (Some(_), Some((output, _))) => text.push_str(&format!("result written to {}\n", output.display())),
                 (None, _) => text.push_str("no result\n"),
             }
         }
@@ -324,11 +338,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert_eq!(has_place(&file, 1), Ok(()));
-        assert_eq!(has_place(&dir.path().join("new"), 2), Ok(()));
-        assert_eq!(has_place(Path::new("new"), 1), Ok(()));
+        assert_eq!(has_place(&file, 1, true), Ok(()));
+        assert!(has_place(&file, 1, false).unwrap_err().error.contains("is not overwritten"));
+        assert_eq!(has_place(&dir.path().join("new"), 2, false), Ok(()));
+        assert_eq!(has_place(Path::new("new"), 1, false), Ok(()));
         for (bad, slots) in [(dir.path(), 1), (&file, 2), (&dir.path().join("no/where"), 1)] {
-            let failure = has_place(bad, slots).unwrap_err();
+            let failure = has_place(bad, slots, false).unwrap_err();
             assert!(failure.exit == Exit::User && failure.error.starts_with("--output "), "{failure:?}");
         }
     }

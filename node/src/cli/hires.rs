@@ -101,8 +101,19 @@ pub(super) fn held_result(shown: &Shown) -> Option<BlobRef> {
     shown.result.filter(|_| shown.held)
 }
 
+/// Whether something may be written there: a file that is there is replaced only by `force`. What is no file, say a pipe or a
+/// terminal, takes what comes.
+pub(super) fn may_write(file: &Path, force: bool) -> Result<(), Failure> {
+    if force || !file.metadata().is_ok_and(|found| found.is_file()) {
+        return Ok(());
+    }
+    let failure = Failure::new(Exit::User, format!("{} exists, and is not overwritten", file.display()));
+    Err(failure.hint("name another file, or replace this one with --force"))
+}
+
 /// A result goes where the user said.
-pub(super) fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write(file: &Path, bytes: &[u8], force: bool) -> Result<(), Failure> {
+    may_write(file, force)?;
     let failed = |error| Failure::new(Exit::User, format!("cannot write {}: {error}", file.display()));
     std::fs::write(file, bytes).map_err(failed)
 }
@@ -173,7 +184,7 @@ pub(super) mod tests {
                 "hire": "ab".repeat(32), "offer": "cd".repeat(32), "side": "requester", "with": "ef".repeat(32),
                 "skill": "a/b", "stage": "working", "closed": closed, "price": price, "at": 1_000,
             },
-            "deadline": 400_000, "hires": ["ab".repeat(32)], "claims": 2,
+            "deadline": 400_000, "hires": ["ab".repeat(32)], "open": true, "claims": 2,
             "why": { "reason": "best of 2 by price", "lane": false, "claims": 2,
                      "considered": [considered("ef", "chosen"), considered("12", "a lower price was chosen")] },
             "records": [
@@ -184,7 +195,7 @@ pub(super) mod tests {
             ],
             "attempts": [{ "started": 2_000, "ended": [5_000, { "Err": "it\u{7} broke" }] }],
             "checks": { "34".repeat(32): { "public": { "outcomes": [outcome("result.rows == 4", false)] }, "sealed": null } },
-            "result": { "root": "56".repeat(32), "size": 20 }, "held": false,
+            "result": { "root": "56".repeat(32), "size": 20 }, "held": false, "owed": null,
         });
         serde_json::from_value(shown).unwrap()
     }
@@ -195,6 +206,19 @@ pub(super) mod tests {
         assert_eq!(closed(Outcome::Accepted, true), "accepted");
         assert_eq!(closed(Outcome::CancelledByWorker, false), "cancelled by the worker (one-sided)");
         assert_eq!(state(&hire(Value::Null).row).1, "working");
+    }
+
+    #[test]
+    fn what_is_there_is_replaced_only_by_force() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("result");
+        write(&file, b"first", false).unwrap();
+        let failure = write(&file, b"second", false).unwrap_err();
+        assert!(failure.exit == Exit::User && failure.text(false).contains("--force"), "{failure:?}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"first");
+        write(&file, b"second", true).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"second");
+        write(Path::new("/dev/null"), b"third", false).unwrap();
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::args::{Door, at_least_one, payment, remark};
 use super::failure::{Exit, Failure};
-use super::hires::{told, write};
+use super::hires::{may_write, told, write};
 use super::run::now;
 use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, short};
 use crate::api::client::Client;
@@ -51,8 +51,11 @@ enum LedgerCommand {
 
 #[derive(Debug, Args)]
 struct ExportArgs {
-    /// Into this file, in place of what is in it; on stdout without it
+    /// Into this file; on stdout without it
     file: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "file")]
+    force: bool,
     /// As a table or as JSON [default: csv]
     #[arg(long, conflicts_with = "json")]
     format: Option<Format>,
@@ -198,7 +201,8 @@ async fn page(client: &Client, skip: usize) -> Result<LedgerPage, Failure> {
 }
 
 async fn export(args: ExportArgs) -> Result<Exit, Failure> {
-    let ExportArgs { file, format, door } = args;
+    let ExportArgs { file, force, format, door } = args;
+    file.as_deref().map_or(Ok(()), |file| may_write(file, force))?;
     let entries = everything(&door.client()?).await?;
     let text = if format == Some(Format::Json) || door.json {
         serde_json::to_string(&json!({ "rows": entries })).map_err(|error| Failure::new(Exit::Ours, error))? + "\n"
@@ -209,7 +213,7 @@ async fn export(args: ExportArgs) -> Result<Exit, Failure> {
         emit(&text)?;
         return Ok(Exit::Done);
     };
-    write(&file, text.as_bytes())?;
+    write(&file, text.as_bytes(), force)?;
     if door.json {
         emit_json(&json!({ "file": file, "rows": entries.len() }))?;
     } else {

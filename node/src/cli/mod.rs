@@ -5,6 +5,7 @@
 //! quoted and escaped before a person sees it (`terminal`).
 
 mod args;
+mod bulk;
 mod check;
 pub mod demo;
 mod export;

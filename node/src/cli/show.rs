@@ -12,19 +12,20 @@ use serde_json::Value;
 
 use super::args::ShowArgs;
 use super::failure::{Exit, Failure};
-use super::hires::{checks, held_result, side, state, write};
+use super::hires::{checks, held_result, may_write, side, state, write};
 use super::run::now;
 use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, score, short, span, theirs, when};
 
 /// `gigmesh show`.
 pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
+    args.output.as_deref().map_or(Ok(()), |file| may_write(file, args.force))?;
     let client = args.door.client()?;
     let shown: Shown = client.get(&format!("/v1/hires/{}", args.id)).await?;
     if let Some(file) = &args.output {
         let Some(result) = held_result(&shown) else {
             return Err(Failure::new(Exit::User, "its result is not here (yet); leave out --output"));
         };
-        write(file, &client.blob(result.root).await?)?;
+        write(file, &client.blob(result.root).await?, args.force)?;
     }
     if args.door.json {
         emit_json(&shown)?;

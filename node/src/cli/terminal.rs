@@ -3,6 +3,7 @@
 //! What must never happen: a character of another agent that the terminal acts upon, or words of theirs that pass for ours.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::time::{Millis, Timestamp};
@@ -34,14 +35,18 @@ pub(super) struct Screen {
 impl Screen {
     /// Standard output.
     pub fn stdout() -> Self {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-        let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
-        Self { width, colour: wants_colour(io::stdout().is_terminal()) }
+        Self { width: columns_of(io::stdout()), colour: wants_colour(io::stdout().is_terminal()) }
     }
 
     /// Standard error.
     pub fn stderr() -> Self {
         Self { width: None, colour: wants_colour(io::stderr().is_terminal()) }
+    }
+
+    /// Standard error, if it is a terminal on which a line can be written anew.
+    pub fn progress() -> Option<Self> {
+        let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        (io::stderr().is_terminal() && able).then(|| Self { width: columns_of(io::stderr()), ..Self::stderr() })
     }
 
     /// Columns, where there is a terminal.
@@ -66,6 +71,12 @@ impl Screen {
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
+}
+
+/// The columns of a terminal.
+fn columns_of(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok();
+    size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
 fn wants_colour(terminal: bool) -> bool {

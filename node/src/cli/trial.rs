@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::args::TryArgs;
 use super::demo::place;
 use super::failure::{Exit, Failure};
-use super::hires::write;
+use super::hires::{may_write, write};
 use super::terminal::{Screen, Table, Tone, emit, emit_json, fit, their_json, theirs};
 use super::up::Stop;
 use crate::config::{self, Overrides};
@@ -31,6 +31,7 @@ pub(super) async fn trial(args: TryArgs) -> Result<Exit, Failure> {
         Err(error) => return Err(error.into()),
     };
     let file = task::read(&args.task)?;
+    args.result.as_deref().map_or(Ok(()), |file| may_write(file, args.force))?;
     let mut stop = Stop::listen()?;
     let passing = match &args.keep {
         Some(dir) => Err(place::named(dir)?),
@@ -57,7 +58,7 @@ pub(super) async fn trial(args: TryArgs) -> Result<Exit, Failure> {
         Failure::new(if error.is_users() { Exit::User } else { Exit::Ours }, text)
     })?;
     if let (Some(file), Some(bytes)) = (&args.result, &report.bytes) {
-        write(file, bytes)?;
+        write(file, bytes, args.force)?;
     }
     if args.json {
         emit_json(&document(&report, kept.as_deref()))?;

@@ -156,7 +156,7 @@ async fn a_direct_hire_goes_from_the_command_to_ratings_that_outlive_the_node() 
     let requester = NodeConfig { bootstrap: worker.listen_addrs(), ..config(here.path(), FREE) };
     let node = start(requester.clone()).await.unwrap();
     let mut heard = node.notices();
-    let command = Command::Hire { task: Box::new(assignment()), to: Some(worker.agent()) };
+    let command = Command::Hire { task: Box::new(assignment()), to: Some(worker.agent()), token: None };
     assert!(matches!(node.command(command).await, Ok(Answer::Posted(_))));
     let closed = notice(&mut heard, |notice| match notice {
         Notice::Closed { closed, .. } => Some(closed),
@@ -215,7 +215,7 @@ async fn a_worker_whose_clock_was_set_binds_itself_to_nothing_and_takes_the_hire
     assert!(matches!(&refused, Err(CallError::Clock(why)) if why.contains("clock confirm")), "{refused:?}");
 
     let mut heard = node.notices();
-    let command = Command::Hire { task: Box::new(assignment()), to: Some(worker.agent()) };
+    let command = Command::Hire { task: Box::new(assignment()), to: Some(worker.agent()), token: None };
     assert!(matches!(node.command(command).await, Ok(Answer::Posted(_))));
     let unanswered = async {
         let none = "\ngigmesh_dropped_without_time_total 0\n";

@@ -14,6 +14,7 @@ use crate::limits;
 use crate::market::price::Price;
 use crate::market::{BlobRef, Claim, Judgement, Offer, Outcome, Scores};
 use crate::peer::io::Task;
+use crate::peer::once::Order;
 use crate::record::{Network, Record, Refusal};
 use crate::time::Timestamp;
 use crate::wire::Item;
@@ -31,6 +32,9 @@ pub enum Event<R> {
         to: Option<AgentId>,
         /// Salt of the sealed checks.
         salt: Bytes32,
+        /// The order with a token that it carries out. In this event and no other, so that no fall parts the two.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<Order>,
     },
     /// A posting takes no more claims.
     Unposted {
@@ -38,6 +42,9 @@ pub enum Event<R> {
         offer: Id<Offer>,
         /// Why.
         reason: String,
+        /// The order with a token that it carried out: remembered when the rest is archived.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<Order>,
     },
     /// I claimed.
     Claimed {
@@ -197,8 +204,10 @@ impl<R> Event<R> {
     /// The same event with its records in another form.
     pub fn map<S, E>(self, mut form: impl FnMut(R) -> Result<S, E>) -> Result<Event<S>, E> {
         Ok(match self {
-            Self::Posted { offer, task, to, salt } => Event::Posted { offer: form(offer)?, task, to, salt },
-            Self::Unposted { offer, reason } => Event::Unposted { offer, reason },
+            Self::Posted { offer, task, to, salt, order } => {
+                Event::Posted { offer: form(offer)?, task, to, salt, order }
+            }
+            Self::Unposted { offer, reason, order } => Event::Unposted { offer, reason, order },
             Self::Claimed { claim, offer } => Event::Claimed { claim: form(claim)?, offer: form(offer)? },
             Self::Unclaimed { claim, reason } => Event::Unclaimed { claim, reason },
             Self::Awarded { side, award, claim, offer, why } => {

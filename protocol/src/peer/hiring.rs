@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use super::appeal::ASK_AGAIN;
 use super::event::Event;
-use super::io::{Notice, Outbox, Output, Refused, Task};
+use super::io::{Answer, Notice, OrderToken, Outbox, Output, Refused, Task};
 use super::money::Budget;
+use super::once::Order;
 use super::{Peer, Wake, ignored};
 use crate::codec::Text;
 use crate::hire::selection::Why;
@@ -43,6 +44,8 @@ pub struct Posting {
     pub to: Option<AgentId>,
     /// Salt of the sealed checks.
     pub salt: Bytes32,
+    /// The order with a token that it carries out.
+    pub order: Option<Order>,
     /// Claims held, one an issuer. Soft: workers repeat theirs.
     pub claims: BTreeMap<AgentId, Verified<Claim>>,
     /// The hires that came of it, oldest first.
@@ -70,6 +73,7 @@ impl Posting {
             task,
             to,
             salt,
+            order: None,
             claims: BTreeMap::new(),
             hires: Vec::new(),
             chosen: BTreeMap::new(),
@@ -105,9 +109,14 @@ impl Peer {
         now: Timestamp,
         task: Task,
         to: Option<AgentId>,
+        token: Option<OrderToken>,
         out: &mut Outbox,
-    ) -> Result<Id<Offer>, Refused> {
+    ) -> Result<Answer, Refused> {
         let invalid = |text: String| Refused::Invalid(text);
+        let order = token.map(|token| Order::new(&token, &task, to, now)).transpose()?;
+        if let Some(before) = order.map(|order| self.orders.find(&order)).transpose()?.flatten() {
+            return Ok(Answer::PostedBefore(before));
+        }
         if self.postings.values().filter(|posting| posting.closed.is_none()).count() >= limits::POSTINGS {
             return Err(Refused::Full("offers"));
         }
@@ -159,12 +168,12 @@ impl Peer {
         }
         let id = offer.id();
         let skill = task.skill.clone();
-        let event = Event::Posted { offer: offer.into(), task: Box::new(task), to, salt };
+        let event = Event::Posted { offer: offer.into(), task: Box::new(task), to, salt, order };
         self.commit(now, event, out);
         out.push(Output::Notice(Notice::Posted { offer: id, skill }));
         self.announce_posting(now, id, out);
         self.advance_posting(now, id, out);
-        Ok(id)
+        Ok(Answer::Posted(id))
     }
 
     /// Makes a posting known: in its room, or to the one worker it is for.
@@ -407,7 +416,7 @@ impl Peer {
     /// Ends a posting and tells those who wait for it: a newer version of the offer, without slots, takes it back.
     pub(super) fn close_posting(&mut self, now: Timestamp, id: Id<Offer>, reason: &str, out: &mut Outbox) {
         let Some(posting) = self.postings.get(&id).filter(|posting| posting.closed.is_none()) else { return };
-        let (offer, to) = (posting.offer.clone(), posting.to);
+        let (offer, to, order) = (posting.offer.clone(), posting.to, posting.order);
         let told = |(worker, claim): (&AgentId, &Verified<Claim>)| {
             let why = posting.lost.get(worker).map_or(reason, String::as_str);
             (*worker, Reject { at: now, ext: Default::default(), claim: claim.id(), reason: Text::fit(why) })
@@ -416,7 +425,7 @@ impl Peer {
         let unfilled =
             !posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.facts().begin.is_some()));
         self.wake(Wake::Posting(id), None);
-        self.commit(now, Event::Unposted { offer: id, reason: reason.to_owned() }, out);
+        self.commit(now, Event::Unposted { offer: id, reason: reason.to_owned(), order }, out);
         if unfilled {
             out.push(Output::Notice(Notice::Unfilled { offer: id, reason: reason.to_owned() }));
         }

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::arbitration::Seat;
+use crate::codec::Text;
 use crate::hire::selection::Choosing;
 use crate::hire::{Checked, Closed, HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::ledger::Direction;
+use crate::limits;
 use crate::market::checks::{Assert, Checks};
 use crate::market::constraint::{Constraint, Properties};
 use crate::market::price::{Amount, Price};
@@ -27,6 +29,8 @@ pub use super::view::{
 pub type Caller = u64;
 /// Names a message that wants a verdict or a reply; the driver's own number.
 pub type Token = u64;
+/// The user's own name for an order, by which a repeated request is known: see [`Command::Hire`].
+pub type OrderToken = Text<{ limits::ORDER_TOKEN }>;
 
 /// Who may hire this peer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -231,6 +235,9 @@ pub enum Command {
         task: Box<Task>,
         /// The one worker, for a direct hire.
         to: Option<AgentId>,
+        /// With a token the task is posted once, however often the command is given: again, it is answered with the same
+        /// offer. Remembered for [`limits::ORDER_LIFE`], the newest [`limits::ORDERS`].
+        token: Option<OrderToken>,
     },
     /// Shop in the room of a skill: hear of its agents and offers until the next restart.
     Follow(Skill),
@@ -696,6 +703,8 @@ pub enum Refused {
 pub enum Answer {
     /// The task is posted under this id.
     Posted(Id<Offer>),
+    /// It had been, by an earlier command with the same token. Nothing was changed.
+    PostedBefore(Id<Offer>),
     /// It is done, or will be as soon as the records allow.
     Done,
 }

@@ -16,7 +16,7 @@ use crate::time::{Millis, Timestamp};
 impl Peer {
     pub(super) fn on_command(&mut self, now: Timestamp, command: Command, out: &mut Outbox) -> Result<Answer, Refused> {
         match command {
-            Command::Hire { task, to } => self.post(now, *task, to, out).map(Answer::Posted),
+            Command::Hire { task, to, token } => self.post(now, *task, to, token, out),
             Command::Follow(skill) => {
                 if self.rooms.len() >= limits::ROOMS && !self.rooms.contains(&skill.room(limits::ROOM_DEPTH)) {
                     return Err(Refused::Full("rooms"));

@@ -13,6 +13,7 @@ use crate::hire::{Hire, HireId, Side, requester, worker};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::constraint::Match;
+use crate::market::price::{Amount, Price};
 use crate::market::{Manifest, Offer, Ruling, Skill, SkillEntry};
 use crate::peer::hiring::Posting;
 use crate::peer::serving::Bid;
@@ -160,6 +161,7 @@ impl Peer {
             row: posting_row(posting),
             deadline: Some(if now < bids_end { bids_end } else { posting.offer.expires }).filter(|_| open),
             hires: posting.hires.clone(),
+            open,
             claims: posting.claims.len(),
             why,
             records: vec![shown_record(&posting.offer.clone().into())],
@@ -180,6 +182,7 @@ impl Peer {
             row: self.hire_row(now, hire),
             deadline: hire.deadline(&facts).filter(|_| hire.closed.is_none()),
             hires: posting.map_or_else(|| vec![hire.id()], |posting| posting.hires.clone()),
+            open: posting.is_some_and(|posting| posting.closed.is_none()),
             claims: posting.map_or(0, |posting| posting.claims.len()),
             why: posting.and_then(|posting| posting.chosen.get(&hire.id()).cloned()),
             records: hire_records(hire).iter().map(shown_record).collect(),
@@ -187,6 +190,7 @@ impl Peer {
             checks: hire.checked.iter().map(|(root, checked)| (*root, view(checked))).collect(),
             result,
             held,
+            owed: hire.closed.and_then(|_| amount(hire.owed(), &hire.terms().price)),
         }
     }
 
@@ -468,6 +472,14 @@ fn posting_row(posting: &Posting) -> HireRow {
     }
 }
 
+/// So many millionths in the currency of a price.
+fn amount(micros: u64, price: &Price) -> Option<Amount> {
+    match price.amount().currency() {
+        Some(currency) => Amount::new(micros, currency.clone()).ok(),
+        None => Some(Amount::NOTHING),
+    }
+}
+
 /// Offer, claim, award, then what both said of it, causes before effects.
 pub(super) fn hire_records(hire: &Hire) -> Vec<Record> {
     let roots = [Record::from(hire.offer.clone()), hire.claim.clone().into(), hire.chain.award().clone().into()];
@@ -492,6 +504,7 @@ fn empty(id: Id<Offer>, offer: &Verified<Offer>) -> Shown {
         },
         deadline: None,
         hires: Vec::new(),
+        open: false,
         claims: 0,
         why: None,
         records: Vec::new(),
@@ -499,6 +512,7 @@ fn empty(id: Id<Offer>, offer: &Verified<Offer>) -> Shown {
         checks: Default::default(),
         result: None,
         held: false,
+        owed: None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::id::{AgentId, Bytes32, Id};
 use crate::ledger::{Balance, Entry};
 use crate::market::checks::Report;
 use crate::market::constraint::Constraint;
-use crate::market::price::Price;
+use crate::market::price::{Amount, Price};
 use crate::market::{BlobRef, Claim, Manifest, Offer, Rating, Skill};
 use crate::reputation::Columns;
 use crate::time::{Millis, Timestamp};
@@ -229,6 +229,8 @@ pub struct Shown {
     pub deadline: Option<Timestamp>,
     /// The hires of an offer (more than one if it has several slots or was awarded again).
     pub hires: Vec<HireId>,
+    /// Whether the offer is this peer's and may still be awarded: to the first worker, or to another.
+    pub open: bool,
     /// How many claims are held for the offer.
     pub claims: usize,
     /// Why the worker was chosen; of an offer that is still open, how the claims compare so far.
@@ -243,6 +245,8 @@ pub struct Shown {
     pub result: Option<BlobRef>,
     /// Whether this node holds the result.
     pub held: bool,
+    /// What the requester owes for it as it ended.
+    pub owed: Option<Amount>,
 }
 
 /// What a person is asked.

@@ -113,7 +113,13 @@ fn the_corpus_of_journal_is_replayed() {
     let (offer, claim) = (record("offer/1"), record("claim/1"));
     let said = Some((samples::judgement(hire), samples::random("opening")));
     let events = [
-        Event::Posted { offer: offer.clone(), task: Box::new(task), to: None, salt: samples::random("salt") },
+        Event::Posted {
+            offer: offer.clone(),
+            task: Box::new(task),
+            to: None,
+            salt: samples::random("salt"),
+            order: None,
+        },
         Event::Claimed { claim: claim.clone(), offer: offer.clone() },
         Event::Awarded { side: Side::Worker, award: award.into(), claim, offer, why: Box::default() },
         Event::Said { record: record("receipt/1"), judgement: said },

@@ -6,6 +6,7 @@ mod arbiter;
 mod forge;
 mod fuzz_corpus;
 mod market;
+mod once;
 mod records;
 mod samples;
 mod stories;

@@ -520,7 +520,7 @@ fn offers_with_a_far_end_of_bids_hold_no_place_of_a_worker() {
     let mut task = world.task();
     (task.bids, task.expires, task.inputs) = (Millis::hours(20), Millis::hours(23), Vec::new());
     for _ in 0..3 {
-        world.command(hostile, Command::Hire { task: Box::new(task.clone()), to: None }).unwrap();
+        world.command(hostile, Command::Hire { task: Box::new(task.clone()), to: None, token: None }).unwrap();
     }
     world.drive(Millis::mins(1));
     let honest = world.task();
@@ -541,7 +541,7 @@ fn strangers_claims_do_not_keep_a_client_waiting() {
     let stranger = world.add(Config { name: "stranger".into(), version: "1".into(), ..Config::default() });
     let mut task = world.task();
     (task.bids, task.inputs) = (Millis::secs(100), Vec::new());
-    world.command(stranger, Command::Hire { task: Box::new(task), to: None }).unwrap();
+    world.command(stranger, Command::Hire { task: Box::new(task), to: None, token: None }).unwrap();
     world.drive(Millis::secs(1));
     let honest = world.task();
     world.hire(honest, None);

@@ -12,8 +12,8 @@ use gigmesh_protocol::id::{AgentId, Bytes32, Id, sha256};
 use gigmesh_protocol::market::checks::{Checks, Inputs};
 use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Offer, Outcome, Rating, SkillEntry};
 use gigmesh_protocol::merkle::{self, CHUNK_BYTES};
-use gigmesh_protocol::peer::Peer;
 use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::peer::{Peer, Retain};
 use gigmesh_protocol::record::{Network, Record, Signer, Verified};
 use gigmesh_protocol::time::{Millis, Timestamp};
 use gigmesh_protocol::transcript::Transcript;
@@ -233,7 +233,7 @@ impl World {
             assert!(self.nodes[0].blobs.contains_key(&input.blob.root), "store the input first");
         }
         let to = to.map(|n| self.id(n));
-        match self.command(0, Command::Hire { task: Box::new(task), to }) {
+        match self.command(0, Command::Hire { task: Box::new(task), to, token: None }) {
             Ok(Answer::Posted(id)) => id,
             other => panic!("not posted: {other:?}"),
         }
@@ -571,9 +571,22 @@ pub fn worker(name: &str, price: &str, parallel: usize) -> Config {
 impl World {
     /// Posts a task where the requester may fall while it does: then the user, who got no answer, looks and asks again.
     pub fn hire_or_crash(&mut self, task: Task) {
-        self.handle(0, Input::Command { caller: 1, command: Command::Hire { task: Box::new(task.clone()), to: None } });
+        let command = Command::Hire { task: Box::new(task.clone()), to: None, token: None };
+        self.handle(0, Input::Command { caller: 1, command });
         if self.rows(0).is_empty() {
             self.hire(task, None);
         }
+    }
+
+    /// Has peer `n` compact its journal, as a node does when it has grown; how many events were archived.
+    pub fn compact(&mut self, n: usize) -> usize {
+        let journal = std::mem::take(&mut self.nodes[n].journal);
+        let peer = self.nodes[n].peer.as_mut().expect("it is up");
+        let (past, before) = (peer.past(self.now), journal.len());
+        let live: Vec<Vec<u8>> =
+            journal.into_iter().filter(|event| peer.retains(event, &past) == Retain::Live).collect();
+        peer.forget(&past);
+        self.nodes[n].journal = live;
+        before - self.nodes[n].journal.len()
     }
 }

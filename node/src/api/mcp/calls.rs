@@ -7,7 +7,7 @@ use gigmesh_protocol::hire::{Closed, Side};
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::market::Outcome;
 use gigmesh_protocol::peer::io::{
-    AgentRow, CheckedView, HireRow, InboxRow, ReputationView, Shown, ShownRecord, WaitsFor,
+    AgentRow, CheckedView, HireRow, InboxRow, OrderToken, ReputationView, Shown, ShownRecord, WaitsFor,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -247,16 +247,25 @@ impl Door {
             Some(Value::String(text)) => Some(prefix("/to", &text)?),
             Some(_) => return Err(wrong("/to", "an agent's id is a text")),
         };
+        let token = task.as_object_mut().and_then(|task| task.remove("token"));
+        let token = match token {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => {
+                Some(OrderToken::try_from(text).map_err(|error| wrong("/token", format!("the token is {error}")))?)
+            }
+            Some(_) => return Err(wrong("/token", "a token is a text")),
+        };
         let task = inline::read(task, &self.allowed).map_err(asked_wrongly)?;
         let task = self.client().put_inputs(task).await.map_err(|error| self.trouble(error))?;
         let (skill, done) = (task.skill.to_string(), task.done);
-        let posted = self.client().post("/v1/hires", &HireRequest { task, to }).await;
-        let Posted { offer } = posted.map_err(|error| self.trouble(error))?;
+        let posted = self.client().post("/v1/hires", &HireRequest { task, to, token }).await;
+        let Posted { offer, before } = posted.map_err(|error| self.trouble(error))?;
         let next = format!("wait with ids [\"{offer}\"]; do not hire again for this");
-        let text = format!("posted as offer {offer}. Next: {next}");
+        let how = if before { "it was posted before, under this token:" } else { "posted as" };
+        let text = format!("{how} offer {offer}. Next: {next}");
         Ok(Done {
             text,
-            document: json!({ "offer": offer, "skill": skill, "done_within": done.to_string(), "next": next }),
+            document: json!({ "offer": offer, "before": before, "skill": skill, "done_within": done.to_string(), "next": next }),
         })
     }
 

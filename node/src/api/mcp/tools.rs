@@ -172,7 +172,8 @@ Posts a task on the market, or hires one agent directly with `to`. Returns the o
 `skill`, `summary` and `accept.checks`, `accept.schema` are public: everybody in the market reads them. `brief` is private: only \
 the worker that is chosen gets it. Write checks that a correct result passes and a wrong or lazy one fails; `sealed` checks \
 are shown to the worker only with the verdict, so they cannot be worked to: put known answers there. This spends money up \
-to price.max for each slot. Do not hire again because it takes long: that pays twice; call wait.
+to price.max for each slot. Do not hire again because it takes long: that pays twice; call wait. With a `token` of your own a \
+call that you must repeat, because no answer came, is not paid twice.
 
 Example: {\"skill\": \"table/summarise\", \"summary\": \"Mean and trend of a monthly table\", \"brief\": {\"inputs\": {\"table\": \
 {\"text\": \"month,value\\n2026-01,3.5\\n2026-02,4.5\\n\", \"media\": \"text/csv\"}}, \"params\": {\"column\": \"value\"}}, \"accept\": \
@@ -203,6 +204,7 @@ fn hire_schema() -> Value {
         "slots": { "type": "integer", "minimum": 1, "maximum": bounds::SLOTS, "default": 1, "description": "How many workers do the whole task independently; each is paid" },
         "agree": { "type": "integer", "minimum": 2, "maximum": bounds::SLOTS, "description": "With several slots: how many results must say the same; those are accepted, the odd ones out refused" },
         "to": { "type": "string", "pattern": format!("^[0-9a-fA-F]{{{SHORT_ID},64}}$"), "description": "Hire this agent, without asking the market" },
+        "token": { "type": "string", "minLength": 1, "maxLength": bounds::ORDER_TOKEN, "description": "A name of your own for this order, new for each. Called again with the same token and the same task, say when no answer came, nothing is hired twice: you get the same offer. Kept for 90 days" },
         "brief": { "type": "object", "additionalProperties": false, "description": "Private: only the chosen worker gets it", "properties": {
             "inputs": { "type": "object", "maxProperties": bounds::INPUTS, "propertyNames": { "pattern": "^[a-z0-9_-]{1,64}$" },
                 "additionalProperties": input, "description": "Named files. Which names a skill wants is for the worker to say; ask with one input if unsure" },
@@ -310,7 +312,9 @@ mod tests {
             let error = inline::read(task, &[]).unwrap_err().to_string();
             let (_, known) = error.split_once("known here: ").or_else(|| error.split_once("did you mean ")).unwrap();
             let known = known.trim_end_matches('?').split(", ").map(|key| key.trim_matches('`').to_owned());
-            let known: BTreeSet<String> = known.chain((part.is_empty()).then(|| "to".to_owned())).collect();
+            let known: Vec<String> = known.collect();
+            let ours = ["to", "token"].into_iter().filter(|_| part.is_empty()).map(str::to_owned);
+            let known: BTreeSet<String> = known.into_iter().chain(ours).collect();
             let told: BTreeSet<String> = told["properties"].as_object().unwrap().keys().cloned().collect();
             assert_eq!(told, known, "{part:?}");
         }

@@ -152,8 +152,8 @@ impl Board {
     ) -> Result<Vec<Piece>, Failure> {
         let first = self.postings.len();
         for piece in pieces {
-            let request = HireRequest { task: piece.task.clone(), to: None };
-            let Posted { offer } = self.desks[piece.desk].client.post("/v1/hires", &request).await?;
+            let request = HireRequest { task: piece.task.clone(), to: None, token: None };
+            let Posted { offer, .. } = self.desks[piece.desk].client.post("/v1/hires", &request).await?;
             self.postings.push(Posting::new(piece, offer));
         }
         self.follow(first, processes, show).await?;

@@ -120,7 +120,7 @@ impl Report {
                 let bytes = desk.client.blob(blob.root).await?;
                 // Of a task that was posted again, the last result is the one to have.
                 let file = if last { format!("{}.json", posting.name()) } else { refused(posting) };
-                write(&results.join(file), &bytes)?;
+                write(&results.join(file), &bytes, false)?;
                 result = serde_json::from_slice(&bytes).ok();
             }
             hires.push(HireEnd::new(posting, desk.name, result.as_ref(), last));
