@@ -165,7 +165,10 @@ fn a_language_model_hires_waits_reads_and_judges_and_what_others_say_is_marked()
 
     let mut task = a_task(json!({ "path": file }));
     task["accept"]["rating"] = json!("person");
+    task["token"] = json!("the report of today");
     let offer = session.call("hire", &task)["offer"].as_str().unwrap().to_owned();
+    let again = session.call("hire", &task);
+    assert_eq!((&again["offer"], &again["before"]), (&json!(offer), &json!(true)), "a call may be repeated");
     let waiting = session.until("the delivery", &offer, |standing| standing["needs_you"] == "judge");
     assert_eq!((&waiting["over"], &waiting["hires"][0]["with"]), (&json!(false), &json!(worker.agent)));
     let delivery = session.call("show", &json!({ "id": offer }));

@@ -330,7 +330,7 @@ impl Pair {
 
     async fn hire(&self, params: &str) {
         let task = Assignment { params: Some(format!("{params:?}")), ..assignment() };
-        let command = Command::Hire { task: Box::new(task), to: Some(self.worker.agent()) };
+        let command = Command::Hire { task: Box::new(task), to: Some(self.worker.agent()), token: None };
         assert!(matches!(self.requester.command(command).await, Ok(Answer::Posted(_))));
     }
 
