@@ -257,8 +257,8 @@ const EACH: &str = "\
 With --each, every line of ROWS is a JSON object and one hire: a key that names an input of the task is the path of another file
 for it, from the directory of ROWS; any other key is laid over the task's `params`. All rows are read before the first is hired,
 and a mistake in one is told with its line and column. OUTPUT gets a line of JSON for each row that is over: `row` (its line in
-ROWS), `outcome`, `offer`, `hire`, `with`, `price`, `owed`, `result` (or `result_file`), `failed`, `reason`. Beside it, OUTPUT.batch
-says what it is of. Interrupted in whatever way, the same command goes on, and hires no row twice, for 90 days.";
+ROWS), `outcome`, `offer`, `hire`, `with`, `price`, `owed`, `took_ms`, `result` (or `result_file`), `failed`, `reason`. Beside it,
+OUTPUT.batch says what it is of. Interrupted in whatever way, the same command goes on, and hires no row twice, for 90 days.";
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("ends").multiple(true).args(["wait", "each"]), after_help = EACH)]

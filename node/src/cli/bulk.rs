@@ -195,7 +195,7 @@ impl Bulk<'_> {
             with: None,
             price: None,
             owed: None,
-            took: None,
+            took_ms: None,
             reason: None,
             failed: Vec::new(),
             result: None,
@@ -216,7 +216,12 @@ impl Bulk<'_> {
             if !posting.open && (posting.hires.is_empty() || shown.row.closed.is_some()) {
                 break Some(last.unwrap_or(posting));
             }
+            let known = about.len();
             about.extend(posting.hires.iter().map(ToString::to_string));
+            if about.len() > known {
+                // What of a new hire was told before it was listened for is seen by looking again.
+                continue;
+            }
             let (standing, why) = match (shown.row.waits_for, posting.hires.is_empty()) {
                 (Some(_), _) => {
                     (Standing::Person, Some("some rows wait for your word; see `gigmesh inbox`".to_owned()))
@@ -243,8 +248,8 @@ impl Bulk<'_> {
         finished.outcome = closed.outcome.to_string();
         (finished.hire, finished.with) = (row.hire, row.with);
         finished.price = row.price.as_ref().map(ToString::to_string);
-        finished.owed = shown.owed.as_ref().map(ToString::to_string);
-        finished.took = Some(closed.at.since(row.at));
+        finished.owed = shown.owed.as_ref().filter(|owed| owed.micros() > 0).map(ToString::to_string);
+        finished.took_ms = Some(closed.at.since(row.at));
         if !closed.agreed {
             finished.reason = Some(state(row).1);
         }

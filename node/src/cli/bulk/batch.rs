@@ -60,12 +60,12 @@ pub struct Finished {
     pub with: Option<AgentId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
-    /// What is owed for it.
+    /// What is owed for it, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed: Option<String>,
     /// From the award to the close.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub took: Option<Millis>,
+    pub took_ms: Option<Millis>,
     /// Why, where it was not accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -271,7 +271,7 @@ mod tests {
             with: None,
             price: Some("0.02 USD per task".to_owned()),
             owed: None,
-            took: Some(Millis(1_500)),
+            took_ms: Some(Millis(1_500)),
             reason: None,
             failed: Vec::new(),
             result: Some(serde_json::json!({ "words": 3 })),

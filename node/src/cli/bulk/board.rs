@@ -180,6 +180,7 @@ impl Board {
         let length = BULK_BAR.min(width / 4);
         let full = usize::try_from(over.min(count) * length as u64 / count).unwrap_or(length);
         let mut parts = vec![format!("[{}{}] {over}/{count}", "#".repeat(full), ".".repeat(length - full))];
+        parts.push(self.time(took));
         let outcomes = self.outcomes.iter().map(|(outcome, (rows, _))| format!("{rows} {outcome}"));
         parts.push(outcomes.collect::<Vec<_>>().join(", "));
         let number = |wanted: Standing| self.open.values().filter(|standing| **standing == wanted).count();
@@ -193,13 +194,19 @@ impl Board {
         let mut all = Sums::default();
         self.outcomes.values().for_each(|(_, sums)| all.join(sums));
         parts.push(all.text(""));
-        let fresh = over - self.before;
-        // By what this run has done so far; the first few tell nothing.
-        let left = (fresh >= 3).then(|| Millis(took.0 / fresh * (self.count - over.min(self.count)) / 1_000 * 1_000));
-        let left = left.filter(|left| left.0 > 0).map(|left| format!(", some {} to go", span(left)));
-        parts.push(format!("{}{}", span(Millis(took.0 / 1_000 * 1_000)), left.unwrap_or_default()));
         parts.retain(|part| !part.is_empty());
         fit(&parts.join("  "), width.saturating_sub(1).max(1))
+    }
+
+    /// How long it has been at work, and may still be.
+    fn time(&self, took: Millis) -> String {
+        let whole = |time: Millis| Some(Millis(time.0 / 1_000 * 1_000)).filter(|time| time.0 > 0).map(span);
+        let over = self.over();
+        let fresh = over - self.before;
+        // By what this run has done so far; the first few tell nothing.
+        let left = (fresh >= 3).then(|| Millis(took.0 / fresh * self.count.saturating_sub(over))).and_then(whole);
+        let left = left.map(|left| format!("some {left} to go"));
+        whole(took).into_iter().chain(left).collect::<Vec<_>>().join(", ")
     }
 
     /// What it all came to.
@@ -265,7 +272,7 @@ mod tests {
             with: None,
             price: None,
             owed: owed.map(str::to_owned),
-            took: None,
+            took_ms: None,
             reason: (outcome == UNFILLED).then(|| "nobody claimed it".to_owned()),
             failed: Vec::new(),
             result: None,
@@ -287,11 +294,11 @@ mod tests {
         let bar = board.bar(200, Millis(9_300));
         assert_eq!(
             bar,
-            "[######..................] 10/40  9 accepted, 1 refused  1 for you (gigmesh inbox), 1 at work  0.18 USD  9s, \
-             some 30s to go"
+            "[######..................] 10/40  9s, some 30s to go  9 accepted, 1 refused  1 for you (gigmesh inbox), 1 at work  \
+             0.18 USD"
         );
         for width in [1, 20, 40, 80] {
-            assert!(board.bar(width, Millis(9_300)).chars().count() <= width.max(2) - 1, "{width}");
+            assert!(board.bar(width, Millis(9_300)).chars().count() < width.max(2), "{width}");
         }
         assert!(Board::new(0, true).bar(80, Millis(0)).starts_with("[...................."), "no row, no fault");
     }
