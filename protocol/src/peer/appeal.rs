@@ -111,7 +111,9 @@ impl Peer {
     pub(super) fn on_cased(&mut self, now: Timestamp, id: HireId, result: Result<BlobRef, String>, out: &mut Outbox) {
         let called = match (result, self.hires.get(&id)) {
             (Ok(case), Some(hire)) if !self.has_called(hire) => match self.call(now, hire, case) {
-                Some((task, arbiter)) => self.post(now, task, Some(arbiter), None, out).map(drop).map_err(|e| e.to_string()),
+                Some((task, arbiter)) => {
+                    self.post(now, task, Some(arbiter), None, out).map(drop).map_err(|e| e.to_string())
+                }
                 None => Ok(()),
             },
             (Ok(_), _) => Ok(()),
