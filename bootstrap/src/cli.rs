@@ -15,8 +15,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{Config, Error, limits, run};
 
-/// What is logged unless `RUST_LOG` says otherwise. kad warns of knowing nobody, as the first bootstrap always does.
-const LOGS: &str = "info,libp2p_swarm=warn,libp2p_kad=error";
+/// What is logged unless `RUST_LOG` says otherwise. kad warns of knowing nobody, as the first bootstrap always does, autonat
+/// of whatever those who ask do wrong.
+const LOGS: &str = "info,libp2p_swarm=warn,libp2p_kad=error,libp2p_autonat=error";
 
 /// Arguments of a bootstrap node.
 #[derive(Debug, Clone, clap::Args)]

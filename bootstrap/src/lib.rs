@@ -104,5 +104,7 @@ async fn report_on(net: &Net) {
         providers_stored = stats.providers_stored,
         providers_refused = stats.providers_refused,
         connections_refused = stats.connections_refused,
+        probes_made = stats.probes_made,
+        probes_refused = stats.probes_refused,
     );
 }

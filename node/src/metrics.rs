@@ -9,7 +9,7 @@ use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use gigmesh_net::Stats;
+use gigmesh_net::{Reach, Stats};
 use gigmesh_protocol::gossip::Verdict;
 use gigmesh_protocol::peer::io::Status;
 use gigmesh_protocol::record::{Record, Refusal};
@@ -259,7 +259,18 @@ impl Page {
         ] {
             self.single(name, "gauge", help, number);
         }
+        self.family("gigmesh_reach", "gauge", "From where we can be dialled: 1 for what holds.");
+        for (is, reach) in [
+            ("unknown", Reach::Unknown),
+            ("local", Reach::Local),
+            ("public", Reach::Public),
+            ("behind_nat", Reach::Hidden),
+        ] {
+            self.line("gigmesh_reach", &format!("{{is={is:?}}}"), u64::from(net.reach == reach));
+        }
         for (name, help, number) in [
+            ("gigmesh_punched_total", "Relayed connections that became direct ones.", net.punched),
+            ("gigmesh_punches_failed_total", "Relayed connections that could not.", net.punches_failed),
             ("gigmesh_connections_refused_total", "Connections refused by a limit or a ban.", net.connections_refused),
             (
                 "gigmesh_handshakes_failed_total",

@@ -66,7 +66,7 @@ pub struct Host {
     /// Its IPv4 address.
     pub ip: String,
     /// A process that is there.
-    holder: u32,
+    pub(crate) holder: u32,
 }
 
 impl Lan {
@@ -105,7 +105,7 @@ impl Host {
         format!("/ip4/{}/tcp/0", self.ip)
     }
 
-    fn ip(&self, words: &str) -> Result<(), String> {
+    pub(crate) fn ip(&self, words: &str) -> Result<(), String> {
         let output = self.command("ip").args(words.split(' ')).output();
         let Output { status, stderr, .. } = output.map_err(|error| format!("nsenter: {error}"))?;
         status.success().then_some(()).ok_or_else(|| format!("ip {words}: {}", String::from_utf8_lossy(&stderr).trim()))
@@ -114,11 +114,11 @@ impl Host {
 
 /// A `cat` that keeps a namespace alive: it ends when nobody holds its input any more.
 #[derive(Debug)]
-struct Holder(Child);
+pub(crate) struct Holder(pub(crate) Child);
 
 impl Holder {
     /// Starts it and waits until it is where it should be: it echoes.
-    fn start(command: &mut Command) -> Result<Self, String> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self, String> {
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut holder = Self(spawned.map_err(|error| format!("{:?}: {error}", command.get_program()))?);
         let Child { stdin: Some(stdin), stdout: Some(stdout), stderr: Some(stderr), .. } = &mut holder.0 else {

@@ -16,7 +16,7 @@
 //! must never happen: a process that outlives its test, a test that waits without an end.
 //!
 //! The environment: `GIGMESH_BIN` names a binary to test instead of a fresh build; `GIGMESH_REQUIRE=python3,...` makes a
-//! test fail that would be skipped because the tool is missing (`namespaces`: because the system makes none); `GIGMESH_KILLS`
+//! test fail that would be skipped because the tool is missing (`nft`: no NATs; `namespaces`: because the system makes none); `GIGMESH_KILLS`
 //! and `GIGMESH_SEED` say how many hires are done among kills, and by which seed.
 //!
 //! `cargo test` runs as many tests at once as there are cores. A market at rest costs next to nothing, so no test needs
@@ -29,6 +29,7 @@ mod files;
 pub mod hostile;
 mod lan;
 mod market;
+mod nat;
 mod node;
 mod process;
 mod require;
@@ -41,6 +42,7 @@ pub use door::Door;
 pub use files::{Snapshot, snapshot};
 pub use lan::{Apart, Host, Lan};
 pub use market::{Market, Transport, free_port, home, temp_dir};
+pub use nat::{Nats, Ports, Side};
 pub use node::{Bootstrap, Node, Setup};
 pub use process::{Output, Process, Signal, run};
 pub use require::{namespaces, python_with, tool};

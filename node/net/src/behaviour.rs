@@ -1,25 +1,29 @@
 //! The protocols of a node and their settings. No state of ours and no decisions: those are in the driver.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use libp2p::allow_block_list::BlockedPeers;
-use libp2p::connection_limits::ConnectionLimits;
 use libp2p::gossipsub::{self, TopicHash};
 use libp2p::identity::Keypair;
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{allow_block_list, connection_limits, identify, kad, memory_connection_limits, ping, relay};
+use libp2p::{PeerId, allow_block_list, identify, kad, memory_connection_limits, ping, relay};
 use sha2::{Digest, Sha256};
 
 use crate::callers::Callers;
 use crate::config::{Config, Role, StartError};
+use crate::connections::Connections;
 use crate::exchange::Exchange;
 use crate::lan::Lan;
 use crate::limits;
 use crate::names::Names;
+use crate::reach::client::Client;
+use crate::reach::punch::Punch;
+use crate::reach::server::Server;
 
 /// gossipsub with our filter of subscriptions.
 pub type Gossip =
@@ -29,7 +33,7 @@ pub type Gossip =
 #[derive(NetworkBehaviour)]
 pub struct Behaviour {
     /// How many connections, in total and from one peer.
-    pub connections: connection_limits::Behaviour,
+    pub connections: Connections,
     /// How many handshakes from one address.
     pub callers: Callers,
     /// No new connections above a bound of resident memory.
@@ -46,6 +50,12 @@ pub struct Behaviour {
     pub relay: Toggle<relay::Behaviour>,
     /// That way, from where we stand. Made with the transport.
     pub relayed: Toggle<relay::client::Behaviour>,
+    /// Off that way again, where NATs let it; a bootstrap needs none.
+    pub punch: Toggle<Punch>,
+    /// Whether we can be dialled; a bootstrap can, or is of no use.
+    pub probe: Toggle<Client>,
+    /// Dials those who ask whether they can be; of a bootstrap.
+    pub prober: Toggle<Server>,
     /// Peers on the LAN, if wanted.
     pub lan: Toggle<Lan>,
     /// Rooms; a bootstrap has none.
@@ -56,10 +66,16 @@ pub struct Behaviour {
 
 impl Behaviour {
     /// The protocols as `config` wants them.
-    pub fn new(config: &Config, keys: &Keypair, names: &Names, lan: bool) -> Result<Self, StartError> {
+    pub fn new(
+        config: &Config,
+        keys: &Keypair,
+        names: &Names,
+        doors: HashSet<PeerId>,
+        lan: bool,
+    ) -> Result<Self, StartError> {
         let has_rooms = config.role == Role::Node;
         Ok(Self {
-            connections: connections(&config.capacity),
+            connections: Connections::new(config.capacity.clone()),
             callers: Callers::new(config.capacity.pending_in),
             memory: memory_connection_limits::Behaviour::with_max_bytes(config.capacity.memory_bytes),
             banned: allow_block_list::Behaviour::default(),
@@ -70,27 +86,20 @@ impl Behaviour {
                     // Its cache would hand unfiltered addresses to every dial; our book keeps filtered ones.
                     .with_cache_size(0),
             ),
-            ping: ping::Behaviour::default(),
+            ping: ping::Behaviour::new(
+                ping::Config::new().with_interval(limits::PING_INTERVAL).with_timeout(limits::PING_TIMEOUT),
+            ),
             kad: kad(config.role, keys, names),
             relay: (config.role == Role::Bootstrap).then(|| relay(keys)).into(),
             relayed: None.into(),
+            punch: has_rooms.then(|| Punch::new(keys.public().to_peer_id())).into(),
+            probe: has_rooms.then(|| Client::new(doors)).into(),
+            prober: (config.role == Role::Bootstrap).then(Server::default).into(),
             lan: lan.then(|| mdns(keys)).flatten().into(),
             gossip: has_rooms.then(|| gossip(config, names)).transpose()?.into(),
             exchange: has_rooms.then(|| Exchange::new(names.exchange())).into(),
         })
     }
-}
-
-fn connections(capacity: &limits::Capacity) -> connection_limits::Behaviour {
-    connection_limits::Behaviour::new(
-        ConnectionLimits::default()
-            .with_max_pending_incoming(Some(capacity.pending_in))
-            .with_max_pending_outgoing(Some(capacity.pending_out))
-            .with_max_established_incoming(Some(capacity.inbound))
-            .with_max_established_outgoing(Some(capacity.outbound))
-            .with_max_established(Some(capacity.total))
-            .with_max_established_per_peer(Some(limits::CONNECTIONS_PER_PEER)),
-    )
 }
 
 fn kad(role: Role, keys: &Keypair, names: &Names) -> kad::Behaviour<MemoryStore> {

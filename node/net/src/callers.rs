@@ -47,7 +47,7 @@ impl Callers {
 }
 
 /// Who a connection comes from: an IPv4 address, or an IPv6 network of the size that a customer gets (RFC 6177).
-fn source(address: &Multiaddr) -> Option<IpAddr> {
+pub fn source(address: &Multiaddr) -> Option<IpAddr> {
     match address.iter().next()? {
         Protocol::Ip4(ip) => Some(ip.into()),
         Protocol::Ip6(ip) => Some(match IpAddr::V6(ip).to_canonical() {

@@ -43,8 +43,7 @@ pub struct Config {
     /// Whether to look for peers on the LAN and to be seen there, by mDNS. Of no use, and so not done, when we listen on
     /// loopback alone.
     pub mdns: bool,
-    /// Whether to be reached through bootstrap nodes in any case. A node whose own addresses do not reach as far as its
-    /// peers does so without being told.
+    /// Whether to be reached through bootstrap nodes in any case. A node that they cannot dial is so without being told.
     pub relay: bool,
     /// What the node is for.
     pub role: Role,

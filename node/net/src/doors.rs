@@ -92,6 +92,24 @@ impl Doors {
         open.filter_map(|door| Some((door.peer, door.addresses.first()?)))
     }
 
+    /// Whether this peer is one that we were told of.
+    pub fn is_told(&self, peer: &PeerId) -> bool {
+        self.0.iter().any(|door| door.told && door.peer == *peer)
+    }
+
+    /// Where one of them is, with its name.
+    pub fn named(&self, peer: &PeerId) -> Option<String> {
+        self.0.iter().find(|door| door.peer == *peer)?.named().into_iter().next()
+    }
+
+    /// One that we were told of is needed, though nothing else would have us dial it.
+    pub fn wake(&mut self, now: Instant) {
+        let mut told = self.0.iter_mut().filter(|door| door.told);
+        if let Some(door) = told.find(|door| !door.open && door.knock_at.is_none()) {
+            door.knock_at = Some(now);
+        }
+    }
+
     /// Where they are.
     pub fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
         self.0.iter().filter(|door| !door.dismissed()).flat_map(|door| &door.addresses)

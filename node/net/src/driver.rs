@@ -9,10 +9,11 @@ mod dht;
 mod exchange;
 mod gossip;
 mod links;
+mod reach;
 mod relay;
 mod search;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,7 @@ use crate::handle::{Answer, Command, Event, Net, Stats};
 use crate::limits;
 use crate::names::{Names, agent_of};
 use crate::penalties::Penalties;
+use crate::reach::Trials;
 
 use announce::Announcements;
 use gossip::{Room, Unsent};
@@ -60,6 +62,7 @@ struct Driver {
     claims: Claims,
     searches: Searches,
     relays: Relays,
+    trials: Trials,
     requests: HashMap<OutboundRequestId, (PeerId, Answer)>,
     /// When slow housekeeping is due.
     chores_at: Instant,
@@ -76,7 +79,8 @@ pub(crate) async fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>)
     let Checked { keys, names, listen, doors, lan } = config.check()?;
     let peer = keys.public().to_peer_id();
     let agent = agent_of(&peer).expect("our own key is ed25519");
-    let swarm = swarm(&config, keys, &names, lan)?;
+    let told = doors.iter().map(|(peer, _)| *peer).collect();
+    let swarm = swarm(&config, keys, &names, told, lan)?;
     let (command_sender, commands) = mpsc::channel(limits::COMMANDS);
     let (event_sender, events) = mpsc::channel(limits::EVENTS);
     let (address_sender, addresses) = watch::channel(Vec::new());
@@ -99,6 +103,7 @@ pub(crate) async fn start(config: Config) -> Result<(Net, mpsc::Receiver<Event>)
         claims: Claims::default(),
         searches: Searches::default(),
         relays: Relays::new(config.relay),
+        trials: Trials::default(),
         requests: HashMap::new(),
         chores_at: now + CHORES,
     };
@@ -114,10 +119,11 @@ fn swarm(
     config: &Config,
     keys: libp2p::identity::Keypair,
     names: &Names,
+    doors: HashSet<PeerId>,
     lan: bool,
 ) -> Result<Swarm<Behaviour>, StartError> {
     let setup = |e: &dyn std::fmt::Display| StartError::Setup(e.to_string());
-    let mut behaviour = Behaviour::new(config, &keys, names, lan)?;
+    let mut behaviour = Behaviour::new(config, &keys, names, doors, lan)?;
     let idle = match config.role {
         Role::Node => limits::IDLE_TIMEOUT,
         Role::Bootstrap => limits::IDLE_TIMEOUT_BOOTSTRAP,
@@ -232,13 +238,16 @@ impl Driver {
             // What a bootstrap does for others is bounded, and nobody's business.
             BehaviourEvent::Relay(_) => {}
             BehaviourEvent::Relayed(event) => self.on_relayed(&event),
+            BehaviourEvent::Punch(event) => self.on_punch(&event),
+            BehaviourEvent::Probe(event) => self.on_probed(&event),
             BehaviourEvent::Lan(event) => self.on_lan(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Exchange(event) => self.on_exchange(event),
             BehaviourEvent::Connections(never)
             | BehaviourEvent::Callers(never)
             | BehaviourEvent::Memory(never)
-            | BehaviourEvent::Banned(never) => match never {},
+            | BehaviourEvent::Banned(never)
+            | BehaviourEvent::Prober(never) => match never {},
         }
     }
 
@@ -246,6 +255,7 @@ impl Driver {
         self.send_strangers_away();
         self.blame_abusers(now);
         self.knock(now);
+        self.probe(now);
         self.reserve(now);
         self.announce(now);
         self.look_for_members(now);

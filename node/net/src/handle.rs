@@ -141,13 +141,39 @@ pub struct Door {
     pub error: Option<String>,
 }
 
+/// From where we can be dialled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// No peer is known yet, or no bootstrap node has said.
+    #[default]
+    Unknown,
+    /// From this machine or network, where all our peers are.
+    Local,
+    /// From everywhere: a bootstrap node has dialled us.
+    Public,
+    /// Not by our peers, as bootstrap nodes found out or our addresses show: through relays, if at all.
+    Hidden,
+}
+
 /// Counters since start, and gauges of now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
     /// How the bootstrap nodes fare that we were told of, now.
     pub doors: Vec<Door>,
+    /// From where we can be dialled, now.
+    pub reach: Reach,
     /// Bootstrap nodes through which we can be reached, now.
     pub relays: u64,
+    /// Where they are.
+    pub relayed_by: Vec<String>,
+    /// Attempts to make a relayed connection a direct one that came to it.
+    pub punched: u64,
+    /// Those that did not: the connection stayed relayed.
+    pub punches_failed: u64,
+    /// Dials that a bootstrap made for those who asked whether they can be dialled.
+    pub probes_made: u64,
+    /// Such requests that got no answer, because there were too many.
+    pub probes_refused: u64,
     /// Whether we look for peers on the LAN, and are seen there, now.
     pub mdns: bool,
     /// Connected agents, now.

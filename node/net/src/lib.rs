@@ -28,6 +28,7 @@ mod callers;
 mod claims;
 mod codec;
 mod config;
+mod connections;
 mod doors;
 mod driver;
 mod exchange;
@@ -36,10 +37,11 @@ mod lan;
 pub mod limits;
 mod names;
 mod penalties;
+mod reach;
 mod scope;
 
 pub use config::{Config, ContactFilter, Role, StartError};
 pub use handle::{
-    CommandError, Door, Event, GossipToken, Net, PeerInfo, RequestError, ResponseToken, Severity, Stats, Verdict,
+    CommandError, Door, Event, GossipToken, Net, PeerInfo, Reach, RequestError, ResponseToken, Severity, Stats, Verdict,
 };
 pub use limits::Capacity;

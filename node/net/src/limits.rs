@@ -62,6 +62,38 @@ pub const RELAY_RETRY_FIRST: Duration = Duration::from_secs(1);
 /// See [`RELAY_RETRY_FIRST`].
 pub const RELAY_RETRY_LAST: Duration = Duration::from_secs(5 * 60);
 
+/// Addresses of ours that doors are asked to dial: four IPs, TCP and QUIC.
+pub const PROBE_CANDIDATES: usize = 8;
+/// The pause between two probes of a round: each dial has ended, mostly, when the next begins, and so has its connection.
+pub const PROBE_PULSE: Duration = Duration::from_millis(500);
+/// Probes in a round: each address, and once more if a door did not answer.
+pub const PROBES_PER_ROUND: usize = 2 * PROBE_CANDIDATES;
+/// The shortest pause between rounds, however often our addresses change.
+pub const PROBE_PAUSE: Duration = Duration::from_secs(5);
+/// The pause between rounds while some address is confirmed. A probe of an address that the door does not see us at costs
+/// 30 to 100 KB, which the protocol has us send so that nobody uses a door to flood others.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// The same while none is: whoever opens a port can also start the node anew.
+pub const PROBE_INTERVAL_REFUSED: Duration = Duration::from_secs(60 * 60);
+/// A confirmed address that a door could not dial is tried again after this; it takes two failures to drop it.
+pub const PROBE_AGAIN: Duration = Duration::from_secs(30);
+/// An address that no door has confirmed for this long is dropped: three rounds without an answer.
+pub const PROBE_EXPIRY: Duration = Duration::from_secs(50 * 60);
+/// How long a node with a global address waits for the doors' word before it takes a place at a relay.
+pub const PROBE_GRACE: Duration = Duration::from_secs(10);
+/// Dials under way that a bootstrap makes for those who ask: a quarter of its dials.
+pub const PROBE_DIALS: usize = 32;
+/// Probes that those of one IP may ask for in a [`PROBE_WINDOW`]: an office of some nodes that start at once.
+pub const PROBES_PER_SOURCE: u32 = 32;
+/// See [`PROBES_PER_SOURCE`].
+pub const PROBE_WINDOW: Duration = Duration::from_secs(60);
+/// IPs whose probes are counted.
+pub const PROBE_SOURCES: usize = 4096;
+/// Addresses that a peer behind a relay may have us dial at once: more are not its own.
+pub const PUNCH_ADDRESSES: usize = 8;
+/// Attempts at direct connections after which what libp2p remembers of them is let go: some 100 bytes each.
+pub const PUNCHES: usize = 256;
+
 /// Bytes of a network's name; it becomes part of protocol names.
 pub const NETWORK_NAME_BYTES: usize = 64;
 /// Bytes of a room's name; it becomes part of topic names, of which each peer makes us remember some.
@@ -111,14 +143,19 @@ pub const LAN_DOORS: usize = 32;
 /// each that it hears.
 pub const LAN_ADDRESSES: usize = 4096;
 
-/// Connections a peer may have with us: two, because simultaneous dials legitimately make two, and a limit of one
-/// makes both ends close both.
-pub const CONNECTIONS_PER_PEER: u32 = 2;
+/// Connections a peer may have with us, and as many through relays: two, because simultaneous dials legitimately make two,
+/// and a limit of one makes both ends close both; and two by which a door tries whether we can be dialled, over TCP and QUIC.
+pub const CONNECTIONS_PER_PEER: u32 = 4;
 /// A connection from its first packet to a link, in either direction. Half of libp2p's, as QUIC's own is: seconds of
 /// round trips pass, and silent sockets do not hold the places of newcomers for long.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a peer of another network stays linked: long enough for both to have said who they are.
 pub const STRANGER: Duration = Duration::from_secs(1);
+/// How often a peer is pinged, and for how long it may be silent. A NAT that forgot us, or a new address, breaks
+/// connections without a word; a hire waits until we know.
+pub const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// See [`PING_INTERVAL`]. Seconds of lost packets pass.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// A node closes links that carry nothing (gossip keeps those of its mesh).
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A bootstrap waits longer, so that idle links are closed by the node's own choice, and the node can tell a

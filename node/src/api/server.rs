@@ -203,6 +203,8 @@ async fn status(State(api): State<Api>) -> Answered<NodeStatus> {
                 peers: api.node.peers().await.len(),
                 bootstrap,
                 mdns: net.mdns,
+                reach: net.reach.into(),
+                relays: net.relayed_by,
                 warnings: api.node.warnings(),
                 market,
             }))

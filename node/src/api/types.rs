@@ -47,11 +47,40 @@ pub struct NodeStatus {
     pub bootstrap: Vec<Bootstrap>,
     /// Whether it looks for peers on the LAN, and is seen there.
     pub mdns: bool,
+    /// From where others can dial it.
+    pub reach: Reach,
+    /// The bootstrap nodes through which others come to it.
+    pub relays: Vec<String>,
     /// What the operator should look after, in words.
     pub warnings: Vec<String>,
     /// What the market looks like from here.
     #[serde(flatten)]
     pub market: Status,
+}
+
+/// From where a node can be dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// No bootstrap node has said yet.
+    Unknown,
+    /// From this machine or network, where all its peers are.
+    Local,
+    /// From everywhere, as a bootstrap node found out.
+    Public,
+    /// Not at all: through relays, if there are any.
+    BehindNat,
+}
+
+impl From<gigmesh_net::Reach> for Reach {
+    fn from(reach: gigmesh_net::Reach) -> Self {
+        match reach {
+            gigmesh_net::Reach::Unknown => Self::Unknown,
+            gigmesh_net::Reach::Local => Self::Local,
+            gigmesh_net::Reach::Public => Self::Public,
+            gigmesh_net::Reach::Hidden => Self::BehindNat,
+        }
+    }
 }
 
 /// How a bootstrap node fares. While it does not answer it is dialled again, with pauses of up to a minute.

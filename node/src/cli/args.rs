@@ -201,7 +201,7 @@ pub(super) struct UpArgs {
     /// Do not look for peers on the LAN, and do not be seen there; on loopback alone neither is done
     #[arg(long, env = "GIGMESH_NO_MDNS")]
     no_mdns: bool,
-    /// Be reached through the doors even if this machine seems to be reachable itself: behind a firewall or port filter
+    /// Keep a place at the doors, to be reached through them, even if they can dial this node
     #[arg(long, env = "GIGMESH_RELAY")]
     relay: bool,
     /// The network's name [default: main]

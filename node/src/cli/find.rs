@@ -11,7 +11,7 @@ use super::args::{Door, FindArgs, ReputationArgs, StatusArgs};
 use super::failure::{Exit, Failure};
 use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, score, short, span, theirs};
 use crate::api::client::Client;
-use crate::api::types::{Bootstrap, FindParams, Identity, NodeStatus, Peer, Rows};
+use crate::api::types::{Bootstrap, FindParams, Identity, NodeStatus, Peer, Reach, Rows};
 
 /// `gigmesh find`.
 pub(super) async fn find(args: FindArgs) -> Result<Exit, Failure> {
@@ -233,9 +233,25 @@ pub(super) async fn status(StatusArgs { metrics, door }: StatusArgs) -> Result<E
         table.row([(Tone::Plain, name.replace('_', " ")), (Tone::Plain, text)]);
     }
     let warnings: String = status.warnings.iter().map(|warning| format!("Warning: {warning}.\n")).collect();
-    let ways_in = ways_in(&status.bootstrap, status.mdns);
-    emit(&format!("{}\n{ways_in}{warnings}", table.render(&Screen::stdout())))?;
+    let (reach, ways_in) = (reach(status.reach, &status.relays), ways_in(&status.bootstrap, status.mdns));
+    emit(&format!("{}\n{reach}{ways_in}{warnings}", table.render(&Screen::stdout())))?;
     Ok(Exit::Done)
+}
+
+/// How others come to this node, or that they do not.
+fn reach(reach: Reach, relays: &[String]) -> String {
+    let through = match relays {
+        [] => "no bootstrap node relays for it".to_owned(),
+        relays => format!("others come through the relay {}", relays.join(", ")),
+    };
+    match reach {
+        Reach::Public if relays.is_empty() => "reach: public; a bootstrap node has dialled this node\n".to_owned(),
+        Reach::Public => format!("reach: public; a bootstrap node has dialled this node, and {through}, too\n"),
+        Reach::Local => "reach: this machine or network, where all its peers are\n".to_owned(),
+        Reach::BehindNat if relays.is_empty() => format!("reach: none; behind a NAT or a firewall, and {through}\n"),
+        Reach::BehindNat => format!("reach: behind a NAT or a firewall; {through}\n"),
+        Reach::Unknown => "reach: not known yet; no bootstrap node has said whether it can dial this node\n".to_owned(),
+    }
 }
 
 /// How this node finds others, or why it does not.

@@ -14,6 +14,7 @@ mod kills;
 mod lan;
 mod market;
 mod mcp;
+mod nat;
 mod network;
 mod order;
 mod refusal;

@@ -1,9 +1,7 @@
 //! Links to peers: up and down, who they are, where they and we can be reached, doors into the network.
 //!
-//! Two connections to one peer are one link. Which of our own addresses we tell the DHT follows from where our peers
-//! are: see [`Driver::update_reach`].
+//! Two connections to one peer are one link. Which of our own addresses we tell is decided in driver/reach.rs.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use gigmesh_protocol::id::AgentId;
@@ -19,12 +17,13 @@ use crate::handle::{Event, PeerInfo, Severity, Stats};
 use crate::lan::{self, Lan};
 use crate::limits;
 use crate::names::{agent_of, peer_of};
+use crate::reach::server::Server;
 use crate::scope::{Scope, is_relayed, plausible, scope_of, without_peer};
 
 /// A connected peer.
 pub(super) struct Link {
     pub agent: AgentId,
-    connections: Vec<(ConnectionId, Multiaddr)>,
+    connections: Vec<Way>,
     outbound: bool,
     since: Instant,
     rtt: Option<Duration>,
@@ -37,15 +36,37 @@ pub(super) struct Link {
     pub blamed_at: Option<Instant>,
 }
 
+/// A connection.
+pub(super) struct Way {
+    pub id: ConnectionId,
+    /// Where it ends.
+    pub remote: Multiaddr,
+    /// Whether we made it.
+    pub outbound: bool,
+    since: Instant,
+}
+
 impl Link {
     /// Where the peer is, as its first connection shows.
     pub fn remote(&self) -> Option<&Multiaddr> {
-        self.connections.first().map(|(_, address)| address)
+        self.connections.first().map(|way| &way.remote)
     }
 
     /// Whether there is no way to the peer but a relay.
     pub fn is_relayed(&self) -> bool {
-        self.connections.iter().all(|(_, address)| is_relayed(address))
+        self.connections.iter().all(|way| is_relayed(&way.remote))
+    }
+
+    /// TCP connections that no relay is between, and where they end.
+    pub fn direct_tcp(&self) -> impl Iterator<Item = (ConnectionId, &Multiaddr)> {
+        self.connections.iter().filter(|way| transport(&way.remote) == "tcp").map(|way| (way.id, &way.remote))
+    }
+
+    /// Connections that the peer made besides the first, and that have been up for as long as a handshake may take: if they
+    /// were there to try whether it can, that has been done.
+    pub fn more_inbound(&self, now: Instant) -> impl Iterator<Item = ConnectionId> {
+        let spent = move |way: &&Way| !way.outbound && now >= way.since + limits::HANDSHAKE_TIMEOUT;
+        self.connections.iter().skip(1).filter(spent).map(|way| way.id)
     }
 }
 
@@ -68,13 +89,22 @@ impl Driver {
             foreign: false,
             blamed_at: None,
         });
-        link.connections.push((connection, address.clone()));
-        if !link.is_relayed() {
-            // There is a better way now, and the relay's is not ours to waste.
-            for (relayed, _) in link.connections.iter().filter(|(_, address)| is_relayed(address)) {
-                self.swarm.close_connection(*relayed);
-            }
+        let now = Instant::now();
+        // Nobody dials whom it is linked to, but for a moment when both dial, and for a door that tries whether it can. So a
+        // peer that comes again has lost what we still hold for up.
+        let again =
+            endpoint.is_listener() && !self.doors.is_told(&peer) && self.swarm.behaviour().exchange.is_enabled();
+        let (dead, mut live): (Vec<_>, Vec<_>) =
+            link.connections.iter().partition(|way| again && now >= way.since + limits::HANDSHAKE_TIMEOUT);
+        let way = Way { id: connection, remote: address.clone(), outbound: endpoint.is_dialer(), since: now };
+        live.push(&way);
+        let direct = live.iter().any(|way| !is_relayed(&way.remote));
+        // If there is a better way now, the relay's is not ours to waste.
+        let wasted = live.iter().filter(|way| direct && is_relayed(&way.remote)).copied();
+        for way in wasted.chain(dead) {
+            self.swarm.close_connection(way.id);
         }
+        link.connections.push(way);
         if link.connections.len() > 1 {
             return;
         }
@@ -93,7 +123,7 @@ impl Driver {
         cause: Option<&ConnectionError>,
     ) {
         if let Some(link) = self.links.get_mut(&peer) {
-            link.connections.retain(|(id, _)| *id != connection);
+            link.connections.retain(|way| way.id != connection);
         }
         if remaining > 0 {
             return;
@@ -216,9 +246,12 @@ impl Driver {
         let Some(link) = self.links.get_mut(&peer) else { return };
         link.agent_version = sanitised(&info.agent_version);
         let first = !std::mem::replace(&mut link.identified, true);
-        let Some((_, remote)) = link.connections.iter().find(|(id, _)| *id == connection_id) else { return };
+        let Some(Way { remote, outbound, .. }) = link.connections.iter().find(|way| way.id == connection_id) else {
+            return;
+        };
+        let (remote, outbound) = (remote.clone(), *outbound);
         let addresses: Vec<Multiaddr> =
-            plausible(peer, &info.listen_addrs, remote).take(limits::BOOK_ADDRESSES).collect();
+            plausible(peer, &info.listen_addrs, &remote).take(limits::BOOK_ADDRESSES).collect();
         if info.protocols.contains(&self.names.kad()) {
             for address in &addresses {
                 self.swarm.behaviour_mut().kad.add_address(&peer, address.clone());
@@ -227,6 +260,9 @@ impl Driver {
         self.book.put(peer, addresses.into_iter(), Instant::now());
         if let Some(failures) = self.doors.opened(&peer) {
             tracing::info!(%remote, failures, "bootstrap node reached");
+        }
+        if outbound {
+            self.on_sight(peer, &info.observed_addr, &remote);
         }
         if first && self.doors.is_door(&peer) {
             self.announce_again(Instant::now());
@@ -253,49 +289,7 @@ impl Driver {
         self.publish_addresses();
     }
 
-    /// Decides which of our addresses are worth telling, and so whether we serve the DHT.
-    ///
-    /// An address is usable by our peers if it reaches as far as the farthest of them: on one machine loopback does,
-    /// in an office the private network does, and a node behind NAT with peers on the internet has none. Those that
-    /// are usable become libp2p's external addresses: they travel with our room entries and make kad a server; with
-    /// none it stays a client, so that nobody is sent to an address that cannot work, and we are reached through relays.
-    pub(super) fn update_reach(&mut self) {
-        let linked = self.links.values().filter_map(Link::remote);
-        let expected = self.doors.addresses();
-        let Some(farthest) = linked.filter_map(scope_of).max().or_else(|| expected.filter_map(scope_of).max()) else {
-            return;
-        };
-        // Those through relays come and go by themselves; see driver/relay.rs.
-        let ours = |address: &&Multiaddr| !is_relayed(address);
-        let is_node = self.swarm.behaviour().exchange.is_enabled();
-        let reaching = |address: &&Multiaddr| match scope_of(address) {
-            Some(scope) if is_node => scope == farthest,
-            // A door tells whoever comes to it of wider ways, too: it relays, and the others may be anywhere.
-            scope => scope >= Some(farthest),
-        };
-        let usable: BTreeSet<Multiaddr> = self.swarm.listeners().filter(ours).filter(reaching).cloned().collect();
-        let told: BTreeSet<Multiaddr> = self.swarm.external_addresses().filter(ours).cloned().collect();
-        self.serve_dht_if(!usable.is_empty());
-        if usable == told {
-            return;
-        }
-        told.difference(&usable).for_each(|address| self.swarm.remove_external_address(address));
-        usable.difference(&told).for_each(|address| self.swarm.add_external_address(address.clone()));
-        self.publish_addresses();
-    }
-
-    /// kad alone would have whoever listens at a relay serve the DHT through it.
-    fn serve_dht_if(&mut self, reachable: bool) {
-        if self.swarm.behaviour().exchange.is_enabled() {
-            let mode = if reachable { kad::Mode::Server } else { kad::Mode::Client };
-            let kad = &mut self.swarm.behaviour_mut().kad;
-            if kad.mode() != mode {
-                kad.set_mode(Some(mode));
-            }
-        }
-    }
-
-    fn publish_addresses(&mut self) {
+    pub(super) fn publish_addresses(&mut self) {
         let addrs = self.usable_addresses();
         let changed = self.addresses.send_if_modified(|told| {
             let changed = *told != addrs;
@@ -360,8 +354,8 @@ impl Driver {
             .iter()
             .map(|(peer, link)| PeerInfo {
                 agent: link.agent,
-                addresses: link.connections.iter().map(|(_, address)| address.to_string()).collect(),
-                transports: link.connections.iter().map(|(_, address)| transport(address)).collect(),
+                addresses: link.connections.iter().map(|way| way.remote.to_string()).collect(),
+                transports: link.connections.iter().map(|way| transport(&way.remote)).collect(),
                 outbound: link.outbound,
                 rtt: link.rtt,
                 agent_version: link.agent_version.clone(),
@@ -377,11 +371,17 @@ impl Driver {
     pub(super) fn stats(&mut self) -> Stats {
         let exchange = self.swarm.behaviour().exchange.as_ref();
         let (stalled, broken) = exchange.map_or((0, 0), |e| (e.inbound().stalled(), e.inbound().broken()));
+        let prober = self.swarm.behaviour().prober.as_ref();
+        let (probes_made, probes_refused) = prober.map_or((0, 0), Server::counts);
         Stats {
             requests_stalled: stalled,
             requests_broken: broken,
             doors: self.doors.report(),
-            relays: self.relays.held() as u64,
+            reach: self.reach(),
+            relays: self.relays.held().count() as u64,
+            relayed_by: self.relayed_by(),
+            probes_made,
+            probes_refused,
             mdns: self.swarm.behaviour().lan.as_ref().is_some_and(Lan::is_on),
             links: self.links.len() as u64,
             connections: u64::from(self.swarm.network_info().connection_counters().num_established()),

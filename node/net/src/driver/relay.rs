@@ -1,5 +1,5 @@
-//! Being reached through others. A node whose own addresses do not reach as far as its peers keeps a place at bootstrap
-//! nodes; whoever dials the address it gets there is put through.
+//! Being reached through others. A node that its peers cannot dial, as far as is known (driver/reach.rs), keeps a place at
+//! bootstrap nodes; whoever dials the address it gets there is put through. It is given up when the node can be dialled.
 //!
 //! libp2p renews a place while the link to the relay lasts, and keeps that link. Here it is asked for, and asked for again
 //! when it was refused or lost.
@@ -37,9 +37,9 @@ impl Relays {
         Self { always, at: HashMap::new() }
     }
 
-    /// Places held now.
-    pub fn held(&self) -> usize {
-        self.at.values().filter(|place| place.held).count()
+    /// Where places are held now.
+    pub fn held(&self) -> impl Iterator<Item = &PeerId> {
+        self.at.iter().filter(|(_, place)| place.held).map(|(peer, _)| peer)
     }
 }
 
@@ -49,6 +49,9 @@ impl Driver {
         // A bootstrap can be reached, or is of no use.
         let is_node = self.swarm.behaviour().exchange.is_enabled();
         let reachable = self.swarm.external_addresses().any(|address| !is_relayed(address));
+        if is_node && !self.relays.always && !reachable && self.may_prove_reachable(now) {
+            return;
+        }
         if !is_node || (reachable && !self.relays.always) {
             for listener in self.relays.at.drain().filter_map(|(_, place)| place.listener) {
                 self.swarm.remove_listener(listener);

@@ -12,7 +12,7 @@ use tokio::net::TcpSocket;
 use crate::harness::{DEADLINE, Node, config, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_third_connection_of_one_peer_is_refused_and_two_are_one_link() {
+async fn the_fifth_connection_of_one_peer_is_refused_and_four_are_one_link() {
     let mut node = Node::knowing(1, &[]).await;
     let address: Multiaddr = node.net.listen_addrs()[0].parse().unwrap();
     let mut swarm = SwarmBuilder::with_new_identity()
@@ -23,20 +23,20 @@ async fn the_third_connection_of_one_peer_is_refused_and_two_are_one_link() {
         .unwrap()
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(DEADLINE))
         .build();
-    for _ in 0..3 {
+    for _ in 0..5 {
         // Whoever is not named is dialled whether connected or not.
         swarm.dial(DialOpts::unknown_peer_id().address(address.clone()).build()).unwrap();
     }
     let driving = tokio::spawn(async move {
         loop {
             if let SwarmEvent::ConnectionClosed { num_established, .. } = swarm.select_next_some().await {
-                assert_eq!(num_established, 2);
+                assert_eq!(num_established, 4);
             }
         }
     });
     wait_until("one refused", async || {
         let stats = node.net.stats().await;
-        (stats.links, stats.connections, stats.connections_refused) == (1, 2, 1)
+        (stats.links, stats.connections, stats.connections_refused) == (1, 4, 1)
     })
     .await;
     let mut ups = 0;
