@@ -16,8 +16,8 @@
 //! must never happen: a process that outlives its test, a test that waits without an end.
 //!
 //! The environment: `GIGMESH_BIN` names a binary to test instead of a fresh build; `GIGMESH_REQUIRE=python3,...` makes a
-//! test fail that would be skipped because the tool is missing (`nft`: no NATs; `namespaces`: because the system makes none); `GIGMESH_KILLS`
-//! and `GIGMESH_SEED` say how many hires are done among kills, and by which seed.
+//! test fail that would be skipped because the tool is missing (`nft`: there are no NATs; `namespaces`: the system makes
+//! none); `GIGMESH_KILLS` and `GIGMESH_SEED` say how many hires are done among kills, and by which seed.
 //!
 //! `cargo test` runs as many tests at once as there are cores. A market at rest costs next to nothing, so no test needs
 //! to wait for another.
