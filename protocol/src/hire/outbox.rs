@@ -2,10 +2,13 @@
 //!
 //! Soft state: after a restart it is filled again from the chains. A record leaves it when the other side has answered
 //! for it, or when it can be of no use any more; until then it is sent again with growing pauses, at once when a link
-//! to the recipient comes up. Within one recipient, order is kept.
+//! to the recipient comes up. Within one hire order is kept: a record waits while an earlier one is on its way, for whoever
+//! gets the later one first does not know the hire, and would put it aside for good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::hire::HireId;
+use crate::hire::chain::Entry;
 use crate::id::{AgentId, Bytes32};
 use crate::limits;
 use crate::record::Record;
@@ -15,8 +18,16 @@ use crate::wire::Reply;
 #[derive(Debug, Clone)]
 struct Letter {
     record: Record,
+    /// The hire it is about.
+    hire: Option<HireId>,
     until: Timestamp,
     flying: bool,
+}
+
+impl Letter {
+    fn waits(&self, under_way: &BTreeSet<HireId>) -> bool {
+        !self.flying && self.hire.is_none_or(|hire| !under_way.contains(&hire))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -24,6 +35,34 @@ struct Box {
     letters: Vec<Letter>,
     next: Timestamp,
     pause: Millis,
+}
+
+impl Box {
+    /// Hires of which something is on its way.
+    fn under_way(&self) -> BTreeSet<HireId> {
+        self.letters.iter().filter(|letter| letter.flying).filter_map(|letter| letter.hire).collect()
+    }
+
+    /// What can be sent now, in order.
+    fn waiting(&mut self) -> impl Iterator<Item = &mut Letter> {
+        let under_way = self.under_way();
+        self.letters.iter_mut().filter(move |letter| letter.waits(&under_way))
+    }
+
+    /// Whether anything can.
+    fn can_send(&self) -> bool {
+        let under_way = self.under_way();
+        self.letters.iter().any(|letter| letter.waits(&under_way))
+    }
+}
+
+/// The hire a record is about, if that began with an award.
+fn hire_of(record: &Record) -> Option<HireId> {
+    match record {
+        Record::Award(award) => Some(award.id()),
+        Record::Rating(rating) => Some(rating.judgement.hire),
+        other => Entry::try_from(other.clone()).ok().map(|entry| entry.hire()),
+    }
 }
 
 /// The outbox of one peer.
@@ -42,7 +81,7 @@ impl Outbox {
         let fresh = Box { letters: Vec::new(), next: now, pause: limits::RETRY_MIN };
         let entry = self.boxes.entry(to).or_insert(fresh);
         if entry.letters.iter().all(|letter| letter.record.id() != record.id()) {
-            entry.letters.push(Letter { record, until, flying: false });
+            entry.letters.push(Letter { hire: hire_of(&record), record, until, flying: false });
         }
     }
 
@@ -53,7 +92,7 @@ impl Outbox {
             entry.letters.retain(|letter| letter.flying || letter.until >= now);
             if entry.next <= now {
                 let mut bytes = 0;
-                let waiting = entry.letters.iter_mut().filter(|letter| !letter.flying).take(limits::PARCEL_ITEMS);
+                let waiting = entry.waiting().take(limits::PARCEL_ITEMS);
                 let fits = waiting.take_while(|letter| {
                     bytes += letter.record.envelope().len() + letter.record.beside().map_or(0, <[u8]>::len) + 64;
                     bytes <= limits::PARCEL
@@ -138,8 +177,7 @@ impl Outbox {
 
     /// When something may next be due.
     pub fn next(&self) -> Option<Timestamp> {
-        let waiting = self.boxes.values().filter(|entry| entry.letters.iter().any(|letter| !letter.flying));
-        waiting.map(|entry| entry.next).min()
+        self.boxes.values().filter(|entry| entry.can_send()).map(|entry| entry.next).min()
     }
 
     /// Records waiting or on their way.
