@@ -127,9 +127,9 @@ impl Peer {
             }
             Say::Verdict { ruling, failed, note } => {
                 let posting = self.postings.get(&hire.offer.id())?;
-                // Changes may still be made: the sealed checks stay sealed for the next delivery.
+                // Sealed checks are of the last part. Changes may still be made: they stay sealed for the next delivery.
                 let last = facts.delivery.as_ref()?.part + 1 == stage::parts(terms);
-                let opens = ruling == Ruling::Refused || (ruling == Ruling::Accepted && last);
+                let opens = last && matches!(ruling, Ruling::Refused | Ruling::Accepted);
                 let opened = posting.sealed().filter(|_| opens);
                 let accepted = ruling == Ruling::Accepted;
                 let failed = List::fit(failed.iter().filter(|_| !accepted).map(|check| Text::fit(check)));
