@@ -5,7 +5,7 @@
 
 use crate::hire::stage::{Facts, Stage};
 use crate::hire::{Hire, Say, Side, Step, Todo, Wish, worker};
-use crate::limits::{CLOSE, GRACE};
+use crate::limits::{CLOSE, GRACE, SERVED};
 use crate::market::{Outcome, Ruling, Scores};
 use crate::peer::io::{Review, Task};
 use crate::time::{Millis, Timestamp};
@@ -79,13 +79,12 @@ pub fn waits_for_rating(hire: &Hire, facts: &Facts, rating_by: Review, now: Time
 fn review(hire: &Hire, facts: &Facts, task: &Task, now: Timestamp, idle: bool, consent: Consent) -> Option<Step> {
     let (delivery, until) = (facts.delivery.as_ref()?, facts.review_until?);
     let checked = hire.checks(facts);
-    if now > until {
-        // Too late for a verdict; after the grace the public checks have decided.
-        let (outcome, _) = hire.outcome(facts, now)?;
-        return (outcome != Outcome::Contested).then(|| receipt(hire, facts, outcome));
+    // Whoever was away during the review fetches the bytes all the same, for they decide, and they stay served.
+    if now > until + SERVED {
+        return None;
     }
     if !hire.fetched.contains(&delivery.blob.root) {
-        if unserved_at(hire, facts).is_some_and(|at| now >= at) {
+        if now <= until && unserved_at(hire, facts).is_some_and(|at| now >= at) {
             return Some(verdict(Ruling::Unserved, None, "the result was never served"));
         }
         return idle.then(|| Step::Do(Todo::Fetch(vec![delivery.blob])));
@@ -93,6 +92,11 @@ fn review(hire: &Hire, facts: &Facts, task: &Task, now: Timestamp, idle: bool, c
     let Some(checked) = checked else {
         return idle.then_some(Step::Do(Todo::Check { blob: delivery.blob, part: delivery.part, sealed: true }));
     };
+    if now > until {
+        // Too late for a verdict; after the grace the public checks have decided.
+        let (outcome, _) = hire.outcome(facts, now)?;
+        return (outcome != Outcome::Contested).then(|| receipt(hire, facts, outcome));
+    }
     match (&hire.wish, task.review_by) {
         (Some(Wish::Rule(ruling, note)), _) => Some(verdict(*ruling, Some(checked), note)),
         (_, Review::Auto) if checked.passed() => match consent {

@@ -258,8 +258,9 @@ impl Peer {
                 self.commit(now, Event::Fetched { hire: id, roots }, out);
             }
             Err(_) => {
+                let over = self.hires.get(&id).is_some_and(|hire| hire.closed.is_some());
                 if let Some(busy) = self.busy.get_mut(&id) {
-                    busy.again = Some(now + pause(busy.tries));
+                    busy.again = Some(now + if over { limits::RETRY_MAX } else { pause(busy.tries) });
                 }
             }
         }
@@ -377,13 +378,19 @@ impl Peer {
         self.book_close(now, id, out);
         self.rate(now, id, &facts, out);
         self.update_load(id, &facts, out);
+        // A hire that is over has nothing done but what may still change how it ended.
+        let unsettled = facts.stage == Stage::Reviewing;
+        if !unsettled && is.is_some() && self.busy.get(&id).is_some_and(|busy| busy.again.is_some()) {
+            self.busy.remove(&id);
+        }
         self.set_timer(now, id, &facts);
         let Some(hire) = self.hires.get(&id) else { return };
         let (side, offer, other) = (hire.side, hire.offer.id(), hire.other());
         // Nothing is on its way any more: the other side has answered for my chain, and for my rating.
         let rating = hire.rating.as_ref().map(|rating| rating.id().untyped());
         let waits = std::iter::once(last_of_mine(hire)).chain(rating).any(|id| self.letters.holds(&other, &id))
-            || self.decision_waits(hire);
+            || self.decision_waits(hire)
+            || self.busy.contains_key(&id);
         if hire.closed.is_some() && !hire.through && !waits {
             self.commit(now, Event::Through { hire: id }, out);
         }
@@ -417,7 +424,8 @@ impl Peer {
         // What is past has been acted upon, or is of no more use: a retry after the deadline, say.
         let next = [silence, unserved, again, rate_by, alone].into_iter().flatten().filter(|at| *at > now).min();
         let open = hire.closed.is_none();
-        self.wake(Wake::Hire(id), next.filter(|_| open));
+        let next = if open { next } else { again.filter(|at| *at > now) };
+        self.wake(Wake::Hire(id), next);
     }
 
     /// Issues my rating of a closed hire, once.
