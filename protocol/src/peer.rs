@@ -122,6 +122,8 @@ pub struct Peer {
     unrunnable: BTreeSet<Id<Offer>>,
     manifest: Option<Verified<Manifest>>,
     contact: Option<Verified<Contact>>,
+    /// Offers whose requester did not want my claim; `limits::OFFERS` at most.
+    turned_down: BTreeSet<Id<Offer>>,
     addresses: Vec<String>,
     last_seq: u64,
     hungry: bool,
@@ -181,6 +183,7 @@ impl Peer {
             let logged = Logged::decode(&bytes, &network).map_err(|why| RestoreError { number, why })?;
             // A rating of mine that the store has lost goes back into it.
             let mine = match &logged.event {
+            turned_down: BTreeSet::new(),
                 Event::Rated { rating } => Some(rating.clone()),
                 _ => None,
             };

@@ -178,7 +178,7 @@ impl Peer {
                 }
                 Record::Claim(claim) => {
                     if let Reply::Ignored(why) | Reply::Refused(why) = &reply {
-                        self.end_bid(now, claim.id(), why, out);
+                        self.turn_down(now, claim.id(), why, out);
                     }
                 }
                 Record::Rating(rating) => self.advance(now, rating.judgement.hire, out),

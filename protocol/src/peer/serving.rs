@@ -16,7 +16,7 @@ use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
 
 /// A claim of mine that binds me.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Bid {
     /// The claim.
     pub claim: Verified<Claim>,
@@ -37,6 +37,8 @@ enum Objection {
     Over,
     #[error("claimed already")]
     Claimed,
+    #[error("my claim on it was turned down")]
+    TurnedDown,
     #[error("{0}")]
     Price(String),
     #[error("{0}")]
@@ -184,6 +186,8 @@ impl Peer {
             Some(Objection::Over)
         } else if self.taken.contains(&(requester, offer.nonce)) {
             Some(Objection::Claimed)
+        } else if self.turned_down.contains(&offer.id()) {
+            Some(Objection::TurnedDown)
         } else if let Some(max) = dear {
             Some(Objection::Price(format!("it pays {max} at most, and I ask {price}")))
         } else if theirs != Match::Yes {
@@ -206,7 +210,7 @@ impl Peer {
         }
         match self.objection(now, offer) {
             // Of no interest to whoever asks why there is no work.
-            Some(Objection::Own | Objection::Skill | Objection::Over | Objection::Claimed) => {}
+            Some(Objection::Own | Objection::Skill | Objection::Over | Objection::Claimed | Objection::TurnedDown) => {}
             Some(Objection::Early) => self.look_again(now, offer.bids),
             Some(objection) => self.pass(now, offer, None, &objection.to_string()),
             None if self.capacity(now, &offer.issuer()) == 0 => {
@@ -299,6 +303,7 @@ impl Peer {
             return Reply::Kept;
         }
         // Asked again after my claim has ended, as when a person took their time: the next one is as good.
+        self.turned_down.remove(&offer.id());
         let ended = |bid: &Bid| bid.offer.id() == offer.id() && bid.claim.until < now;
         if let Some(id) = self.bids.iter().find(|(_, bid)| ended(bid)).map(|(id, _)| *id) {
             self.end_bid(now, id, "not awarded in time", out);
@@ -376,7 +381,21 @@ impl Peer {
         self.wake(Wake::Bid(id), Some((now + REPEAT).min(until + limits::GRACE + Millis(1)).max(now + Millis(1))));
     }
 
-    pub(super) fn end_bid(&mut self, now: Timestamp, id: Id<Claim>, reason: &str, out: &mut Outbox) {
+    /// The requester has said no: the same claim again would hear the same, as fast as the two can talk. A claim that ends
+    /// anyway, by a clock that may be a little ahead of mine, was not turned down: the next one is as good.
+    pub(super) fn turn_down(&mut self, now: Timestamp, id: Id<Claim>, reason: &str, out: &mut Outbox) {
+        let Some(bid) = self.bids.get(&id) else { return };
+        let (offer, stands) = (bid.offer.id(), bid.claim.until > now + limits::AHEAD);
+        if self.turned_down.len() >= limits::OFFERS {
+            self.turned_down.clear();
+        }
+        if stands {
+            self.turned_down.insert(offer);
+        }
+        self.end_bid(now, id, reason, out);
+    }
+
+    fn end_bid(&mut self, now: Timestamp, id: Id<Claim>, reason: &str, out: &mut Outbox) {
         let Some(bid) = self.bids.get(&id).cloned() else { return };
         let to = bid.claim.requester;
         self.pass(now, &bid.offer, Some(&bid.claim), reason);
@@ -402,7 +421,7 @@ impl Peer {
         if bid.claim.requester != reject.issuer() {
             return refused("a claim is rejected by whom it was made to");
         }
-        self.end_bid(now, reject.claim, &reject.reason, out);
+        self.turn_down(now, reject.claim, &reject.reason, out);
         Reply::Kept
     }
 
