@@ -12,6 +12,7 @@
 
 mod appeal;
 mod choosing;
+mod durable;
 pub mod event;
 mod hearing;
 mod hiring;
@@ -46,6 +47,7 @@ use io::{Config, Input, Origin, Outbox, Output, PassedRow};
 use once::Orders;
 use pull::Pull;
 
+pub use durable::{Durable, Held};
 pub use hiring::{Asked, Posting};
 pub use serving::Bid;
 
@@ -98,7 +100,7 @@ pub struct Peer {
     taken: BTreeSet<(AgentId, Bytes32)>,
     reputation: BetaMean,
     /// Which of my last awards went to newcomers as such, the newest last.
-    awards: VecDeque<bool>,
+    awards: VecDeque<(HireId, bool)>,
     ledger: Ledger,
     /// What was posted under tokens of the user's.
     orders: Orders,
@@ -120,10 +122,10 @@ pub struct Peer {
     passed: VecDeque<PassedRow>,
     /// Offers whose checks cannot be run; `limits::OFFERS` at most.
     unrunnable: BTreeSet<Id<Offer>>,
-    manifest: Option<Verified<Manifest>>,
-    contact: Option<Verified<Contact>>,
     /// Offers whose requester did not want my claim; `limits::OFFERS` at most.
     turned_down: BTreeSet<Id<Offer>>,
+    manifest: Option<Verified<Manifest>>,
+    contact: Option<Verified<Contact>>,
     addresses: Vec<String>,
     last_seq: u64,
     hungry: bool,
@@ -140,6 +142,20 @@ impl Peer {
         signer: Signer,
         rng: Box<dyn CryptoRng + Send>,
         now: Timestamp,
+        events: impl IntoIterator<Item = Vec<u8>>,
+        ratings: impl IntoIterator<Item = Verified<Rating>>,
+    ) -> Result<(Self, Outbox), RestoreError> {
+        let (mut peer, mut out) = Self::replay(config, signer, rng, events, ratings)?;
+        peer.resume(now, &mut out);
+        Ok((peer, out))
+    }
+
+    /// What the journal says, and nothing that follows from it: no time passes, nothing is decided, drawn or signed, and
+    /// the peer does nothing before it is resumed. The outputs are ratings of its own that the store has lost.
+    pub fn replay(
+        config: Config,
+        signer: Signer,
+        rng: Box<dyn CryptoRng + Send>,
         events: impl IntoIterator<Item = Vec<u8>>,
         ratings: impl IntoIterator<Item = Verified<Rating>>,
     ) -> Result<(Self, Outbox), RestoreError> {
@@ -167,6 +183,7 @@ impl Peer {
             pull: Pull::default(),
             passed: VecDeque::new(),
             unrunnable: BTreeSet::new(),
+            turned_down: BTreeSet::new(),
             manifest: None,
             contact: None,
             addresses: Vec::new(),
@@ -183,7 +200,6 @@ impl Peer {
             let logged = Logged::decode(&bytes, &network).map_err(|why| RestoreError { number, why })?;
             // A rating of mine that the store has lost goes back into it.
             let mine = match &logged.event {
-            turned_down: BTreeSet::new(),
                 Event::Rated { rating } => Some(rating.clone()),
                 _ => None,
             };
@@ -191,12 +207,11 @@ impl Peer {
                 out.extend(mine.map(|rating| Output::Keep(Box::new(rating))));
             }
         }
-        peer.resume(now, &mut out);
         Ok((peer, out))
     }
 
-    /// Starts what a restored state asks for: rooms, timers, letters, work.
-    fn resume(&mut self, now: Timestamp, out: &mut Outbox) {
+    /// Starts what a replayed state asks for: rooms, timers, letters, work. Once, after [`Peer::replay`].
+    pub fn resume(&mut self, now: Timestamp, out: &mut Outbox) {
         let skills: Vec<Skill> = self.config.skills.iter().map(|serving| serving.entry.path.clone()).collect();
         for skill in skills {
             self.follow(&skill, out);
@@ -331,8 +346,14 @@ impl Peer {
         for hire in past.iter().filter_map(|id| self.hires.remove(id)).filter(|hire| hire.side == Side::Worker) {
             self.taken.remove(&(hire.claim.requester, hire.claim.nonce));
         }
+        // As if they had never been: the journal has forgotten them as well.
+        self.awards.retain(|(id, _)| !past.contains(id));
         let hires = &self.hires;
         self.postings.retain(|_, posting| !posting.is_past(&|id: &HireId| !hires.contains_key(id)));
+        for posting in self.postings.values_mut() {
+            posting.hires.retain(|id| !past.contains(id));
+            posting.chosen.retain(|id, _| !past.contains(id));
+        }
     }
 
     /// Blobs that somebody may still ask for: of open postings, and of hires whose records are still served.
@@ -405,7 +426,7 @@ impl Peer {
                     posting.claims.remove(&claim.issuer());
                     // A person's word is for one award. Whoever waited for it is looked at again, for the slots left.
                     (posting.asked, posting.approved) = (None, None);
-                    self.awards.push_back(why.lane);
+                    self.awards.push_back((id, why.lane));
                     if self.awards.len() > limits::AWARDS {
                         self.awards.pop_front();
                     }

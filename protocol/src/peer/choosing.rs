@@ -70,7 +70,7 @@ impl Peer {
                 Some((reason, over)) => left_out.push((claim.issuer(), reason, over)),
             }
         }
-        let lane = posting.task.choosing.newcomers.is_due(self.awards.iter().rev().copied());
+        let lane = posting.task.choosing.newcomers.is_due(self.awards.iter().rev().map(|(_, lane)| *lane));
         let chosen = selection::choose(&candidates, &posting.task.choosing, lane).map(|(chosen, mut why)| {
             why.claims = posting.claims.len();
             let out = left_out.iter().filter_map(|(agent, reason, _)| {

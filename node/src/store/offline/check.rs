@@ -195,10 +195,10 @@ impl Offline {
         events: Vec<Vec<u8>>,
         ratings: Vec<Verified<gigmesh_protocol::market::Rating>>,
     ) -> Option<Peer> {
-        // What it would say or draw is thrown away.
+        // What the journal says is looked at, not what would follow from it.
         let signer = Signer::new(&secret.unwrap_or_default(), self.network);
         let rng = Box::new(ChaCha20Rng::from_seed([0; 32]));
-        match Peer::restore(Default::default(), signer, rng, now, events, ratings) {
+        match Peer::replay(Default::default(), signer, rng, events, ratings) {
             Ok((peer, _)) => {
                 if let Found::Status(status) = peer.query(now, &Query::Status) {
                     (report.hires_open, report.hires_closed) = (status.hires_open, status.hires_closed);
