@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::once::{Order, Orders};
 use super::{Asked, Bid, Peer, Posting};
 use crate::hire::selection::Why;
 use crate::hire::{Hire, HireId};
@@ -25,6 +26,7 @@ pub struct Durable<'a> {
     taken: &'a BTreeSet<(AgentId, Bytes32)>,
     awards: &'a VecDeque<(HireId, bool)>,
     ledger: &'a Ledger,
+    orders: &'a Orders,
 }
 
 /// A [`Posting`] without what is soft in it.
@@ -34,6 +36,7 @@ struct Posted<'a> {
     task: &'a Task,
     to: Option<AgentId>,
     salt: Bytes32,
+    order: Option<&'a Order>,
     hires: &'a [HireId],
     chosen: &'a BTreeMap<HireId, Why>,
     asked: Option<&'a Asked>,
@@ -43,10 +46,24 @@ struct Posted<'a> {
 
 impl<'a> Posted<'a> {
     fn of(posting: &'a Posting) -> Self {
-        let Posting { offer, task, to, salt, claims: _, hires, chosen, asked, approved, held: _, lost: _, closed } =
-            posting;
+        let Posting {
+            offer,
+            task,
+            to,
+            salt,
+            order,
+            claims: _,
+            hires,
+            chosen,
+            asked,
+            approved,
+            held: _,
+            lost: _,
+            consent: _,
+            closed,
+        } = posting;
         let (asked, approved, closed) = (asked.as_ref(), approved.as_ref(), closed.as_deref());
-        Self { offer, task, to: *to, salt: *salt, hires, chosen, asked, approved, closed }
+        Self { offer, task, to: *to, salt: *salt, order: order.as_ref(), hires, chosen, asked, approved, closed }
     }
 }
 
@@ -117,6 +134,7 @@ impl Peer {
             taken: &self.taken,
             awards: &self.awards,
             ledger: &self.ledger,
+            orders: &self.orders,
         }
     }
 }

@@ -379,8 +379,9 @@ impl Peer {
         self.rate(now, id, &facts, out);
         self.update_load(id, &facts, out);
         // A hire that is over has nothing done but what may still change how it ended.
-        let unsettled = facts.stage == Stage::Reviewing;
-        if !unsettled && is.is_some() && self.busy.get(&id).is_some_and(|busy| busy.again.is_some()) {
+        let unsettled = matches!(facts.stage, Stage::Reviewing | Stage::Contested);
+        let idle = |busy: &Busy| busy.again.is_some_and(|at| !unsettled || at <= now);
+        if is.is_some() && self.busy.get(&id).is_some_and(idle) {
             self.busy.remove(&id);
         }
         self.set_timer(now, id, &facts);

@@ -35,7 +35,7 @@ impl Order {
 }
 
 /// The orders that are remembered.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Orders {
     by_token: BTreeMap<Bytes32, (Order, Id<Offer>)>,
     by_age: BTreeSet<(Timestamp, Bytes32)>,

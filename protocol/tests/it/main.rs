@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod arbiter;
+mod dice;
 mod forge;
 mod fuzz_corpus;
 mod market;
+mod model;
 mod once;
 mod records;
 mod samples;

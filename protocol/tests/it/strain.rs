@@ -10,7 +10,8 @@ use gigmesh_protocol::market::award::value_bucket;
 use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::price::Amount;
 use gigmesh_protocol::market::{
-    Award, Begin, BeginTerms, Claim, Contest, Countersign, Link, Offer, Outcome, Scores, Terms, constraint,
+    Award, Begin, BeginTerms, Claim, Contest, Countersign, Link as Place, Milestone, Offer, Outcome, Ruling, Scores,
+    Terms, constraint,
 };
 use gigmesh_protocol::peer::event::{Event, Logged};
 use gigmesh_protocol::peer::io::*;
@@ -18,7 +19,8 @@ use gigmesh_protocol::record::{Beside, Payload, Record, Signer, Verified};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::Reply;
 
-use crate::world::{World, network, signer, worker};
+use crate::dice::Dice;
+use crate::world::{Chaos, Link, World, network, signer, worker};
 
 fn amounts(text: &str) -> Vec<Amount> {
     vec![text.parse().unwrap()]
@@ -60,9 +62,7 @@ fn inbox(world: &World, n: usize) -> Vec<InboxRow> {
 
 /// The records of a hire as peer `n` holds them.
 fn records(world: &World, n: usize, hire: HireId) -> Vec<Record> {
-    let Found::Records { records, .. } = query(world, n, &Query::Records(hire.to_string())) else { panic!() };
-    let admit = |(record, beside): &(Vec<u8>, Option<Vec<u8>>)| Record::admit(record, beside.as_deref(), &network());
-    records.iter().map(|record| admit(record).unwrap()).collect()
+    world.records(n, hire)
 }
 
 fn hires(world: &World, n: usize) -> Vec<HireRow> {
@@ -198,8 +198,9 @@ fn a_requester_that_never_closes_uses_up_its_credit() {
             }
         }
         world.cut = true;
+        world.fall(0, false);
         world.nodes[0].journal.clear();
-        world.restart(0);
+        world.rise(0);
         world.drive(Millis::mins(40));
         assert_eq!(
             world.rows(1)[0].closed.map(|closed| (closed.outcome, closed.agreed)),
@@ -322,7 +323,7 @@ fn a_slot_is_paid_once_though_an_award_that_lapsed_is_begun_at_last() {
             _ => None,
         });
         let (award, dated) = (awarded.unwrap(), at + Millis::mins(1));
-        let link = Link { n: 0, at: dated, prev: None, seen: award.id().untyped() };
+        let link = Place { n: 0, at: dated, prev: None, seen: award.id().untyped() };
         let beside = Beside { body: BeginTerms { due: dated + Millis::hours(1), link }, salt: Bytes32([1; 32]) };
         let body = beside.commitment::<Begin>();
         let begin = Begin { day: dated.day(), ext: Default::default(), body, hire: first };
@@ -545,4 +546,86 @@ fn a_fall_after_any_event_of_the_whole_market_loses_no_money() {
             }
         }
     }
+}
+
+/// A record does not overtake the award it needs: one way for both, and the second parcel is faster.
+#[test]
+fn a_withdrawal_sent_after_an_award_arrives_after_it() {
+    for seed in 0..20 {
+        let mut world = World::new(1);
+        let link = Link { delay: Millis::secs(30), ..Link::default() };
+        world.chaos = Some(Chaos { dice: Dice::new(seed, 0), links: [((0, 1), link)].into() });
+        let task = world.task();
+        let offer = world.hire(task, None);
+        while hires(&world, 0).is_empty() {
+            assert!(world.step(world.now + Millis::mins(1)), "nobody is awarded");
+        }
+        world.command(0, Command::Stop { id: offer.untyped(), reason: "never mind".into() }).unwrap();
+        world.drive(Millis::hours(2));
+        let [ours, theirs] = [0, 1].map(|n| {
+            let hire = world.hire_of(0).hire.unwrap();
+            world.records(n, hire).iter().map(Record::kind).collect::<Vec<_>>()
+        });
+        assert_eq!(ours, theirs, "both hold both chains whole");
+        assert!(ours.contains(&"withdraw/1"));
+        assert_eq!(world.ends()[0], world.ends()[1]);
+        let Some(Found::Status(status)) = world.query(0, &Query::Status) else { panic!() };
+        assert_eq!(status.outbox, 0);
+    }
+}
+
+/// Whoever hears no does not ask again as fast as it can.
+#[test]
+fn a_claim_that_was_turned_down_is_not_made_again() {
+    let mut world = World::new(1);
+    let worker = world.id(1);
+    configure(&mut world, 0, |config| {
+        let rule = Rule { skill: "text".parse().unwrap(), allow: Default::default(), block: [worker].into() };
+        config.buy.rules = vec![rule];
+    });
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::mins(9));
+    let claims = world.nodes[1].notices.iter().filter(|notice| matches!(notice, Notice::Claimed { .. })).count();
+    assert_eq!(claims, 1);
+}
+
+/// A requester that was away during the review gets the bytes all the same, and both sides come to what the checks say.
+#[test]
+fn a_review_that_was_slept_through_is_decided_by_the_bytes() {
+    let mut world = World::new(1);
+    let task = world.task();
+    world.hire(task, None);
+    while hires(&world, 1).first().is_none_or(|row| row.stage != "in review") {
+        assert!(world.step(world.now + Millis::mins(1)));
+    }
+    // It is down as soon as it has acknowledged, before it has the bytes.
+    assert!(!world.shown(0, world.hire_of(0).hire.unwrap()).held);
+    world.fall(0, true);
+    world.drive(Millis::mins(30));
+    assert_eq!(world.hire_of(1).closed.map(|closed| (closed.outcome, closed.agreed)), Some((Outcome::Accepted, false)));
+    world.restart(0);
+    world.drive(Millis::mins(10));
+    assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
+}
+
+/// Sealed checks are of the last part: whoever refuses another does not show them, and the worker looks once.
+#[test]
+fn a_milestone_that_is_refused_is_checked_once_by_its_worker() {
+    let mut world = World::new(1);
+    let mut task = world.task();
+    task.review_by = Review::Person;
+    let part = Milestone { checks: Checks::default(), share: 300, title: "first".try_into().unwrap() };
+    task.milestones = vec![part].try_into().unwrap();
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    let hire = world.hire_of(0).hire.unwrap();
+    world.command(0, Command::Judge { hire, ruling: Ruling::Refused, note: "no".into() }).unwrap();
+    world.drive_bounded(Millis::hours(1), 1_000);
+    let shown = world.records(1, hire).into_iter().filter_map(|record| match record {
+        Record::Verdict(verdict) => verdict.opened.clone(),
+        _ => None,
+    });
+    assert_eq!(shown.count(), 0);
+    assert_eq!(world.ends(), [Some((Outcome::Contested, false)); 2]);
 }
