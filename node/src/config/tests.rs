@@ -107,7 +107,7 @@ fn every_mistake_is_told_with_its_place_and_what_to_do() {
         (
             "parallel = 2",
             "colour = 2",
-            "13:1: unknown key `colour`; known here: from, parallel, credit, rating, begin, contest, binding",
+            "13:1: unknown key `colour`; known here: from, parallel, credit, rating, begin, contest, arbiters, binding",
         ),
         ("[serve]", "[server]", "11:2: unknown key `server`; did you mean `serve`?"),
         ("timeout = \"2m\"", "timeuot = \"2m\"", "24:1: unknown key `timeuot`; did you mean `timeout`?"),
