@@ -11,9 +11,10 @@ use serde_json::json;
 
 use crate::data::{self, Ratings};
 use crate::limits;
-use crate::models::Named;
+use crate::models::Kind;
 use crate::report::Report;
-use crate::reputation::{Half, fraud, predict};
+use crate::reputation::attack::{self, Attack};
+use crate::reputation::{Half, correctness, fraud, interval, market, predict};
 
 /// The market's models on real data and under attack.
 #[derive(Debug, Parser)]
@@ -32,8 +33,16 @@ enum Area {
 
 #[derive(Debug, Subcommand)]
 enum Reputation {
+    /// Checks standing: against plain linear algebra, in any order of arrival, kept up to date, and its bounds.
+    Correctness(Correctness),
     /// Predicts each rating from those before it, and each from all others.
     Predict(Predict),
+    /// Checks intervals: whether they cover what they say, and what false identities move.
+    Interval(Interval),
+    /// Plays an attack, or all.
+    Attack(Attacks),
+    /// Plays a market: good and bad workers, hired by what a model says of them.
+    Market(Market),
     /// Ranks the labelled fraudsters of Bitcoin OTC, without the ratings that made the labels.
     Fraud(Fraud),
 }
@@ -51,6 +60,42 @@ struct Common {
     json: bool,
 }
 
+impl Common {
+    fn predicting(&self, half: HalfArg, every: u16) -> predict::Settings {
+        predict::Settings { half: half.into(), every: usize::from(every), seed: self.seed, resamples: self.resamples }
+    }
+}
+
+#[derive(Debug, Args)]
+struct Interval {
+    /// Bitcoin OTC as SNAP has it.
+    #[arg(long, value_name = "FILE")]
+    otc: PathBuf,
+    /// Which ratings are predicted.
+    #[arg(long, default_value = "all")]
+    half: HalfArg,
+    /// Predict only each so many-th, for a quick look.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    every: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Correctness {
+    /// Bitcoin OTC as SNAP has it.
+    #[arg(long, value_name = "FILE")]
+    otc: PathBuf,
+    /// Advogato as KONECT has it.
+    #[arg(long, value_name = "FILE")]
+    advogato: Option<PathBuf>,
+    /// Through the eyes of so many viewers.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    viewers: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
 #[derive(Debug, Args)]
 struct Predict {
     /// Bitcoin OTC or Alpha as SNAP has them: rater,rated,rating,time.
@@ -61,7 +106,13 @@ struct Predict {
     half: HalfArg,
     /// Only these models.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = named)]
-    model: Vec<Named>,
+    model: Vec<Kind>,
+    /// Predict only each so many-th, for a quick look.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    every: u16,
+    /// Ours with one thing changed at a time, instead of other models.
+    #[arg(long)]
+    ablate: bool,
     /// Predict each rating from all others, later ones too, as published tables do.
     #[arg(long)]
     leave_one_out: bool,
@@ -79,12 +130,66 @@ struct Fraud {
     labels: PathBuf,
     /// Only these models.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = named)]
-    model: Vec<Named>,
+    model: Vec<Kind>,
     /// Through the eyes of so many viewers, where a model has viewers.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     viewers: u16,
+    /// Viewers that have given at least so many positive ratings.
+    #[arg(long, default_value_t = 5)]
+    given: u16,
     #[command(flatten)]
     common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Attacks {
+    /// The attack; "all" plays every one.
+    #[arg(value_name = "NAME", value_parser = attack_named)]
+    attack: Attacked,
+    /// Bitcoin OTC as SNAP has it: without it only the attacks on made-up markets are played.
+    #[arg(long, value_name = "FILE")]
+    otc: Option<PathBuf>,
+    /// Only these models.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = named)]
+    model: Vec<Kind>,
+    /// Through the eyes of so many viewers.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    viewers: u16,
+    /// On so many targets.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    targets: u16,
+    /// Markets played of each kind.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    runs: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Market {
+    /// Only these models.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = named)]
+    model: Vec<Kind>,
+    /// Markets played of each kind.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    runs: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// One attack, or every one.
+#[derive(Debug, Clone, Copy)]
+struct Attacked(Option<Attack>);
+
+fn attack_named(name: &str) -> Result<Attacked, String> {
+    let one = || Attack::ALL.into_iter().find(|attack| attack.name() == name);
+    if name == "all" {
+        return Ok(Attacked(None));
+    }
+    one().map(|attack| Attacked(Some(attack))).ok_or_else(|| {
+        let names: Vec<&str> = Attack::ALL.into_iter().map(Attack::name).collect();
+        format!("no such attack; there are {}, and all", names.join(", "))
+    })
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -104,11 +209,20 @@ impl From<HalfArg> for Half {
     }
 }
 
-fn named(name: &str) -> Result<Named, String> {
-    Named::find(name).ok_or_else(|| {
-        let names: Vec<&str> = Named::ALL.into_iter().map(Named::name).collect();
+fn named(name: &str) -> Result<Kind, String> {
+    Kind::find(name).ok_or_else(|| {
+        let names: Vec<&str> = Kind::all().iter().map(Kind::name).collect();
         format!("no such model; there are {}", names.join(", "))
     })
+}
+
+/// What the user has to put right.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    #[error("this attack is played on real ratings; name a file of them with --otc")]
+    NeedsData,
 }
 
 /// Runs the command line of this process.
@@ -116,7 +230,11 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let Area::Reputation(command) = cli.area;
     let (common, report) = match &command {
+        Reputation::Correctness(args) => (&args.common, args.run()),
         Reputation::Predict(args) => (&args.common, args.run()),
+        Reputation::Interval(args) => (&args.common, args.run()),
+        Reputation::Attack(args) => (&args.common, args.run()),
+        Reputation::Market(args) => (&args.common, args.run()),
         Reputation::Fraud(args) => (&args.common, args.run()),
     };
     match report {
@@ -139,12 +257,26 @@ pub fn main() -> ExitCode {
     }
 }
 
+impl Correctness {
+    fn run(&self) -> Result<Report, Error> {
+        let mut networks = vec![("otc", Ratings::bitcoin(&self.otc)?)];
+        if let Some(path) = &self.advogato {
+            networks.push(("advogato", Ratings::advogato(path)?));
+        }
+        let settings = correctness::Settings { viewers: usize::from(self.viewers), seed: self.common.seed };
+        Ok(correctness::check(&networks, settings))
+    }
+}
+
 impl Predict {
-    fn run(&self) -> Result<Report, data::Error> {
+    fn run(&self) -> Result<Report, Error> {
         let ratings = Ratings::bitcoin(&self.otc)?;
-        let models = if self.model.is_empty() { predict::MODELS.to_vec() } else { self.model.clone() };
-        let settings =
-            predict::Settings { half: self.half.into(), seed: self.common.seed, resamples: self.common.resamples };
+        let models = match (self.ablate, self.model.is_empty()) {
+            (true, _) => predict::ABLATION.to_vec(),
+            (_, true) => predict::MODELS.to_vec(),
+            _ => self.model.clone(),
+        };
+        let settings = self.common.predicting(self.half, self.every);
         let mut report = predict::prequential(&ratings, &models, settings);
         if self.leave_one_out {
             report.tables.push(predict::leave_one_out(&ratings));
@@ -153,13 +285,54 @@ impl Predict {
     }
 }
 
+impl Interval {
+    fn run(&self) -> Result<Report, Error> {
+        let ratings = Ratings::bitcoin(&self.otc)?;
+        Ok(interval::check(&ratings, self.common.predicting(self.half, self.every)))
+    }
+}
+
+impl Attacks {
+    fn run(&self) -> Result<Report, Error> {
+        let ratings = self.otc.as_ref().map(|path| Ratings::bitcoin(path)).transpose()?;
+        let attacks = self.attack.0.map_or_else(|| Attack::ALL.to_vec(), |attack| vec![attack]);
+        if ratings.is_none() && attacks.iter().all(|attack| attack.on_data()) {
+            return Err(Error::NeedsData);
+        }
+        let models = if self.model.is_empty() { attack::MODELS.to_vec() } else { self.model.clone() };
+        let settings = attack::Settings {
+            viewers: usize::from(self.viewers),
+            targets: usize::from(self.targets),
+            runs: usize::from(self.runs),
+            seed: self.common.seed,
+            resamples: self.common.resamples,
+        };
+        Ok(attack::play(&attacks, ratings.as_ref(), &models, settings))
+    }
+}
+
+impl Market {
+    fn run(&self) -> Result<Report, Error> {
+        let models = if self.model.is_empty() { attack::MODELS.to_vec() } else { self.model.clone() };
+        let settings = attack::Settings {
+            viewers: 0,
+            targets: 0,
+            runs: usize::from(self.runs),
+            seed: self.common.seed,
+            resamples: self.common.resamples,
+        };
+        Ok(market::shares(&models, settings))
+    }
+}
+
 impl Fraud {
-    fn run(&self) -> Result<Report, data::Error> {
+    fn run(&self) -> Result<Report, Error> {
         let ratings = Ratings::bitcoin(&self.otc)?;
         let labels = ratings.labels(&self.labels)?;
         let models = if self.model.is_empty() { fraud::MODELS.to_vec() } else { self.model.clone() };
         let settings = fraud::Settings {
             viewers: usize::from(self.viewers),
+            given: usize::from(self.given),
             seed: self.common.seed,
             resamples: self.common.resamples,
         };

@@ -25,6 +25,17 @@ pub struct Rating {
     pub subject: Node,
     /// From -1 (worst) to 1.
     pub weight: f64,
+    /// What the hire was worth, in powers of two. Most models do not ask.
+    pub value: u8,
+    /// What was done, as a number. Most models do not ask.
+    pub skill: u8,
+}
+
+impl Rating {
+    /// Of a hire like any other.
+    pub const fn new(time: f64, rater: Node, subject: Node, weight: f64) -> Self {
+        Self { time, rater, subject, weight, value: 20, skill: 0 }
+    }
 }
 
 /// Why a file was not understood. Always something for whoever named the file to put right.
@@ -92,12 +103,7 @@ impl Ratings {
         let nodes: BTreeMap<u64, Node> = names.iter().copied().zip(0..).collect();
         let mut list: Vec<Rating> = raw
             .iter()
-            .map(|&(time, rater, subject, weight)| Rating {
-                time,
-                rater: nodes[&rater],
-                subject: nodes[&subject],
-                weight,
-            })
+            .map(|&(time, rater, subject, weight)| Rating::new(time, nodes[&rater], nodes[&subject], weight))
             .collect();
         list.sort_by(|a, b| a.time.total_cmp(&b.time));
         Ok(Self { list, names: names.into_iter().collect() })
@@ -163,6 +169,14 @@ impl Ratings {
         self.names.binary_search(&name).ok().map(|at| at as Node)
     }
 
+    /// The median positive rating: what satisfaction looks like here.
+    pub fn typical(&self) -> f64 {
+        let mut positive: Vec<f64> =
+            self.list.iter().map(|rating| rating.weight).filter(|weight| *weight > 0.0).collect();
+        positive.sort_by(f64::total_cmp);
+        positive.get(positive.len() / 2).copied().unwrap_or(1.0)
+    }
+
     /// The time of the last rating.
     pub fn end(&self) -> f64 {
         self.list.last().map_or(0.0, |rating| rating.time)
@@ -221,6 +235,7 @@ mod tests {
         assert_eq!(ratings.names, [10, 20, 30]);
         let seen: Vec<_> = ratings.list.iter().map(|r| (r.rater, r.subject, r.weight)).collect();
         assert_eq!(seen, [(0, 1, 0.5), (2, 0, -1.0), (1, 2, 0.1)]);
+        assert_eq!(ratings.typical(), 0.5);
         assert_eq!((ratings.node(20), ratings.node(21), ratings.end()), (Some(1), None, 300.5));
         std::fs::remove_file(path).unwrap();
     }

@@ -8,13 +8,17 @@ mod beta;
 mod brs;
 mod fairness;
 mod means;
+mod ours;
 mod walk;
 
 pub use beta::{Beta, Evidence};
 pub use brs::BrsFilter;
 pub use fairness::FairnessGoodness;
-pub use means::{Anchor, GlobalMean, Reciprocal, ShrunkMean, TargetMean};
+pub use means::{Anchor, GlobalMean, ShrunkMean, TargetMean};
+pub use ours::{Face, Ours, day};
 pub use walk::{EigenTrust, PersonalisedPageRank};
+
+use gigmesh_protocol::reputation::Params;
 
 use crate::data::{Node, Rating};
 
@@ -28,12 +32,17 @@ pub enum Scale {
 }
 
 /// A way to turn ratings into scores.
-pub trait Model {
+pub trait Model: std::fmt::Debug + Send + Sync {
     /// Takes one rating in. They come in order of time.
     fn learn(&mut self, rating: &Rating);
 
     /// What `viewer` may expect of each subject at a time no earlier than the last rating's, in their order.
     fn scores(&mut self, viewer: Node, subjects: &[Node], now: f64) -> Vec<f64>;
+
+    /// The same at one skill, for a model that tells skills apart.
+    fn skilled(&mut self, viewer: Node, subjects: &[Node], _skill: u8, now: f64) -> Vec<f64> {
+        self.scores(viewer, subjects, now)
+    }
 
     /// Digests what was learned, for a model that does so only now and then.
     fn settle(&mut self) {}
@@ -47,6 +56,14 @@ pub trait Model {
     fn personal(&self) -> bool {
         false
     }
+
+    /// Whether asking it costs much more than teaching it.
+    fn slow(&self) -> bool {
+        false
+    }
+
+    /// The same model with the same memory, to go another way with.
+    fn fork(&self) -> Box<dyn Model>;
 
     /// What `viewer` may expect of one subject.
     fn score(&mut self, viewer: Node, subject: Node, now: f64) -> f64 {
@@ -63,6 +80,10 @@ impl Model for Box<dyn Model> {
         (**self).scores(viewer, subjects, now)
     }
 
+    fn skilled(&mut self, viewer: Node, subjects: &[Node], skill: u8, now: f64) -> Vec<f64> {
+        (**self).skilled(viewer, subjects, skill, now)
+    }
+
     fn settle(&mut self) {
         (**self).settle();
     }
@@ -73,6 +94,20 @@ impl Model for Box<dyn Model> {
 
     fn personal(&self) -> bool {
         (**self).personal()
+    }
+
+    fn slow(&self) -> bool {
+        (**self).slow()
+    }
+
+    fn fork(&self) -> Box<dyn Model> {
+        (**self).fork()
+    }
+}
+
+impl Clone for Box<dyn Model> {
+    fn clone(&self) -> Self {
+        self.fork()
     }
 }
 
@@ -168,11 +203,6 @@ impl Named {
         }
     }
 
-    /// By its name.
-    pub fn find(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|model| model.name() == name)
-    }
-
     /// A fresh one.
     pub fn build(self) -> Box<dyn Model> {
         match self {
@@ -194,6 +224,54 @@ impl Named {
     }
 }
 
+/// A model that can be chosen: a baseline, or ours with something changed.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// A baseline.
+    Named(Named),
+    /// Ours: its name, what of an opinion is the score, and what is changed of what ships.
+    Ours(&'static str, Face, fn(&mut Params)),
+}
+
+impl Kind {
+    /// Ours as it ships, with the viewer's own leniency: for predicting what the viewer will say.
+    pub const OURS: Self = Self::Ours("ours", Face::Expected, |_| ());
+    /// The same without: for ranking others.
+    pub const MEAN: Self = Self::Ours("ours-mean", Face::Mean, |_| ());
+    /// By its lower end: for choosing.
+    pub const LOW: Self = Self::Ours("ours-low", Face::Low, |_| ());
+
+    /// Every model with a name of its own.
+    pub fn all() -> Vec<Self> {
+        Named::ALL.map(Self::Named).into_iter().chain([Self::OURS, Self::MEAN, Self::LOW]).collect()
+    }
+
+    /// By its name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Named(named) => named.name(),
+            Self::Ours(name, ..) => name,
+        }
+    }
+
+    /// A fresh one, for data whose typical positive rating is this.
+    pub fn build(&self, typical: f64) -> Box<dyn Model> {
+        match self {
+            Self::Named(named) => named.build(),
+            Self::Ours(_, face, change) => {
+                let mut params = Ours::params(typical);
+                change(&mut params);
+                Box::new(Ours::new(params, *face))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,7 +279,7 @@ mod tests {
     /// A model that has learned these (rater, subject, weight), all at once.
     pub(super) fn learn<M: Model>(mut model: M, ratings: &[(Node, Node, f64)]) -> M {
         for &(rater, subject, weight) in ratings {
-            model.learn(&Rating { time: 0.0, rater, subject, weight });
+            model.learn(&Rating::new(0.0, rater, subject, weight));
         }
         model
     }
@@ -212,14 +290,14 @@ mod tests {
 
     #[test]
     fn every_model_has_a_name_of_its_own_and_an_answer_about_strangers() {
-        for model in Named::ALL {
-            assert_eq!(Named::find(model.name()), Some(model));
-            let mut built = model.build();
+        for model in Kind::all() {
+            assert_eq!(Kind::find(model.name()).map(|found| found.name()), Some(model.name()));
+            let mut built = model.build(0.5);
             assert_eq!(built.scores(3, &[1, 2], 0.0).len(), 2);
-            built.learn(&Rating { time: 0.0, rater: 0, subject: 1, weight: 0.5 });
+            built.learn(&Rating::new(0.0, 0, 1, 0.5));
             let scores = built.scores(7, &[0, 1, 9], 1.0);
             assert!(scores.iter().all(|score| (-1.0..=1.0).contains(score)), "{}: {scores:?}", model.name());
         }
-        assert_eq!(Named::find("none"), None);
+        assert!(Kind::find("none").is_none());
     }
 }

@@ -1,7 +1,11 @@
 //! The experiments, a file each. In come ratings and a seed, out comes a report; no file is read and nothing printed here.
 
+pub mod attack;
+pub mod correctness;
 pub mod fraud;
+pub mod interval;
 pub mod loo;
+pub mod market;
 pub mod predict;
 
 use std::ops::Range;

@@ -61,11 +61,23 @@ fn every_command_prints_the_same_twice_within_80_columns_and_as_json() {
     let (ratings, labels) = network();
     let (otc, labels) = (File::new("otc", &ratings), File::new("labels", &labels));
     let common = ["--otc", otc.path(), "--seed", "5", "--resamples", "20"];
+    let correctness = check(&[&["reputation", "correctness", "--viewers", "3"], &common[..]].concat());
+    assert!(correctness.contains("certificate"), "{correctness}");
     let predict = check(&[&["reputation", "predict", "--leave-one-out"], &common[..]].concat());
     assert!(predict.contains("anchor") && predict.contains("fairness x goodness"), "{predict}");
     let fraud = ["reputation", "fraud", "--labels", labels.path(), "--viewers", "3"];
     let fraud = check(&[&fraud, &common[..]].concat());
     assert!(fraud.contains("2 fraudulent among 5 labelled"), "{fraud}");
+    let interval = check(&[&["reputation", "interval", "--every", "9"], &common[..]].concat());
+    assert!(interval.contains("covered %"), "{interval}");
+    let attack =
+        ["reputation", "attack", "slander", "--targets", "2", "--viewers", "2", "--model", "raw-mean,ours-low"];
+    let attack = check(&[&attack, &common[..]].concat());
+    assert!(attack.contains("Slander"), "{attack}");
+    let story = check(&["reputation", "attack", "skill", "--model", "raw-mean", "--seed", "5"]);
+    assert!(story.contains("translation"), "{story}");
+    let market = check(&["reputation", "market", "--runs", "1", "--model", "raw-mean", "--seed", "5"]);
+    assert!(market.contains("70%"), "{market}");
 }
 
 #[test]

@@ -44,6 +44,10 @@ impl Beta {
 }
 
 impl Model for Beta {
+    fn fork(&self) -> Box<dyn Model> {
+        Box::new(self.clone())
+    }
+
     fn learn(&mut self, rating: &Rating) {
         let (good, bad) = self.at(rating.subject, rating.time);
         let (more_good, more_bad) = self.evidence.of(rating.weight);
@@ -67,14 +71,14 @@ mod tests {
     #[test]
     fn evidence_halves_in_a_half_life() {
         let mut beta = Beta::new(Evidence::Unit, Some(180.0));
-        beta.learn(&Rating { time: 0.0, rater: 0, subject: 1, weight: 1.0 });
+        beta.learn(&Rating::new(0.0, 0, 1, 1.0));
         near(beta.score(0, 1, 0.0), 2.0 * 2.0 / 3.0 - 1.0);
         near(beta.score(0, 1, 180.0 * DAY), 2.0 * 1.5 / 2.5 - 1.0);
-        beta.learn(&Rating { time: 180.0 * DAY, rater: 0, subject: 1, weight: -0.5 });
+        beta.learn(&Rating::new(180.0 * DAY, 0, 1, -0.5));
         near(beta.score(0, 1, 180.0 * DAY), 2.0 * (1.0 + 0.5 + 0.25) / (2.0 + 0.5 + 1.0) - 1.0);
         near(beta.score(0, 7, 1.0), 0.0);
         let mut beta = Beta::new(Evidence::Weight, None);
-        beta.learn(&Rating { time: 0.0, rater: 0, subject: 1, weight: -0.5 });
+        beta.learn(&Rating::new(0.0, 0, 1, -0.5));
         near(beta.score(0, 1, 1.0), 2.0 / 2.5 - 1.0);
     }
 }

@@ -45,6 +45,10 @@ impl BrsFilter {
 }
 
 impl Model for BrsFilter {
+    fn fork(&self) -> Box<dyn Model> {
+        Box::new(self.clone())
+    }
+
     fn learn(&mut self, rating: &Rating) {
         let held = self.of.at(rating.subject).entry(rating.rater).or_default();
         held.0 += 1.0;

@@ -77,6 +77,10 @@ impl FairnessGoodness {
 }
 
 impl Model for FairnessGoodness {
+    fn fork(&self) -> Box<dyn Model> {
+        Box::new(self.clone())
+    }
+
     fn learn(&mut self, rating: &Rating) {
         self.edges.push((rating.rater, rating.subject, rating.weight));
         *self.given.at(rating.rater) += 1.0;
@@ -125,7 +129,7 @@ mod tests {
     fn it_is_solved_anew_only_so_often() {
         let mut model = learn(FairnessGoodness::every(2), &[(0, 9, 1.0)]);
         near(model.score(7, 9, 0.0), 0.0);
-        model.learn(&Rating { time: 1.0, rater: 1, subject: 9, weight: 1.0 });
+        model.learn(&Rating::new(1.0, 1, 9, 1.0));
         near(model.score(7, 9, 0.0), 1.0);
     }
 }

@@ -1,8 +1,6 @@
 //! Means: of everything, of a subject, shrunk, and corrected for who gives high marks. The anchor among them is what any
 //! model has to beat in predicting, though it has no defence at all.
 
-use std::collections::BTreeMap;
-
 use super::{ByNode, Model};
 use crate::data::{DAY, Node, Rating};
 
@@ -39,6 +37,10 @@ impl Sum {
 pub struct GlobalMean(Sum);
 
 impl Model for GlobalMean {
+    fn fork(&self) -> Box<dyn Model> {
+        Box::new(self.clone())
+    }
+
     fn learn(&mut self, rating: &Rating) {
         self.0.add(rating.weight, rating.time, None);
     }
@@ -64,6 +66,10 @@ impl TargetMean {
 }
 
 impl Model for TargetMean {
+    fn fork(&self) -> Box<dyn Model> {
+        Box::new(self.clone())
+    }
+
     fn learn(&mut self, rating: &Rating) {
         self.all.add(rating.weight, rating.time, None);
         self.of.at(rating.subject).add(rating.weight, rating.time, None);
@@ -98,6 +104,10 @@ impl ShrunkMean {
 }
 
 impl Model for ShrunkMean {
+    fn fork(&self) -> Box<dyn Model> {
+        Box::new(self.clone())
+    }
+
     fn learn(&mut self, rating: &Rating) {
         self.all.add(rating.weight, rating.time, None);
         self.of.at(rating.subject).add(rating.weight, rating.time, self.half_life);
@@ -124,6 +134,10 @@ impl Anchor {
 }
 
 impl Model for Anchor {
+    fn fork(&self) -> Box<dyn Model> {
+        Box::new(self.clone())
+    }
+
     fn learn(&mut self, rating: &Rating) {
         let said = self.mean.one(rating.subject, rating.time);
         let half_life = self.mean.half_life;
@@ -135,41 +149,6 @@ impl Model for Anchor {
         let of = self.leniency.get(viewer).map_or_else(Sum::default, |of| of.at(now, self.mean.half_life));
         let leniency = of.sum / (of.count + 5.0);
         subjects.iter().map(|subject| (self.mean.one(*subject, now) + leniency).clamp(-1.0, 1.0)).collect()
-    }
-
-    fn personal(&self) -> bool {
-        true
-    }
-}
-
-/// Any model with one thing more to go by: what the subject said of the viewer before, if it did. A signal that sealed
-/// ratings take away; shown to measure how much of a score it is.
-pub struct Reciprocal<M> {
-    model: M,
-    said: BTreeMap<(Node, Node), f64>,
-}
-
-impl<M: Model> Reciprocal<M> {
-    /// Half the way from what the model says to what the subject said.
-    pub fn new(model: M) -> Self {
-        Self { model, said: BTreeMap::new() }
-    }
-}
-
-impl<M: Model> Model for Reciprocal<M> {
-    fn learn(&mut self, rating: &Rating) {
-        self.model.learn(rating);
-        self.said.insert((rating.rater, rating.subject), rating.weight);
-    }
-
-    fn scores(&mut self, viewer: Node, subjects: &[Node], now: f64) -> Vec<f64> {
-        let mut scores = self.model.scores(viewer, subjects, now);
-        for (score, subject) in scores.iter_mut().zip(subjects) {
-            if let Some(said) = self.said.get(&(*subject, viewer)) {
-                *score += 0.5 * (said - *score);
-            }
-        }
-        scores
     }
 
     fn personal(&self) -> bool {
@@ -197,16 +176,9 @@ mod tests {
         let mut anchor = learn(Anchor::new(None), &[(0, 1, 1.0), (0, 2, 0.0)]);
         // Of node 1 nothing was known: 0; so +1. Of node 2 the global mean, 1: so -1. The leniency is 0 of 7.
         near(anchor.score(0, 1, 10.0), (1.0 + 2.0 * 0.5) / 3.0);
-        anchor.learn(&Rating { time: 10.0, rater: 0, subject: 1, weight: 1.0 });
+        anchor.learn(&Rating::new(10.0, 0, 1, 1.0));
         // 1 - 2/3 above, of three ratings and five.
         near(anchor.score(9, 3, 10.0), 2.0 / 3.0);
         near(anchor.score(0, 3, 10.0), 2.0 / 3.0 + (1.0 / 3.0) / 8.0);
-    }
-
-    #[test]
-    fn what_the_subject_said_of_the_viewer_pulls_half_way() {
-        let mut model = learn(Reciprocal::new(GlobalMean::default()), &[(1, 0, 1.0), (2, 3, 0.0)]);
-        near(model.score(0, 1, 10.0), 0.75);
-        near(model.score(1, 0, 10.0), 0.5);
     }
 }

@@ -82,6 +82,10 @@ impl EigenTrust {
 }
 
 impl Model for EigenTrust {
+    fn fork(&self) -> Box<dyn Model> {
+        Box::new(self.clone())
+    }
+
     fn learn(&mut self, rating: &Rating) {
         self.trust.learn(rating);
         self.cache = None;
@@ -121,6 +125,10 @@ impl PersonalisedPageRank {
 }
 
 impl Model for PersonalisedPageRank {
+    fn fork(&self) -> Box<dyn Model> {
+        Box::new(self.clone())
+    }
+
     fn learn(&mut self, rating: &Rating) {
         self.trust.learn(rating);
         self.cache = None;

@@ -243,7 +243,7 @@ mod tests {
         let list: Vec<Rating> = (0..60)
             .map(|at| {
                 let (rater, subject) = (dice.below(8) as Node, 8 + dice.below(6) as Node);
-                Rating { time: f64::from(at), rater, subject, weight: dice.unit() * 2.0 - 1.0 }
+                Rating::new(f64::from(at), rater, subject, dice.unit() * 2.0 - 1.0)
             })
             .collect();
         let whole = Ratings { list: list.clone(), names: (0..14).collect() };

@@ -1,0 +1,254 @@
+//! Whether standing is what it is said to be: the canonical walk against plain linear algebra, the incremental one within
+//! its certificate, the same bits in any order of arrival, and the bounds on what an attacker's identities can have.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::reputation::{Standing, WalkBeta};
+use serde_json::json;
+
+use super::attack::scenes::Stage;
+use crate::data::{Node, Ratings};
+use crate::dice::Dice;
+use crate::models::{Face, Model, Ours, day};
+use crate::report::{Cell, Report, Table};
+
+/// Ratings between two looks at the incremental walks.
+const EVERY: usize = 50;
+/// Orders of arrival tried besides that of time.
+const ORDERS: u64 = 5;
+
+/// What a run depends on besides the data.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How many viewers are tried.
+    pub viewers: usize,
+    /// Of every choice.
+    pub seed: u64,
+}
+
+/// All checks over these networks, the first of which has times.
+pub fn check(networks: &[(&'static str, Ratings)], settings: Settings) -> Report {
+    let mut dense = Table::new(
+        "The canonical walk against a dense power iteration, every viewer's worst",
+        &["network", "viewers", "largest", "all together", "certificate"],
+    );
+    let mut order = Table::new(
+        "The canonical walk of the same ratings in other orders of arrival",
+        &["network", "orders", "vectors", "with other bits"],
+    );
+    let mut live = Table::new(
+        format!("The incremental walk over the last tenth, looked at after each {EVERY} ratings"),
+        &["network", "looks", "off by", "certificate", "off / certificate", "outside"],
+    );
+    let mut bounds = Table::new(
+        "What an attacker's identities have, against the bounds; every trial's worst",
+        &["network", "fooled", "sybils", "trials", "mass", "mass / bound", "evidence / bound", "outside"],
+    );
+    for (name, ratings) in networks {
+        let viewers = viewers(ratings, settings);
+        dense.row(against_dense(name, ratings, &viewers));
+        order.row(in_any_order(name, ratings, &viewers, settings.seed));
+        live.row(within_certificate(name, ratings, &viewers));
+        within_bounds(name, ratings, settings, &mut bounds);
+    }
+    dense.note("All together: the sum of the differences over all agents, to be below the certificate.");
+    bounds.note(
+        "Mass: (1-e)/e F, F the mass that honest agents send into the region. Evidence on one subject: Q (1-e)/(e t) F, \
+         Q = 1/(1-0.7), from w and the weight a pair has. Outside: trials that break either bound.",
+    );
+    Report { settings: vec![("viewers", json!(settings.viewers))], tables: vec![dense, live, order, bounds] }
+}
+
+fn viewers(ratings: &Ratings, settings: Settings) -> Vec<Node> {
+    let positive = ratings.list.iter().filter(|rating| rating.weight > 0.0);
+    let raters: BTreeSet<Node> = positive.map(|rating| rating.rater).collect();
+    let raters: Vec<Node> = raters.into_iter().collect();
+    Dice::new(settings.seed, u64::from_be_bytes(*b"viewers\0")).sample(&raters, settings.viewers)
+}
+
+fn learned(ratings: &Ratings) -> Ours {
+    let mut ours = Ours::new(Ours::params(ratings.typical()), Face::Mean);
+    ratings.list.iter().for_each(|rating| ours.learn(rating));
+    ours
+}
+
+/// `p = e o + (1 - e) P' p` by plain iteration in floats, what rows keep back going to the viewer.
+fn iterate(model: &WalkBeta, viewer: &AgentId) -> BTreeMap<AgentId, f64> {
+    let e = model.params().restart;
+    let mut places = BTreeMap::from([(*viewer, 0usize)]);
+    let mut edges: Vec<(usize, usize, f64)> = Vec::new();
+    for (from, to, share) in model.edges() {
+        let next = places.len();
+        let from = *places.entry(from).or_insert(next);
+        let next = places.len();
+        let to = *places.entry(to).or_insert(next);
+        edges.push((from, to, share));
+    }
+    let mut p = vec![0.0; places.len()];
+    p[0] = 1.0;
+    // 0.7^120 is 3e-19: nothing that a float of this size can hold.
+    for _ in 0..120 {
+        let mut next = vec![0.0; places.len()];
+        for (from, to, share) in &edges {
+            next[*to] += (1.0 - e) * share * p[*from];
+        }
+        next[0] += 1.0 - next.iter().sum::<f64>();
+        p = next;
+    }
+    places.into_iter().map(|(agent, at)| (agent, p[at])).collect()
+}
+
+fn against_dense(name: &str, ratings: &Ratings, viewers: &[Node]) -> Vec<Cell> {
+    let mut ours = learned(ratings);
+    let (mut largest, mut together, mut certificate) = (0.0f64, 0.0f64, 0.0f64);
+    for viewer in viewers {
+        let viewer = ours.key(*viewer);
+        let standing = ours.model.standing(&viewer, &[], day(ratings.end()));
+        let dense = iterate(&ours.model, &viewer);
+        let off: Vec<f64> = dense.iter().map(|(agent, mass)| (standing.mass(agent) - mass).abs()).collect();
+        largest = off.iter().copied().fold(largest, f64::max);
+        together = together.max(off.iter().sum());
+        certificate = certificate.max(standing.certificate());
+    }
+    let tiny = |number: f64| Cell::text(format!("{number:.1e}"));
+    vec![Cell::text(name), Cell::Count(viewers.len() as u64), tiny(largest), tiny(together), tiny(certificate)]
+}
+
+fn in_any_order(name: &str, ratings: &Ratings, viewers: &[Node], seed: u64) -> Vec<Cell> {
+    let today = day(ratings.end());
+    let bits = |ratings: &Ratings| -> Vec<Vec<(AgentId, u64)>> {
+        let mut ours = learned_as(ratings);
+        viewers
+            .iter()
+            .map(|viewer| {
+                let viewer = ours.key(*viewer);
+                ours.model.standing(&viewer, &[], today).bits()
+            })
+            .collect()
+    };
+    let straight = bits(ratings);
+    let mut other = 0;
+    for order in 0..ORDERS {
+        let mut shuffled = ratings.clone();
+        Dice::new(seed, 1_000 + order).shuffle(&mut shuffled.list);
+        other += bits(&shuffled).iter().zip(&straight).filter(|(one, other)| one != other).count();
+    }
+    let vectors = ORDERS * viewers.len() as u64;
+    vec![Cell::text(name), Cell::Count(ORDERS), Cell::Count(vectors), Cell::Count(other as u64)]
+}
+
+/// Learned in the order given, each hire under the number it has in order of time, as its id would be.
+fn learned_as(ratings: &Ratings) -> Ours {
+    let mut ours = Ours::new(Ours::params(ratings.typical()), Face::Mean);
+    for rating in &ratings.list {
+        ours.add_once(rating);
+    }
+    ours
+}
+
+fn off(one: &Standing<'_>, other: &Standing<'_>) -> f64 {
+    let agents: BTreeSet<AgentId> = one.iter().chain(other.iter()).map(|(agent, ..)| agent).collect();
+    agents.iter().map(|agent| (one.mass(agent) - other.mass(agent)).abs()).sum()
+}
+
+fn within_certificate(name: &str, ratings: &Ratings, viewers: &[Node]) -> Vec<Cell> {
+    let first = ratings.list.len() - ratings.list.len() / 10;
+    let (before, last) = ratings.list.split_at(first);
+    let mut ours = Ours::new(Ours::params(ratings.typical()), Face::Mean);
+    before.iter().for_each(|rating| ours.learn(rating));
+    let today = day(ratings.end());
+    let viewers: Vec<AgentId> = viewers.iter().take(10).map(|viewer| ours.key(*viewer)).collect();
+    viewers.iter().for_each(|viewer| ours.model.watch(*viewer, &[]));
+    ours.model.settle(today);
+    let (mut looks, mut outside) = (0u64, 0u64);
+    let (mut most, mut certificate, mut share) = (0.0f64, 0.0f64, 0.0f64);
+    for (at, rating) in last.iter().enumerate() {
+        ours.add(rating);
+        // Settled after each rating, as a node would, so that errors have every chance to pile up.
+        ours.model.settle(today);
+        if at % EVERY != EVERY - 1 && at + 1 != last.len() {
+            continue;
+        }
+        for viewer in &viewers {
+            let canonical = ours.model.standing(viewer, &[], today);
+            let Some(live) = ours.model.live(viewer, &[], today) else { continue };
+            let (off, within) = (off(&live, &canonical), live.certificate() + canonical.certificate());
+            looks += 1;
+            outside += u64::from(off > within);
+            most = most.max(off);
+            certificate = certificate.max(live.certificate());
+            share = share.max(off / within);
+        }
+    }
+    let tiny = |number: f64| Cell::text(format!("{number:.1e}"));
+    vec![
+        Cell::text(name),
+        Cell::Count(looks),
+        tiny(most),
+        tiny(certificate),
+        Cell::Number(share, 3),
+        Cell::Count(outside),
+    ]
+}
+
+/// Sybil regions of every size around bad targets, seen by every viewer.
+fn within_bounds(name: &str, ratings: &Ratings, settings: Settings, table: &mut Table) {
+    let mut dice = Dice::new(settings.seed, u64::from_be_bytes(*b"regions\0"));
+    let mut stage = Stage::set(ratings, settings.viewers.min(12), 4, &mut dice);
+    if stage.bad.is_empty() {
+        // A network without bad words: anybody may turn.
+        stage.bad.clone_from(&stage.good);
+    }
+    let honest = learned(ratings);
+    for fooled in [0, 1, 5] {
+        for sybils in [10, 100, 1_000] {
+            let (mut trials, mut outside) = (0u64, 0u64);
+            let (mut most, mut mass_share, mut evidence_share) = (0.0f64, 0.0f64, 0.0f64);
+            for target in &stage.bad {
+                let mut ours = honest.clone();
+                let scene = stage.promotion(*target, sybils, fooled);
+                scene.iter().for_each(|rating| ours.learn(rating));
+                let region: BTreeSet<AgentId> =
+                    stage.region(*target, sybils).into_iter().map(|node| ours.key(node)).collect();
+                let target = ours.key(*target);
+                let into: Vec<_> =
+                    ours.model.edges().filter(|(from, to, _)| !region.contains(from) && region.contains(to)).collect();
+                let params = *ours.model.params();
+                let e = params.restart;
+                let t = e * (1.0 - e) / params.d0;
+                for viewer in &stage.viewers {
+                    let viewer = ours.key(*viewer);
+                    let standing = ours.model.standing(&viewer, &[], day(stage.now));
+                    let sent: f64 = into.iter().map(|(from, _, share)| standing.mass(from) * share).sum();
+                    let mass: f64 = region.iter().map(|agent| standing.mass(agent)).sum();
+                    // On the target: one rating by each other identity, in full.
+                    let others = region.iter().filter(|agent| **agent != target);
+                    let evidence: f64 = others.map(|agent| standing.weight(agent)).sum();
+                    let mass_bound = (1.0 - e) / e * sent;
+                    let evidence_bound = mass_bound / t / (1.0 - params.pair);
+                    let slack = standing.certificate();
+                    trials += 1;
+                    outside += u64::from(mass > mass_bound + slack || evidence > evidence_bound + slack / t);
+                    most = most.max(mass);
+                    mass_share = mass_share.max(ratio(mass, mass_bound));
+                    evidence_share = evidence_share.max(ratio(evidence, evidence_bound));
+                }
+            }
+            table.row([
+                Cell::text(name),
+                Cell::Count(fooled as u64),
+                Cell::Count(u64::from(sybils)),
+                Cell::Count(trials),
+                Cell::text(format!("{most:.1e}")),
+                Cell::Number(mass_share, 3),
+                Cell::Number(evidence_share, 3),
+                Cell::Count(outside),
+            ]);
+        }
+    }
+}
+
+fn ratio(of: f64, to: f64) -> f64 {
+    if to > 0.0 { of / to } else { 0.0 }
+}
