@@ -75,8 +75,8 @@ pub const MILESTONES: usize = 8;
 pub const FAILED_CHECKS: usize = 64;
 /// Slots of one offer.
 pub const SLOTS: u16 = 64;
-/// The largest blob, input or result.
-pub const BLOB: u64 = 64 * 1024 * 1024;
+/// The largest blob, and all inputs of a task together: 4,096 chunks, whose hashes fit into one message.
+pub const BLOB: u64 = 1024 * 1024 * 1024;
 /// The result document of a task: it is checked as a whole, in memory.
 pub const RESULT: u64 = 16 * 1024 * 1024;
 

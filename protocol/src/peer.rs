@@ -128,6 +128,8 @@ pub struct Peer {
     contact: Option<Verified<Contact>>,
     addresses: Vec<String>,
     last_seq: u64,
+    /// Bytes that the body has room for, for inputs; any number until it says.
+    room: u64,
     hungry: bool,
     /// Hires to be asked again because of what became of others.
     restless: BTreeSet<HireId>,
@@ -188,6 +190,7 @@ impl Peer {
             contact: None,
             addresses: Vec::new(),
             last_seq: 0,
+            room: u64::MAX,
             hungry: true,
             restless: BTreeSet::new(),
         };
@@ -253,12 +256,14 @@ impl Peer {
             Input::Sent { to, ids, replies } => self.on_sent(now, to, &ids, replies.as_deref(), out),
             Input::LinkUp(agent) => {
                 self.letters.link_up(now, &agent);
+                self.fetch_again(now, agent, out);
                 // A requester that was away has lost the claims it held in memory.
                 let bids = self.bids.iter().filter(|(_, bid)| bid.claim.requester == agent);
                 for id in bids.map(|(id, _)| *id).collect::<Vec<_>>() {
                     self.repeat_bid(now, id, out);
                 }
             }
+            Input::Room(bytes) => self.room = bytes,
             Input::RoomMember { room, agent } => {
                 let asked = self.paging.len() < limits::LINKS || self.paging.contains_key(&(agent, room.clone()));
                 if asked && self.rooms.contains(&room) {

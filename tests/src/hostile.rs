@@ -276,6 +276,11 @@ pub fn claim(offer: &Verified<Offer>, price: &str) -> Claim {
 
 /// An award of slot 0 for this claim: each call makes another one.
 pub fn award(signer: &Signer, offer: &Verified<Offer>, claim: &Verified<Claim>) -> Verified<Award> {
+    award_with(signer, offer, claim, 0)
+}
+
+/// The same for a task with so many bytes of inputs.
+pub fn award_with(signer: &Signer, offer: &Verified<Offer>, claim: &Verified<Claim>, inputs: u64) -> Verified<Award> {
     let at = now();
     let body = Terms {
         agree: None,
@@ -288,6 +293,7 @@ pub fn award(signer: &Signer, offer: &Verified<Offer>, claim: &Verified<Claim>) 
         price: claim.price.clone(),
         until: claim.until,
         checks: offer.checks.clone(),
+        inputs,
         review: offer.review,
         sealed: None,
     };

@@ -8,7 +8,7 @@ use crate::hire::chain::{Entry, View};
 use crate::id::{Bytes32, Id};
 use crate::limits::{self, CLOSE, GRACE};
 use crate::market::milestone;
-use crate::market::{BlobRef, Delivery, Link, Outcome, Receipt, Ruling, Terms, Verdict};
+use crate::market::{BlobRef, Delivery, Input, Link, Outcome, Receipt, Ruling, Terms, Verdict};
 use crate::record::Verified;
 use crate::time::Timestamp;
 
@@ -311,7 +311,10 @@ pub fn allows(view: &View<'_>, side: Side, entry: &Entry, link: &Link) -> Result
             rule(open, "only an award that has not begun can be declined")
         }
         Entry::Withdraw(_) => rule(facts.stage == Stage::Awarded, "only an award that has not begun can be withdrawn"),
-        Entry::Brief(_) => rule(facts.stage == Stage::Begun && !facts.briefed, "one brief follows the begin"),
+        Entry::Brief(brief) => {
+            rule(facts.stage == Stage::Begun && !facts.briefed, "one brief follows the begin")?;
+            rule(Input::total(&brief.inputs) <= terms.inputs, "the inputs are larger than the terms say")
+        }
         Entry::Progress(_) => {
             rule(at_work && facts.briefed, "progress is of work with a brief")?;
             rule(facts.progress < limits::PROGRESS, "too many progress notes")

@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 pub struct Means {
     /// Whether there is room for one more hire.
     pub capacity: bool,
+    /// Whether there is room for the inputs.
+    pub room: bool,
     /// Whether the agent may be started again after the node fell while it ran.
     pub restartable: bool,
     /// Who rates the requester.
@@ -38,6 +40,7 @@ pub fn next(hire: &Hire, means: Means, now: Timestamp) -> Option<Step> {
     match facts.stage {
         Stage::Awarded if now > hire.terms().until => decline(false, "the claim had ended"),
         Stage::Awarded if !means.capacity => decline(false, "no capacity left"),
+        Stage::Awarded if !means.room => decline(true, &format!("no room for {} bytes of inputs", hire.terms().inputs)),
         Stage::Awarded => match &hire.wish {
             Some(Wish::Stop(reason)) => decline(true, reason),
             None if means.begin_by == Review::Person => None,

@@ -66,6 +66,9 @@ pub struct Terms {
     /// The public checks, as offered.
     #[serde(default, skip_serializing_if = "crate::market::is_default")]
     pub checks: Checks,
+    /// What the brief's inputs have together at most, in bytes: a worker looks for room before it begins. Absent for none.
+    #[serde(default, skip_serializing_if = "crate::market::is_default")]
+    pub inputs: u64,
     /// The review clock, started by the acknowledgement.
     pub review: Millis,
     /// Commitment to the sealed checks, if there are any; opened with the verdict.
@@ -123,6 +126,7 @@ pub fn follows(
         _ => false,
     };
     rule(consents, "the arbiter has not consented to it")?;
+    rule(terms.inputs <= limits::BLOB, "the inputs are larger than any may be")?;
     rule(
         (&terms.price, terms.until, award.value) == (&claim.price, claim.until, value_bucket(&claim.price)),
         "the terms are not those claimed",

@@ -51,6 +51,11 @@ pub struct Brief {
 }
 
 impl Input {
+    /// How many bytes these have together.
+    pub fn total(inputs: &[Self]) -> u64 {
+        inputs.iter().fold(0, |sum, input| sum.saturating_add(input.blob.size))
+    }
+
     /// Whether `name` may name an input: it becomes a file name in the agent's directory.
     pub fn is_name(name: &str) -> bool {
         let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
@@ -67,7 +72,7 @@ impl Payload for Brief {
         let names: std::collections::BTreeSet<_> = self.inputs.iter().map(|input| &input.name).collect();
         ensure(names.len() == self.inputs.len(), "two inputs of one name")?;
         ensure(names.iter().all(|name| Input::is_name(name)), "an input's name is not a plain file name")?;
-        ensure(self.inputs.iter().all(|input| input.blob.size <= limits::BLOB), "an input is too large")?;
+        ensure(Input::total(&self.inputs) <= limits::BLOB, "the inputs are too large")?;
         let json = self.params.as_ref().is_none_or(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
         ensure(json, "the parameters are not JSON")
     }

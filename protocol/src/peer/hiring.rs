@@ -370,6 +370,7 @@ impl Peer {
             price: claim.price.clone(),
             until: claim.until,
             checks: offer.checks.clone(),
+            inputs: Input::total(&posting.task.inputs),
             review: offer.review,
             sealed: posting.sealed().map(|sealed| sealed.commitment()),
             agree: offer.agree,
@@ -465,7 +466,7 @@ fn check_task(task: &Task, direct: bool) -> Result<(), String> {
     )?;
     let names: std::collections::BTreeSet<_> = task.inputs.iter().map(|input| &input.name).collect();
     rule(names.len() == task.inputs.len(), "two inputs have one name; give each its own")?;
-    rule(task.inputs.iter().all(|input| input.blob.size <= limits::BLOB), "an input may have 64 MiB at most")?;
+    rule(Input::total(&task.inputs) <= limits::BLOB, "the inputs may have 1 GiB at most, all together")?;
     let params = task.params.as_deref().unwrap_or("null");
     rule(params.len() <= limits::PARAMS, "the parameters may take 64 KiB at most")?;
     rule(serde_json::from_str::<serde::de::IgnoredAny>(params).is_ok(), "the parameters are not JSON")?;

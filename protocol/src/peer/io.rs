@@ -370,6 +370,8 @@ pub enum Input {
     },
     /// A link to this agent is up.
     LinkUp(AgentId),
+    /// So many bytes of inputs have room now.
+    Room(u64),
     /// Somebody we are linked to is in a room that we follow.
     RoomMember {
         /// The room.

@@ -10,7 +10,7 @@ use crate::hire::requester::Consent;
 use crate::hire::stage::{self, Facts, Stage};
 use crate::hire::worker::{self, Means};
 use crate::hire::{Checked, Hire, HireId, Say, Side, Step, Todo, requester};
-use crate::id::Bytes32;
+use crate::id::{AgentId, Bytes32};
 use crate::limits;
 use crate::market::checks::Sealed;
 use crate::market::{
@@ -56,10 +56,19 @@ impl Peer {
                 let restartable = self.serving(&hire.chain.award().skill).is_some_and(|serving| serving.restartable);
                 let Config { rating_by, begin_by, contest_by, .. } = self.config;
                 let called = self.has_called(hire);
-                let means = Means { capacity, restartable, rating_by, begin_by, contest_by, idle, called };
+                let room = hire.terms().inputs <= self.room_beside(id);
+                let means = Means { capacity, room, restartable, rating_by, begin_by, contest_by, idle, called };
                 worker::next(hire, means, now)
             }
         }
+    }
+
+    /// Room for inputs, less what is promised to other hires and has not begun to come: from then on it is taken.
+    fn room_beside(&self, id: HireId) -> u64 {
+        let awaited = |other: &&HireId| **other != id && !self.busy.contains_key(*other);
+        let others = self.load.iter().filter(awaited).filter_map(|other| self.hires.get(other));
+        let others = others.filter(|hire| hire.facts().begin.is_some() && hire.fetched.is_empty());
+        self.room.saturating_sub(others.fold(0, |sum, hire| sum.saturating_add(hire.terms().inputs)))
     }
 
     /// Signs what a machine decided to say, logs it, and hands it to the outbox.
@@ -265,6 +274,20 @@ impl Peer {
             }
         }
         self.advance(now, id, out);
+    }
+
+    /// Somebody is back: blobs that could not be had of it are asked for at once.
+    pub(super) fn fetch_again(&mut self, now: Timestamp, agent: AgentId, out: &mut Outbox) {
+        let waits = |(id, busy): &(&HireId, &Busy)| {
+            busy.again.is_some() && self.hires.get(id).is_some_and(|hire| hire.other() == agent)
+        };
+        let waiting: Vec<HireId> = self.busy.iter().filter(waits).map(|(id, _)| *id).collect();
+        for id in waiting {
+            if let Some(busy) = self.busy.get_mut(&id) {
+                busy.again = Some(now);
+            }
+            self.advance(now, id, out);
+        }
     }
 
     pub(super) fn on_worked(

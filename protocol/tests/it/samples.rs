@@ -191,6 +191,7 @@ impl Hire {
             price: claim.price.clone(),
             until: claim.until,
             checks: self.checks(),
+            inputs: if self.full { 11 } else { 0 },
             review: offer.review,
             sealed: self.opt(self.sealed().commitment()),
             agree: offer.agree,

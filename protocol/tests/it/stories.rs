@@ -250,6 +250,24 @@ fn a_slot_that_was_declined_is_awarded_again() {
     assert!(done, "{:?}", world.rows(0));
 }
 
+#[test]
+fn a_worker_without_room_for_the_inputs_declines_and_one_with_room_does_the_work() {
+    let mut world = World::new(0);
+    world.add(worker("full", "0.01 USD per task", 1));
+    world.add(worker("roomy", "0.02 USD per task", 1));
+    let mut task = world.task();
+    task.choosing.prefer = vec![Prefer::Price];
+    let bytes: u64 = task.inputs.iter().map(|input| input.blob.size).sum();
+    world.input(1, Input::Room(bytes - 1));
+    world.input(2, Input::Room(bytes));
+    world.hire(task, None);
+    world.drive(Millis::mins(6));
+    let rows = world.rows(0);
+    let done: Vec<_> = rows.iter().filter_map(|row| Some((row.with?, row.closed?.outcome))).collect();
+    assert!(done.contains(&(world.id(2), Outcome::Accepted)), "{rows:?}");
+    assert!(done.contains(&(world.id(1), Outcome::Lapsed)), "it was chosen first, and nobody is blamed: {rows:?}");
+}
+
 /// Cuts the network after every possible number of messages, for good: each side must close by its own clock.
 #[test]
 fn every_stage_closes_by_ticks_alone() {

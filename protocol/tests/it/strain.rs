@@ -390,6 +390,7 @@ fn an_award_says_what_it_is_worth() {
             price: claim.price.clone(),
             until: claim.until,
             checks: Default::default(),
+            inputs: 0,
             review: offer.review,
             sealed: None,
         };

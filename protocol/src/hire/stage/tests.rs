@@ -14,6 +14,7 @@ fn terms() -> Terms {
         price: "1 USD per task".parse().unwrap(),
         until: AT + Millis::mins(1),
         checks: Checks::default(),
+        inputs: 0,
         review: Millis::mins(10),
         sealed: None,
         agree: None,
