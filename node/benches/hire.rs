@@ -120,6 +120,7 @@ impl Market {
             relay: false,
             peer,
             executors: BTreeMap::new(),
+            blob_quota: 64 << 20,
         };
         let serving = PeerConfig {
             name: "counter".to_owned(),

@@ -2,6 +2,7 @@
 //! the environment the file, the file the defaults. Out: a [`NodeConfig`], or one message that names the place and says
 //! what to do. Reads only: nothing may be written before the whole of it is found good.
 
+mod size;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use gigmesh_protocol::peer::io::From as ServeFrom;
 
+use crate::limits::BLOB_QUOTA;
 use crate::node::NodeConfig;
 
 pub use source::{FileError, Parsed, Source, explain, to_json, understood_schema};
@@ -84,6 +86,7 @@ pub fn load(file: Option<&Path>, over: Overrides) -> Result<Config, ConfigError>
             relay: over.relay || node.relay.unwrap_or(false),
             peer,
             executors,
+            blob_quota: node.blobs.map_or(BLOB_QUOTA, |size| size.0.0),
         },
         api: over.api.or(node.api),
         unrunnable,

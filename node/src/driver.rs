@@ -28,6 +28,7 @@ mod hands;
 mod queue;
 mod serve;
 mod shares;
+mod transfers;
 mod work;
 
 use std::collections::BTreeMap;
@@ -51,9 +52,10 @@ pub(crate) use ear::Ear;
 pub(crate) use edge::Edge;
 pub(crate) use hands::Hands;
 pub(crate) use queue::{Queue, Task, Why};
+pub use transfers::{Transfer, Way};
 pub(crate) use work::{Held, RunError, input, plan, run_checks};
 
-use crate::limits::{CRUNCHES, FETCHES, SENDS, SERVES};
+use crate::limits::{CHUNKS_AHEAD, CRUNCHES, FETCHES, SENDS, SERVES};
 use crate::node::CommandSpec;
 use crate::store::blobs::BlobStore;
 use crate::store::traits::Ratings;
@@ -98,6 +100,7 @@ pub(crate) struct Body {
     /// Where agents work.
     pub work_dir: PathBuf,
     shares: Shares,
+    granted: serve::Granted,
     runtime: Handle,
     rations: Rations,
     /// Closed when the last task that holds this is gone.
@@ -109,6 +112,8 @@ struct Rations {
     sends: Arc<Semaphore>,
     serves: Arc<Semaphore>,
     fetches: Semaphore,
+    /// Chunks asked for and not here yet.
+    chunks: Semaphore,
     crunches: Semaphore,
 }
 
@@ -127,10 +132,11 @@ impl Body {
             sends: Arc::new(Semaphore::new(SENDS)),
             serves: Arc::new(Semaphore::new(SERVES)),
             fetches: Semaphore::new(FETCHES),
+            chunks: Semaphore::new(CHUNKS_AHEAD),
             crunches: Semaphore::new(CRUNCHES),
         };
-        let (shares, runtime) = (Shares::default(), Handle::current());
-        Self { net, queue, edge, blobs, ratings, executors, work_dir, shares, runtime, rations, _alive: alive }
+        let (shares, granted, runtime) = (Shares::default(), serve::Granted::default(), Handle::current());
+        Self { net, queue, edge, blobs, ratings, executors, work_dir, shares, granted, runtime, rations, _alive: alive }
     }
 
     /// Runs a task until it is done or the node stops; then it is dropped where it waits.

@@ -18,11 +18,19 @@ pub const RATINGS_CACHE: u64 = 64 << 20;
 /// How long a lock that the previous holder is just letting go of is waited for.
 pub const RATINGS_LOCK_WAIT: Duration = Duration::from_secs(5);
 
-/// One input or result of a task. Larger ones need streaming checks first.
-pub const MAX_BLOB: u64 = 64 << 20;
-/// Blobs whose leaf hashes are remembered while they are served: 8 KiB each at most.
+/// Blobs whose leaf hashes are remembered while they are served: 128 KiB each at most.
 pub const LEAVES_CACHED: usize = 64;
-/// All blobs on this disk, those being fetched included, unless the operator says otherwise.
+/// Blobs of which it is remembered what has come; of others the disk tells, a second for the largest. 400 KiB each at most.
+pub const PARTS_REMEMBERED: usize = 16;
+/// What inputs and results leave of the disk: the journal's next segments, and time for the operator to see it.
+pub const DISK_SPARE: u64 = 64 << 20;
+/// Of a small disk, at most one part in so many.
+pub const DISK_SPARE_PART: u64 = 64;
+/// The room for inputs is told in steps of this: it changes with every write of anybody.
+pub const ROOM_STEP: u64 = 1 << 20;
+/// Bytes of a blob that may be in the system's memory only: what a power cut costs, and what the last write waits for.
+pub const SYNC_EVERY: u64 = 64 << 20;
+/// All blobs on this disk, those being fetched included, unless the operator says otherwise: four of the largest.
 pub const BLOB_QUOTA: u64 = 4 << 30;
 
 // ---- the store without its node ----
@@ -94,8 +102,10 @@ pub const MAX_API_EVENT: usize = 1 << 20;
 pub const MAX_API_PATH: u64 = 4 << 10;
 /// Connections to the local API that wait to be accepted.
 pub const API_BACKLOG: u32 = 128;
-/// How long a client of the local API waits for an answer to begin: 64 MiB to a slow disk take less.
+/// How long a client of the local API waits for an answer to begin.
 pub const API_ANSWER_WAIT: Duration = Duration::from_secs(60);
+/// Bytes that it sends while it waits a second longer: what the slowest disk takes.
+pub const API_UPLOAD_PACE: u64 = 1 << 20;
 /// An idle event stream says that it lives, and finds out whether anybody listens.
 pub const API_KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -206,12 +216,31 @@ pub const SERVES: usize = 64;
 pub const SENDS: usize = 256;
 /// Hires whose blobs are being fetched at once; others wait.
 pub const FETCHES: usize = 8;
-/// Chunks of one blob asked for ahead: fills a link of 50 Mbit/s at 150 ms, in 1 MiB of memory.
-pub const FETCH_AHEAD: usize = 4;
-/// Tries at one blob; then the brain decides when to try again.
+/// Chunks asked for ahead, of all blobs together: fills a link of 200 Mbit/s at 150 ms, in 4 MiB of memory. Half of what one
+/// peer may have under way here, so that a claim to a peer that sends us a blob finds a place there.
+pub const CHUNKS_AHEAD: usize = REQUESTS_PER_PEER / 2;
+/// How many of a blob's chunks are asked for at first: what a slow link is not clogged by.
+pub const CHUNKS_FIRST: usize = 2;
+/// A chunk that comes faster lets one more be asked for ahead.
+pub const CHUNK_QUICK: Duration = Duration::from_millis(300);
+/// One that takes longer halves their number, so that what else is on its way over that link waits no longer than this.
+pub const CHUNK_SLOW: Duration = Duration::from_secs(1);
+/// Tries at one blob in a row that bring nothing; then the brain decides when to try again.
 pub const FETCH_TRIES: u32 = 3;
-/// One turn at the blobs of a hire. Whoever needs longer goes on where it stopped, after the others.
-pub const FETCH_TIME: Duration = Duration::from_secs(60);
+/// One turn at the blobs of a hire, if others wait for theirs. Whoever needs longer goes on where it stopped, after them.
+pub const FETCH_TURN: Duration = Duration::from_secs(30);
+/// The brain's leave to read a blob is good for this long, so that a thousand chunks are not a thousand questions.
+pub const LEAVE_FOR: Duration = Duration::from_secs(5);
+/// How many such leaves are remembered.
+pub const LEAVES_GIVEN: usize = 1024;
+/// Blobs on their way that are shown; of more, those that have not moved for longest are not.
+pub const TRANSFERS: usize = 256;
+/// How often what has come of one is told, and how long it lasts before it is worth telling.
+pub const TRANSFER_TOLD: Duration = Duration::from_secs(1);
+/// One of which nothing was heard for this long is no longer shown: what stands still is tried again sooner.
+pub const TRANSFER_STALE: Duration = Duration::from_secs(180);
+/// News of transfers that a watcher may be behind.
+pub const TRANSFER_NEWS: usize = 64;
 /// The pause before the second try; it doubles.
 pub const FETCH_PAUSE: Duration = Duration::from_millis(300);
 /// Checks and catch-up pages worked on at once: each may take a second of a core.

@@ -79,6 +79,7 @@ counts! {
         AskedChunk r#"{kind="chunk"}"#,
         AskedNonsense r#"{kind="not_understood"}"#,
     }
+    "gigmesh_chunks_fetched_total" "Chunks of blobs that came and were verified." { FetchedChunk "" }
     "gigmesh_requests_dropped_total" "Requests left without an answer, because this was full." {
         DroppedOverShare r#"{full="share_of_the_peer"}"#,
         DroppedParcel r#"{full="brain"}"#,

@@ -31,12 +31,12 @@ use rand_core::SeedableRng;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-pub use crate::driver::CallError;
 use crate::driver::{
     Body, Brain, Clocks, Driver, Ear, Edge, Hands, Queue, StoreError, SystemClocks, Task, Why, World, wall_clock,
 };
+pub use crate::driver::{CallError, Transfer, Way};
 use crate::identity::{self, IdentityError};
-use crate::limits::{BLOB_QUOTA, NOTICES, STOP_WAIT};
+use crate::limits::{NOTICES, STOP_WAIT};
 use crate::metrics::Metrics;
 use crate::store::blobs::{BlobError, BlobStore};
 use crate::store::disk::DiskError;
@@ -64,6 +64,8 @@ pub struct NodeConfig {
     pub peer: gigmesh_protocol::peer::io::Config,
     /// The program behind each skill that is served.
     pub executors: BTreeMap<Skill, CommandSpec>,
+    /// What inputs and results may take of the disk, in bytes.
+    pub blob_quota: u64,
 }
 
 /// A program that does the work of a skill.
@@ -209,12 +211,12 @@ async fn start_on(config: NodeConfig, machine: impl Machine) -> Result<NodeHandl
         // The key does not matter yet.
         ..gigmesh_net::Config::new(Role::Node, config.network.clone(), [0; 32], contact_filter(&config.network))
     };
-    let NodeConfig { data_dir, network: name, peer, executors, .. } = config;
+    let NodeConfig { data_dir, network: name, peer, executors, blob_quota, .. } = config;
     lock::check(&data_dir)?;
     network.probe()?;
     let work_dir = data_dir.join("work");
     let disk = machine.disk();
-    let opened = tokio::task::spawn_blocking(move || open(data_dir, &name, peer, disk));
+    let opened = tokio::task::spawn_blocking(move || open(data_dir, &name, peer, disk, blob_quota));
     let Home { lock, secret, journal, ratings, blobs, brain: (peer, first), edge } = match opened.await {
         Ok(opened) => opened?,
         Err(error) => match error.try_into_panic() {
@@ -276,6 +278,7 @@ fn open(
     name: &str,
     peer: gigmesh_protocol::peer::io::Config,
     disk: Box<dyn Disk>,
+    blob_quota: u64,
 ) -> Result<Home, StartError> {
     let network = Network::new(name);
     // Found out before the lock's file is made.
@@ -294,7 +297,7 @@ fn open(
     }
     let Opened { ratings, .. } = SledRatings::open(&dir.join("ratings"))?;
     let evidence = evidence(&ratings, &network)?;
-    let blobs = BlobStore::open_dir(&dir.join("blobs"), BLOB_QUOTA)?;
+    let blobs = BlobStore::open_dir(&dir.join("blobs"), blob_quota)?;
     let ended = reap_leftovers(&dir.join("work"))?;
     if ended > 0 {
         tracing::warn!(ended, "agents that an earlier run of this node had left were stopped");
@@ -400,6 +403,16 @@ impl NodeHandle {
     /// What happens from now on. Whoever reads too slowly misses some and is told how many.
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         self.0.notices.subscribe()
+    }
+
+    /// Blobs on their way, in and out.
+    pub fn transfers(&self) -> Vec<Transfer> {
+        self.0.queue.transfers().list()
+    }
+
+    /// What of them moves from now on: each is told of about once a second, and when it is whole.
+    pub fn transfer_news(&self) -> broadcast::Receiver<Transfer> {
+        self.0.queue.transfers().news()
     }
 
     /// Connected agents.

@@ -3,10 +3,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use gigmesh_protocol::id::Bytes32;
+use gigmesh_protocol::limits::BLOB;
 use gigmesh_protocol::market::{BlobRef, Input};
+use gigmesh_protocol::merkle::CHUNK_BYTES;
 use gigmesh_protocol::peer::io::Task;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -21,7 +24,8 @@ use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
 use super::error::ErrorBody;
-use crate::limits::{API_ANSWER_WAIT, MAX_API_ANSWER, MAX_API_EVENT};
+use super::types::Room;
+use crate::limits::{API_ANSWER_WAIT, API_UPLOAD_PACE, MAX_API_ANSWER, MAX_API_EVENT};
 use crate::task::{Content, TaskFile, TaskInput};
 
 /// Why a request came to nothing.
@@ -104,12 +108,47 @@ impl Client {
     pub async fn put_blob(&self, path: &Path) -> Result<BlobRef, ClientError> {
         let file = tokio::fs::File::open(path).await;
         let file = file.map_err(|source| ClientError::File { path: path.to_owned(), source })?;
-        self.put(Body::from_stream(ReaderStream::new(file))).await
+        self.put_open(file).await
+    }
+
+    async fn put_open(&self, file: tokio::fs::File) -> Result<BlobRef, ClientError> {
+        // Only of a file that is one: of a pipe it says nothing.
+        let size = file.metadata().await.ok().filter(|told| told.is_file()).map_or(0, |told| told.len());
+        self.put(Body::from_stream(ReaderStream::with_capacity(file, CHUNK_BYTES)), size).await
+    }
+
+    /// Finds out whether inputs fit into the node's store, before the first byte of them is sent.
+    async fn make_sure_of_room(&self, inputs: &[TaskInput]) -> Result<(), ClientError> {
+        let size = |input: &TaskInput| match &input.content {
+            Content::Path(path) => std::fs::metadata(path).map(|told| told.len()).unwrap_or_default(),
+            Content::Open(file) => file.metadata().map(|told| told.len()).unwrap_or_default(),
+            Content::Bytes(bytes) => bytes.len() as u64,
+        };
+        let wanted = inputs.iter().map(size).fold(0, u64::saturating_add);
+        if wanted <= CHUNK_BYTES as u64 {
+            // What is found out on the way costs nothing.
+            return Ok(());
+        }
+        if wanted > BLOB {
+            let error = format!("the inputs have {wanted} bytes; those of a task may have {BLOB} (1 GiB) together");
+            return Err(ClientError::Refused { status: StatusCode::PAYLOAD_TOO_LARGE, error, hint: None });
+        }
+        let Room { used, quota, room } = self.get("/v1/blobs").await?;
+        if wanted <= room {
+            return Ok(());
+        }
+        let error = format!(
+            "the inputs have {wanted} bytes, and the node has room for {room}: {used} of the {quota} that inputs and results \
+             may take are used"
+        );
+        let hint = Some("raise `blobs` in [node], or free some of the disk; nothing was sent".to_owned());
+        Err(ClientError::Refused { status: StatusCode::INSUFFICIENT_STORAGE, error, hint })
     }
 
     /// Puts what becomes the inputs of a task into the node's store.
     pub async fn put_inputs(&self, file: TaskFile) -> Result<Task, ClientError> {
         let TaskFile { mut task, inputs } = file;
+        self.make_sure_of_room(&inputs).await?;
         for input in &inputs {
             task.inputs.push(self.put_input(input).await?);
         }
@@ -123,15 +162,17 @@ impl Client {
             Content::Open(file) => {
                 let lost = |error: io::Error| ClientError::Lost(format!("an open input: {error}"));
                 let file = tokio::fs::File::from_std(file.try_clone().map_err(lost)?);
-                self.put(Body::from_stream(ReaderStream::new(file))).await?
+                self.put_open(file).await?
             }
-            Content::Bytes(bytes) => self.put(bytes.clone().into()).await?,
+            Content::Bytes(bytes) => self.put(bytes.clone().into(), 0).await?,
         };
         Ok(Input { blob, name: input.name.clone(), media: input.media.clone() })
     }
 
-    async fn put(&self, body: Body) -> Result<BlobRef, ClientError> {
-        json(self.send(Method::POST, "/v1/blobs", Some("application/octet-stream"), body).await?).await
+    /// `size`: how much it is, as far as that is known.
+    async fn put(&self, body: Body, size: u64) -> Result<BlobRef, ClientError> {
+        let wait = API_ANSWER_WAIT + Duration::from_secs(size / API_UPLOAD_PACE);
+        json(self.send_within(wait, Method::POST, "/v1/blobs", Some("application/octet-stream"), body).await?).await
     }
 
     /// Bytes from the node's store, whole in memory: a result is at most 16 MiB.
@@ -154,6 +195,17 @@ impl Client {
         media: Option<&str>,
         body: Body,
     ) -> Result<Response<Incoming>, ClientError> {
+        self.send_within(API_ANSWER_WAIT, method, path, media, body).await
+    }
+
+    async fn send_within(
+        &self,
+        wait: Duration,
+        method: Method,
+        path: &str,
+        media: Option<&str>,
+        body: Body,
+    ) -> Result<Response<Incoming>, ClientError> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoNode(self.socket.clone()),
             _ => ClientError::Lost(format!("{}: {error}", self.socket.display())),
@@ -166,8 +218,8 @@ impl Client {
             request = request.header(header::CONTENT_TYPE, media);
         }
         let request = request.body(body).map_err(|error| ClientError::Malformed(error.to_string()))?;
-        let late = |_| ClientError::Lost(format!("no answer within {API_ANSWER_WAIT:?}"));
-        let answer = timeout(API_ANSWER_WAIT, sender.send_request(request)).await.map_err(late)??;
+        let late = |_| ClientError::Lost(format!("no answer within {wait:?}"));
+        let answer = timeout(wait, sender.send_request(request)).await.map_err(late)??;
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);

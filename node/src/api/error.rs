@@ -76,7 +76,7 @@ impl From<BlobError> for ApiError {
     fn from(error: BlobError) -> Self {
         let status = match &error {
             BlobError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            BlobError::Quota { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            BlobError::Quota { .. } | BlobError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
             BlobError::Missing(_) => StatusCode::NOT_FOUND,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -21,6 +21,8 @@
 //! | `POST /v1/ledger` | takes a [`PaymentRequest`](types::PaymentRequest) |
 //! | `GET /v1/reputation/{agent}` | what this node thinks of an agent |
 //! | `GET /v1/peers` | connected agents |
+//! | `GET /v1/transfers` | inputs and results on their way, each a [`Transfer`](crate::node::Transfer) |
+//! | `GET /v1/blobs` | what the store has room for, a [`Room`](types::Room) |
 //! | `POST /v1/blobs` | takes bytes, answers with root and size |
 //! | `GET /v1/blobs/{root}` | the bytes |
 //! | `GET /v1/events` | server-sent events: what happens from now on, each a JSON document |

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query as UrlQuery, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -19,6 +19,7 @@ use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::limits::ANSWER_ROWS;
 use gigmesh_protocol::market::{BlobRef, Rating, Ruling, Scores, Skill};
+use gigmesh_protocol::merkle::CHUNK_BYTES;
 use gigmesh_protocol::peer::io::{
     AgentRow, Answer, ClaimRow, Command, Find, Found, HireRow, InboxRow, PassedRow, Query, ReputationView, Shown,
 };
@@ -32,10 +33,11 @@ use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 use super::error::ApiError;
 use super::types::{
     Done, FindParams, HireRequest, Identity, JudgeRequest, Judged, LedgerPage, LedgerParams, NodeStatus, PageParams,
-    PaymentRequest, Peer, Posted, RateRequest, Readiness, ReplyRequest, Rows, SettleRequest, StopRequest, TextRequest,
+    PaymentRequest, Peer, Posted, RateRequest, Readiness, ReplyRequest, Room, Rows, SettleRequest, StopRequest,
+    TextRequest, TransferEvent,
 };
 use crate::limits::{API_KEEP_ALIVE, FIRST_SEARCH, MAX_API_BODY, SEARCH_AGAIN};
-use crate::node::{CallError, NodeHandle};
+use crate::node::{CallError, NodeHandle, Transfer};
 use crate::store::blobs::BlobStore;
 
 /// What the routes know.
@@ -67,7 +69,7 @@ pub async fn serve(listener: UnixListener, node: NodeHandle, identity: Identity,
 
 fn routes(api: Api) -> Router {
     // A blob is bounded by its store while it streams.
-    let blobs = post(put_blob).layer(DefaultBodyLimit::disable());
+    let blobs = post(put_blob).layer(DefaultBodyLimit::disable()).get(room);
     Router::new()
         .route("/v1/id", get(id))
         .route("/v1/status", get(status))
@@ -90,6 +92,7 @@ fn routes(api: Api) -> Router {
         .route("/v1/ledger", get(ledger).post(book))
         .route("/v1/reputation/{agent}", get(reputation))
         .route("/v1/peers", get(peers))
+        .route("/v1/transfers", get(transfers))
         .route("/v1/blobs", blobs)
         .route("/v1/blobs/{root}", get(get_blob))
         .route("/v1/clock/confirm", post(confirm_clock))
@@ -287,7 +290,7 @@ async fn hire(State(api): State<Api>, body: Given<HireRequest>) -> Result<(Statu
     let (blobs, inputs) = (api.blobs(), task.inputs.clone());
     blocking(move || {
         for input in inputs {
-            let size = blobs.open_checked(input.blob.root)?.metadata().map_err(ApiError::ours)?.len();
+            let size = blobs.size(input.blob.root)?;
             if size != input.blob.size {
                 return Err(ApiError::bad(format!("input {} has {size} bytes, not {}", &*input.name, input.blob.size)));
             }
@@ -296,6 +299,9 @@ async fn hire(State(api): State<Api>, body: Given<HireRequest>) -> Result<(Statu
     })
     .await
     .map_err(|error| error.hint("inputs are put into the store first, with POST /v1/blobs"))?;
+    let (blobs, chunks) = (api.blobs(), CHUNK_BYTES as u64 * u64::from(task.slots));
+    // Or it would be done, and judged as never served, because there is no room for it here.
+    blocking(move || Ok(blobs.fits(chunks)?)).await.map_err(|error| error.hint("results need room, too"))?;
     let to = match to {
         Some(to) => Some(api.agent(&to).await?),
         None => None,
@@ -474,8 +480,27 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ApiError::ours(error)))
 }
 
-async fn put_blob(State(api): State<Api>, body: Body) -> Result<(StatusCode, Json<BlobRef>), ApiError> {
+async fn room(State(api): State<Api>) -> Answered<Room> {
     let blobs = api.blobs();
+    blocking(move || Ok(Json(Room { used: blobs.used(), quota: blobs.quota(), room: blobs.room()? }))).await
+}
+
+async fn transfers(State(api): State<Api>) -> Json<Rows<Transfer>> {
+    Json(api.node.transfers().into())
+}
+
+/// Takes bytes as they come; where their number is said, room for them is looked for before the first.
+async fn put_blob(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<BlobRef>), ApiError> {
+    let blobs = api.blobs();
+    let size = headers.get(header::CONTENT_LENGTH).and_then(|size| size.to_str().ok()?.parse().ok());
+    if let Some(size) = size {
+        let blobs = api.blobs();
+        blocking(move || Ok(blobs.fits(size)?)).await?;
+    }
     let stream = body.into_data_stream().map_err(std::io::Error::other);
     let mut reader = SyncIoBridge::new(StreamReader::new(stream));
     let blob = blocking(move || Ok(blobs.put_reader(&mut reader)?)).await?;
@@ -491,7 +516,7 @@ async fn get_blob(State(api): State<Api>, Path(root): Path<String>) -> Result<Re
         Ok((file, size))
     })
     .await?;
-    let body = Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)));
+    let body = Body::from_stream(ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK_BYTES));
     // Another agent's bytes: never something for a browser to run.
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
@@ -503,17 +528,23 @@ async fn get_blob(State(api): State<Api>, Path(root): Path<String>) -> Result<Re
 
 /// Subscribed before the answer's head is sent: what happens after it is in the stream.
 async fn events(State(api): State<Api>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let (notices, clock) = (api.node.notices(), api.node.clock_changes());
-    let stream = stream::unfold((notices, clock, api.node), |(mut notices, mut clock, node)| async move {
+    let heard = (api.node.notices(), api.node.clock_changes(), api.node.transfer_news());
+    let stream = stream::unfold((heard, api.node), |(mut heard, node)| async move {
+        let (notices, clock, transfers) = &mut heard;
         let notice = tokio::select! {
-            notice = notices.recv() => Some(notice),
-            Ok(()) = clock.changed() => None,
-            () = node.stopped() => Some(Err(RecvError::Closed)),
-        };
-        let Some(notice) = notice else {
-            let event = BTreeMap::from([("event", Some("clock".to_owned())), ("trouble", node.clock_parted())]);
-            let event = Event::default().json_data(event).unwrap_or_else(|_| Event::default().comment("clock"));
-            return Some((Ok(event), (notices, clock, node)));
+            notice = notices.recv() => notice,
+            Ok(()) = clock.changed() => {
+                let event = BTreeMap::from([("event", Some("clock".to_owned())), ("trouble", node.clock_parted())]);
+                let event = Event::default().json_data(event).unwrap_or_else(|_| Event::default().comment("clock"));
+                return Some((Ok(event), (heard, node)));
+            }
+            // Who is behind hears of the next.
+            Ok(transfer) = transfers.recv() => {
+                let event = TransferEvent { event: "transfer".to_owned(), transfer };
+                let event = Event::default().json_data(event).unwrap_or_else(|_| Event::default().comment("transfer"));
+                return Some((Ok(event), (heard, node)));
+            }
+            () = node.stopped() => Err(RecvError::Closed),
         };
         let event = match notice {
             Ok(notice) => Event::default().json_data(notice),
@@ -525,7 +556,7 @@ async fn events(State(api): State<Api>) -> Sse<impl Stream<Item = Result<Event, 
             Err(RecvError::Closed) => return None,
         };
         let event = event.unwrap_or_else(|error| Event::default().comment(error.to_string().replace('\n', " ")));
-        Some((Ok(event), (notices, clock, node)))
+        Some((Ok(event), (heard, node)))
     });
     Sse::new(stream).keep_alive(KeepAlive::new().interval(API_KEEP_ALIVE))
 }

@@ -10,6 +10,7 @@ use gigmesh_protocol::peer::io::{OrderToken, Status, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::SHORT_ID;
+use crate::node::Transfer;
 
 /// An id or its beginning, as part of a path: nothing else may be in it.
 ///
@@ -147,6 +148,27 @@ impl<T> From<Vec<T>> for Rows<T> {
     fn from(rows: Vec<T>) -> Self {
         Self { rows, next: None }
     }
+}
+
+/// Of the store for inputs and results, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// Taken.
+    pub used: u64,
+    /// What may be taken.
+    pub quota: u64,
+    /// What fits in now: the disk may have less than the quota leaves.
+    pub room: u64,
+}
+
+/// An event of the stream: a blob on its way has moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferEvent {
+    /// `transfer`.
+    pub event: String,
+    /// How far it is.
+    #[serde(flatten)]
+    pub transfer: Transfer,
 }
 
 /// Which page of a list.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use hyper::StatusCode;
 use serde_json::json;
 
 use crate::api::client::ClientError;
@@ -81,7 +82,9 @@ impl From<ClientError> for Failure {
         match error {
             ClientError::NoNode(_) => Self::new(Exit::NoNode, text).hint("start one with `gigmesh up`"),
             ClientError::Refused { status, hint, .. } => {
-                let exit = if status.is_client_error() { Exit::User } else { Exit::Ours };
+                // Room is the operator's to make.
+                let users = status.is_client_error() || status == StatusCode::INSUFFICIENT_STORAGE;
+                let exit = if users { Exit::User } else { Exit::Ours };
                 Self { hint, ..Self::new(exit, text) }
             }
             ClientError::File { .. } => Self::new(Exit::User, text),

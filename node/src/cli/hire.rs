@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gigmesh_protocol::hire::HireId;
-use gigmesh_protocol::id::{AgentId, Id};
+use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::market::{Offer, Outcome};
 use gigmesh_protocol::peer::io::{Shown, Task};
 use serde_json::{Value, json};
@@ -17,12 +17,12 @@ use tokio::time::{Instant, timeout};
 use super::args::HireArgs;
 use super::bulk;
 use super::failure::{Exit, Failure};
-use super::hires::{checks, held_result, may_write, state, write};
+use super::hires::{checks, held_result, may_write, on_its_way, state, write};
 use super::run::now;
 use super::terminal::{Screen, Tone, emit, emit_json, short, their_json, theirs};
 use super::up::Stop;
 use crate::api::client::{Client, Events};
-use crate::api::types::{HireRequest, Posted};
+use crate::api::types::{HireRequest, Posted, TransferEvent};
 use crate::limits::WATCH_PAUSE;
 use crate::task::{self, TaskFile};
 
@@ -58,6 +58,7 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
         expiry: Instant::now() + Duration::from_millis(expires.0) + WATCH_PAUSE,
         unfilled: None,
         told: BTreeMap::new(),
+        moved: BTreeMap::new(),
         waits: None,
         quiet: args.door.json,
         began: Instant::now(),
@@ -105,6 +106,8 @@ struct Watch<'a> {
     unfilled: Option<String>,
     /// What was last said of each hire.
     told: BTreeMap<HireId, String>,
+    /// How far a blob was when it was last spoken of.
+    moved: BTreeMap<Bytes32, (u64, Option<String>)>,
     /// What was last said of the offer itself.
     waits: Option<String>,
     quiet: bool,
@@ -164,6 +167,10 @@ impl Watch<'_> {
             if !event.as_object().is_some_and(|event| event.values().any(ours)) {
                 continue;
             }
+            if event["event"] == "transfer" {
+                self.tell_transfer(event);
+                continue;
+            }
             if event["event"] == "unfilled" {
                 self.unfilled = Some(event["reason"].as_str().unwrap_or_default().to_owned());
             }
@@ -186,6 +193,17 @@ impl Watch<'_> {
         if self.waits.as_ref() != Some(&waits) {
             self.say(Tone::Plain, &waits);
             self.waits = Some(waits);
+        }
+    }
+
+    /// A line for each tenth of a blob that has come or gone, and for what holds it up.
+    fn tell_transfer(&mut self, event: Value) {
+        let Ok(TransferEvent { transfer, .. }) = serde_json::from_value(event) else { return };
+        let step = (transfer.percent() / 10, transfer.trouble.clone());
+        if self.moved.get(&transfer.blob) != Some(&step) {
+            let (tone, line) = on_its_way(&transfer);
+            self.say(tone, &format!("{}: {line}", transfer.hire.short()));
+            self.moved.insert(transfer.blob, step);
         }
     }
 
@@ -307,6 +325,7 @@ mod tests {
             expiry: Instant::now() + expires,
             unfilled: None,
             told: BTreeMap::new(),
+            moved: BTreeMap::new(),
             waits: None,
             quiet: true,
             began: Instant::now(),

@@ -11,9 +11,10 @@ use gigmesh_protocol::peer::io::{HireRow, Shown};
 use super::args::{Door, HiresArgs, JudgeArgs, StopArgs};
 use super::failure::{Exit, Failure};
 use super::run::now;
-use super::terminal::{Screen, Table, Tone, emit, emit_json, short, when};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, short, size, theirs, when};
 use crate::api::client::Client;
 use crate::api::types::{Done, JudgeRequest, Judged, PageParams, Rows, StopRequest};
+use crate::node::{Transfer, Way};
 
 /// `gigmesh hires`.
 pub(super) async fn list(args: HiresArgs) -> Result<Exit, Failure> {
@@ -94,6 +95,19 @@ pub(super) fn ended(Closed { outcome, agreed, .. }: Closed) -> (Tone, String) {
         _ => Tone::Bad,
     };
     (tone, format!("{outcome}{}", if agreed { "" } else { " (one-sided)" }))
+}
+
+/// How far a blob is, in words.
+pub(super) fn on_its_way(transfer: &Transfer) -> (Tone, String) {
+    let way = match transfer.way {
+        Way::Fetched => "here",
+        Way::Served => "sent",
+    };
+    let line = format!("{}: {}% of {} {way}", transfer.blob.short(), transfer.percent(), size(transfer.size));
+    match &transfer.trouble {
+        Some(trouble) => (Tone::Bad, format!("{line}; it stands still, and is tried again: {}", theirs(trouble))),
+        None => (Tone::Plain, format!("{line}, {}/s", size(transfer.per_second))),
+    }
 }
 
 /// The result, if its bytes are in the node's store.

@@ -8,13 +8,15 @@ use gigmesh_protocol::market::price::Price;
 use gigmesh_protocol::market::{Outcome, Ruling};
 use gigmesh_protocol::peer::io::{Shown, ShownRecord};
 use gigmesh_protocol::time::{Millis, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::args::ShowArgs;
 use super::failure::{Exit, Failure};
-use super::hires::{checks, held_result, may_write, side, state, write};
+use super::hires::{checks, held_result, may_write, on_its_way, side, state, write};
 use super::run::now;
 use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, score, short, span, theirs, when};
+use crate::api::types::Rows;
+use crate::node::Transfer;
 
 /// `gigmesh show`.
 pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
@@ -27,12 +29,23 @@ pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
         };
         write(file, &client.blob(result.root).await?, args.force)?;
     }
+    let transfers: Rows<Transfer> = client.get("/v1/transfers").await?;
+    let of_it = |transfer: &&Transfer| shown.row.hire == Some(transfer.hire) || shown.hires.contains(&transfer.hire);
+    let transfers: Vec<_> = transfers.rows.iter().filter(of_it).collect();
     if args.door.json {
-        emit_json(&shown)?;
+        let mut document = serde_json::to_value(&shown).map_err(|error| Failure::new(Exit::Ours, error))?;
+        document["transfers"] = json!(transfers);
+        emit_json(&document)?;
     } else if args.why {
         emit(&why_text(&shown, &Screen::stdout(), now()))?;
     } else {
-        emit(&text(&shown, &Screen::stdout(), now()))?;
+        let screen = Screen::stdout();
+        let mut text = text(&shown, &screen, now());
+        for transfer in transfers {
+            let (tone, line) = on_its_way(transfer);
+            text.push_str(&format!("on its way: {}\n", screen.paint(tone, &line)));
+        }
+        emit(&text)?;
     }
     Ok(Exit::Done)
 }
@@ -234,8 +247,6 @@ fn fact(key: &str, value: &Value, now: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::cli::hires::tests::hire;
     use crate::cli::terminal::{PIPE, columns};

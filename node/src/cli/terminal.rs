@@ -105,6 +105,17 @@ pub(super) fn emit_json(document: &impl Serialize) -> Result<(), Failure> {
     emit(&format!("{text}\n"))
 }
 
+/// A number of bytes as people read it.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
+    let power = (bytes.max(1).ilog2() / 10).min(3);
+    let unit = UNITS.get(power as usize).unwrap_or(&"");
+    match power {
+        0 => format!("{bytes} {unit}"),
+        _ => format!("{:.1} {unit}", bytes as f64 / (1u64 << (10 * power)) as f64),
+    }
+}
+
 /// Another agent's words: in quotation marks, with everything escaped that is not plainly visible, and not too long.
 pub(super) fn theirs(text: &str) -> String {
     let mut cut: String = text.chars().take(QUOTE).collect();

@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::args::Door;
 use super::failure::{Exit, Failure};
-use super::hires::ended;
+use super::hires::{ended, on_its_way};
 use super::run::now;
 use super::terminal::{Screen, Tone, clock, fit, is_read, short, theirs};
 use super::up::Stop;
 use crate::api::client::Client;
-use crate::api::types::{Identity, NodeStatus};
+use crate::api::types::{Identity, NodeStatus, TransferEvent};
 use crate::limits::WATCH_PAUSE;
 
 /// `gigmesh watch`.
@@ -120,6 +120,11 @@ fn words(event: Value) -> (Tone, String) {
         };
     }
     let unknown = theirs(&event.to_string());
+    if event["event"] == "transfer" {
+        let Ok(TransferEvent { transfer, .. }) = serde_json::from_value(event) else { return (Tone::Quiet, unknown) };
+        let (tone, line) = on_its_way(&transfer);
+        return (tone, format!("hire {}: {line}", transfer.hire.short()));
+    }
     let Ok(notice) = serde_json::from_value::<Notice>(event) else { return (Tone::Quiet, unknown) };
     let name = |agent: AgentId| short(Some(agent));
     match notice {
@@ -196,6 +201,18 @@ mod tests {
         assert_eq!(
             told(Notice::Said { hire, by: Side::Worker, kind: "begin/1".to_owned() }),
             "hire 02020202: begin by the worker"
+        );
+        let transfer = json!({
+            "event": "transfer", "hire": hire, "blob": "ab".repeat(32), "way": "served", "done": 1 << 20,
+            "size": 3 << 20, "per_second": 1_536, "trouble": null,
+        });
+        assert_eq!(words(transfer.clone()).1, "hire 02020202: abababab: 33% of 3.0 MiB sent, 1.5 KiB/s");
+        let mut stuck = transfer;
+        (stuck["trouble"], stuck["way"]) = (json!("away\u{1b}"), json!("fetched"));
+        let stuck = words(stuck).1;
+        assert!(
+            stuck.ends_with(r#"33% of 3.0 MiB here; it stands still, and is tried again: "away\u{1b}""#),
+            "{stuck}"
         );
         let missed = words(json!({ "event": "missed", "count": 12 })).1;
         assert!(missed.starts_with("12 events were missed"), "{missed}");

@@ -9,6 +9,7 @@
 //! mdns = false                             # true unless said: look for peers on the LAN, and be seen there
 //! relay = true                             # false unless said: be reached through the doors, whatever addresses there are
 //! api = "/run/gigmesh.sock"                # the local API's socket
+//! blobs = "20 GiB"                         # what inputs and results may take of the disk; 4 GiB unless said
 //!
 //! [agent]
 //! name = "table-desk"
@@ -65,6 +66,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::size::Size;
 use super::source::{FileError, Parsed, Source, to_json};
 use crate::limits::{MANIFEST_SKILLS, MAX_PARALLEL};
 use crate::node::CommandSpec;
@@ -104,6 +106,7 @@ pub(super) struct NodeSection {
     pub mdns: Option<bool>,
     pub relay: Option<bool>,
     pub api: Option<PathBuf>,
+    pub blobs: Option<Parsed<Size>>,
 }
 
 #[derive(Deserialize)]

@@ -97,6 +97,10 @@ pub(crate) trait World {
     }
     /// Frees the room of all blobs but these.
     fn sweep(&mut self, live: BTreeSet<Bytes32>);
+    /// How many bytes of inputs have room, if that is known. Looked at before each batch.
+    fn room(&self) -> Option<u64> {
+        None
+    }
     /// A store failed: tells whoever waits.
     fn fail(&mut self, error: &StoreError);
 }
@@ -134,6 +138,8 @@ pub(crate) struct Driver<B, L, R, W> {
     found: Vec<(oneshot::Sender<Found>, Found)>,
     /// Closed segments that the last compaction left, which the next would only copy.
     compacted: usize,
+    /// What the brain was last told of the room for inputs.
+    room: Option<u64>,
     /// When blobs that nobody may ask for any more are next removed.
     sweep: Timestamp,
 }
@@ -149,8 +155,8 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         clocks: Box<dyn Clocks>,
     ) -> Self {
         let clock = Clock::new(clocks, Arc::clone(queue.clock()));
-        let (held, found, compacted, sweep) = (Vec::new(), Vec::new(), 0, Timestamp(0));
-        Self { brain, log, ratings, world, queue, tasks, clock, held, outbox, found, compacted, sweep }
+        let (held, found, compacted, room, sweep) = (Vec::new(), Vec::new(), 0, None, Timestamp(0));
+        Self { brain, log, ratings, world, queue, tasks, clock, held, outbox, found, compacted, room, sweep }
     }
 
     /// Runs until it is time to stop. When it returns, all it said is durable and the stores are closed.
@@ -185,6 +191,11 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
             };
             let now = self.clock.read();
             if let Some(now) = now {
+                let room = self.world.room();
+                if let Some(room) = room.filter(|_| room != self.room) {
+                    self.room = Some(room);
+                    self.brain.handle(now, Input::Room(room), &mut self.outbox);
+                }
                 for input in std::mem::take(&mut self.held) {
                     self.tell(now, input);
                 }

@@ -1,25 +1,33 @@
 //! Fetches the blobs of a hire. In: who has them. Out: whole, durable blobs, or why there are none.
 //!
 //! The leaf hashes come first, so that every chunk is verified as it arrives; what has arrived stays for the next try,
-//! also across restarts. A few tries are made here; whether it is worth more is the brain's to say.
+//! also across restarts. Chunks are asked for ahead, as many as come back quickly: so a slow link is not clogged, and
+//! what else is on its way over it need not wait. It goes on for as long as something comes; a few tries that bring nothing
+//! are made here, and whether it is worth more is the brain's to say. It ends with the hire.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gigmesh_net::limits::RELAYED_BLOB_BYTES;
 use gigmesh_net::{RequestError, Severity};
+use gigmesh_protocol::codec;
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::limits;
 use gigmesh_protocol::market::BlobRef;
 use gigmesh_protocol::merkle::CHUNK_BYTES;
 use gigmesh_protocol::peer::io::Input;
 use gigmesh_protocol::wire::{Request, Response};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use super::transfers::Way;
 use super::{Body, blocking};
-use crate::limits::{FETCH_AHEAD, FETCH_PAUSE, FETCH_TIME, FETCH_TRIES};
+use crate::limits::{CHUNK_QUICK, CHUNK_SLOW, CHUNKS_AHEAD, CHUNKS_FIRST, FETCH_PAUSE, FETCH_TRIES, FETCH_TURN};
 use crate::metrics::Count;
-use crate::store::blobs::{self, BlobError};
+use crate::store::blobs::{self, BlobError, Download};
 
 /// Whom to ask, and where it may be.
 #[derive(Debug, Clone)]
@@ -39,8 +47,8 @@ enum FetchError {
     Nonsense,
     #[error(transparent)]
     Blob(#[from] BlobError),
-    #[error("it takes too long; what has come is kept for the next try")]
-    Slow,
+    #[error("the hire is over")]
+    Over,
     #[error("the node is stopping")]
     Stopping,
 }
@@ -61,82 +69,188 @@ impl FetchError {
     }
 }
 
-/// Always ends with [`Input::Fetched`], unless the node stops.
-pub(super) async fn fetch(body: Arc<Body>, hire: HireId, source: Source, blobs: Vec<BlobRef>) {
-    let result = in_turn(&body, hire, &source, &blobs).await;
+/// Always ends with [`Input::Fetched`], unless the node stops. Ends early when the other end of `wanted` is dropped.
+pub(super) async fn fetch(
+    body: Arc<Body>,
+    hire: HireId,
+    source: Source,
+    blobs: Vec<BlobRef>,
+    wanted: oneshot::Receiver<Infallible>,
+) {
+    let fetch = Fetch { body: &body, hire, source };
+    let result = tokio::select! {
+        result = fetch.all(&blobs) => result,
+        _ = wanted => Err(FetchError::Over),
+    };
     if let Err(error) = &result {
-        tracing::info!(%hire, from = %source.from, %error, "blobs could not be fetched");
+        let from = fetch.source.from;
+        tracing::info!(%hire, %from, %error, "blobs could not be fetched");
         if error.blames() {
             body.queue.metrics().count(Count::BlamedBlob);
-            let _ = body.net.penalize(source.from, Severity::High);
+            let _ = body.net.penalize(from, Severity::High);
         }
+    }
+    if matches!(result, Ok(()) | Err(FetchError::Over)) {
+        blobs.iter().for_each(|blob| body.queue.transfers().over(hire, blob.root, Way::Fetched));
     }
     let roots = blobs.iter().map(|blob| blob.root).collect();
     let result = result.map(|()| roots).map_err(|error| error.to_string());
     body.queue.deliver(Input::Fetched { hire, result }).await;
 }
 
-/// Waits for a turn, and gives it up in time: a peer that trickles must not keep others waiting.
-async fn in_turn(body: &Arc<Body>, hire: HireId, source: &Source, blobs: &[BlobRef]) -> Result<(), FetchError> {
-    let _turn = body.rations.fetches.acquire().await.map_err(|_| FetchError::Stopping)?;
-    timeout(FETCH_TIME, all(body, hire, source, blobs)).await.unwrap_or(Err(FetchError::Slow))
+/// How many chunks are asked for ahead.
+#[derive(Debug)]
+struct Window {
+    size: usize,
+    /// Arrivals that were asked for before it was last halved, and so say nothing of what it is now.
+    stale: usize,
 }
 
-async fn all(body: &Arc<Body>, hire: HireId, source: &Source, blobs: &[BlobRef]) -> Result<(), FetchError> {
-    for blob in blobs {
-        let mut pause = FETCH_PAUSE;
-        for left in (0..FETCH_TRIES).rev() {
-            match one(body, hire, source, *blob).await {
-                Err(error) if error.passes() && left > 0 => sleep(pause).await,
-                done => {
-                    done?;
-                    break;
-                }
-            }
-            pause *= 2;
+impl Window {
+    fn new() -> Self {
+        Self { size: CHUNKS_FIRST, stale: 0 }
+    }
+
+    fn arrived(&mut self, took: Duration) {
+        if self.stale > 0 {
+            self.stale -= 1;
+        } else if took > CHUNK_SLOW {
+            self.stale = self.size;
+            self.size = (self.size / 2).max(1);
+        } else if took < CHUNK_QUICK {
+            self.size = (self.size + 1).min(CHUNKS_AHEAD);
         }
     }
-    Ok(())
 }
 
-async fn one(body: &Arc<Body>, hire: HireId, source: &Source, blob: BlobRef) -> Result<(), FetchError> {
-    let (store, wanted) = (Arc::clone(&body.blobs), blobs::BlobRef { root: blob.root, size: blob.size });
-    // A relay carries messages; whoever runs it pays for every byte.
-    let direct = blob.size > RELAYED_BLOB_BYTES;
-    let mut download = disk(move || store.download(wanted)).await?;
-    if download.needs_leaves() {
-        // The root of a single chunk is its leaf.
-        let leaves = if blob.size <= CHUNK_BYTES as u64 {
-            vec![blob.root.0]
-        } else {
-            match ask(body, source, Request::Leaves { hire, root: blob.root }, direct).await? {
-                Response::Leaves(bytes) => bytes.as_chunks().0.to_vec(),
-                other => return Err(refusal(other)),
+struct Fetch<'a> {
+    body: &'a Arc<Body>,
+    hire: HireId,
+    source: Source,
+}
+
+impl Fetch<'_> {
+    async fn all(&self, blobs: &[BlobRef]) -> Result<(), FetchError> {
+        let turn = || async { self.body.rations.fetches.acquire().await.map_err(|_| FetchError::Stopping) };
+        let mut held = turn().await?;
+        let mut ends = Instant::now() + FETCH_TURN;
+        for blob in blobs {
+            let (mut left, mut pause) = (FETCH_TRIES, FETCH_PAUSE);
+            let mut came = 0;
+            loop {
+                match self.one(*blob, ends, &mut came).await {
+                    Ok(true) => break,
+                    Ok(false) => {
+                        drop(held);
+                        held = turn().await?;
+                        ends = Instant::now() + FETCH_TURN;
+                    }
+                    Err(error) => {
+                        if came > 0 {
+                            (left, pause, came) = (FETCH_TRIES, FETCH_PAUSE, 0);
+                        }
+                        left -= 1;
+                        self.body.queue.transfers().stuck(self.hire, *blob, error.to_string());
+                        if !error.passes() || left == 0 {
+                            return Err(error);
+                        }
+                        sleep(pause).await;
+                        pause *= 2;
+                    }
+                }
             }
-        };
-        download = disk(move || download.set_leaves(leaves).map(|()| download)).await?;
+        }
+        Ok(())
     }
 
-    let missing: Vec<u64> = download.missing().collect();
-    let mut missing = missing.into_iter();
-    let mut coming = JoinSet::new();
-    loop {
-        for index in missing.by_ref().take(FETCH_AHEAD - coming.len()) {
-            let (body, source) = (Arc::clone(body), source.clone());
-            coming.spawn(async move {
-                let number = u32::try_from(index).map_err(|_| FetchError::Nonsense)?;
-                let request = Request::Chunk { hire, root: blob.root, index: number };
-                match ask(&body, &source, request, direct).await? {
-                    Response::Chunk(bytes) => Ok((index, bytes)),
-                    other => Err(refusal(other)),
+    /// Gets one blob, or as much of it as comes before the turn is over and others wait; whether it is whole. `came` counts
+    /// its chunks.
+    async fn one(&self, blob: BlobRef, ends: Instant, came: &mut usize) -> Result<bool, FetchError> {
+        let (store, wanted) = (Arc::clone(&self.body.blobs), blobs::BlobRef { root: blob.root, size: blob.size });
+        // A relay carries messages; whoever runs it pays for every byte.
+        let direct = blob.size > RELAYED_BLOB_BYTES;
+        let mut download = disk(move || store.download(wanted)).await?;
+        if download.needs_leaves() {
+            // The root of a single chunk is its leaf.
+            let leaves = if blob.size <= CHUNK_BYTES as u64 {
+                vec![blob.root.0]
+            } else {
+                let request = Request::Leaves { hire: self.hire, root: blob.root };
+                match ask(self.body, &self.source, request, direct).await? {
+                    Response::Leaves(bytes) => bytes.as_chunks().0.to_vec(),
+                    other => return Err(refusal(other)),
                 }
-            });
+            };
+            download = disk(move || download.set_leaves(leaves).map(|()| download)).await?;
         }
-        let Some(arrived) = coming.join_next().await else { break };
-        let (index, bytes) = arrived.map_err(|_| FetchError::Stopping)??;
-        download = disk(move || download.put_chunk(index, &bytes).map(|()| download)).await?;
+
+        let missing: Vec<u64> = download.missing().collect();
+        let (mut missing, mut coming, mut window) = (missing.into_iter(), JoinSet::new(), Window::new());
+        let mut failed = None;
+        loop {
+            let yields = Instant::now() >= ends && self.body.rations.fetches.available_permits() == 0;
+            let more = if failed.is_some() || yields { 0 } else { window.size.saturating_sub(coming.len()) };
+            for index in missing.by_ref().take(more) {
+                coming.spawn(chunk(Arc::clone(self.body), self.hire, self.source.clone(), blob, index));
+            }
+            let Some(arrived) = coming.join_next().await else { break };
+            match arrived.map_err(|_| FetchError::Stopping)? {
+                Ok((index, bytes, took)) => {
+                    window.arrived(took);
+                    download = self.keep(download, blob, index, bytes).await?;
+                    *came += 1;
+                }
+                Err(error) if error.blames() => return Err(error),
+                // What else is on its way may still come.
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if download.missing().next().is_some() {
+            return Ok(false);
+        }
+        disk(move || download.finish()).await.map(|_| true)
     }
-    disk(move || download.finish()).await.map(drop)
+
+    async fn keep(
+        &self,
+        mut download: Download,
+        blob: BlobRef,
+        index: u64,
+        bytes: Chunk,
+    ) -> Result<Download, FetchError> {
+        let count = bytes.len() as u64;
+        let download = disk(move || download.put_chunk(index, &bytes).map(|()| download)).await?;
+        self.body.queue.metrics().count(Count::FetchedChunk);
+        if blob.size > CHUNK_BYTES as u64 {
+            let done = download.held();
+            self.body.queue.transfers().moved(self.hire, blob, Way::Fetched, done, count);
+        }
+        Ok(download)
+    }
+}
+
+/// Bytes as they came.
+type Chunk = codec::Bytes<{ limits::MESSAGE }>;
+
+/// One chunk, and how long it took.
+async fn chunk(
+    body: Arc<Body>,
+    hire: HireId,
+    source: Source,
+    blob: BlobRef,
+    index: u64,
+) -> Result<(u64, Chunk, Duration), FetchError> {
+    let number = u32::try_from(index).map_err(|_| FetchError::Nonsense)?;
+    let _place = body.rations.chunks.acquire().await.map_err(|_| FetchError::Stopping)?;
+    let asked = Instant::now();
+    let request = Request::Chunk { hire, root: blob.root, index: number };
+    match ask(&body, &source, request, blob.size > RELAYED_BLOB_BYTES).await? {
+        Response::Chunk(bytes) => Ok((index, bytes, asked.elapsed())),
+        other => Err(refusal(other)),
+    }
 }
 
 async fn ask(body: &Body, source: &Source, request: Request, direct: bool) -> Result<Response, FetchError> {
@@ -158,4 +272,28 @@ fn refusal(response: Response) -> FetchError {
 
 async fn disk<T: Send + 'static>(run: impl FnOnce() -> Result<T, BlobError> + Send + 'static) -> Result<T, FetchError> {
     Ok(blocking(run).await.ok_or(FetchError::Stopping)??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quick_link_is_asked_for_more_and_a_slow_one_for_less() {
+        let mut window = Window::new();
+        for _ in 0..100 {
+            window.arrived(CHUNK_QUICK / 2);
+        }
+        assert_eq!(window.size, CHUNKS_AHEAD);
+        for _ in 0..CHUNKS_AHEAD {
+            window.arrived(CHUNK_SLOW * 2);
+        }
+        assert_eq!(window.size, CHUNKS_AHEAD / 2, "what was asked for at once counts once");
+        for _ in 0..100 {
+            window.arrived(CHUNK_SLOW * 2);
+        }
+        assert_eq!(window.size, 1);
+        window.arrived((CHUNK_QUICK + CHUNK_SLOW) / 2);
+        assert_eq!(window.size, 1);
+    }
 }

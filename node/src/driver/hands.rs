@@ -2,6 +2,7 @@
 //! back through the queue; nothing here waits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -16,7 +17,7 @@ use gigmesh_protocol::limits::PARCEL_ITEMS;
 use gigmesh_protocol::peer::io::{Input, Notice, Output, WorkJob};
 use gigmesh_protocol::record::Record;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::brain::{StoreError, World};
 use super::{Body, CallError, Waiting, blocking, catch_up, fetch, wall_clock, work};
@@ -32,11 +33,13 @@ pub(crate) struct Hands {
     next: u64,
     /// Agents at work, and the way to answer them: dropping it stops one. Ended ones leave when the next begins.
     agents: BTreeMap<HireId, mpsc::Sender<Told>>,
+    /// Fetches under way: dropping one stops it. Ended ones leave when the next begins.
+    fetches: BTreeMap<HireId, oneshot::Sender<Infallible>>,
 }
 
 impl Hands {
     pub fn new(body: Arc<Body>, notices: broadcast::Sender<Notice>) -> Self {
-        Self { body, notices, waiting: BTreeMap::new(), next: 0, agents: BTreeMap::new() }
+        Self { body, notices, waiting: BTreeMap::new(), next: 0, agents: BTreeMap::new(), fetches: BTreeMap::new() }
     }
 
     fn send(&self, to: AgentId, hints: Vec<String>, records: &[Record]) {
@@ -143,7 +146,10 @@ impl World for Hands {
             Output::AskPage { to, room, after } => self.body.spawn(catch_up::ask(body, to, room, after)),
             Output::AskRatings { to, hints, wanted } => self.body.spawn(catch_up::ask_ratings(body, to, hints, wanted)),
             Output::Fetch { hire, from, hints, blobs } => {
-                self.body.spawn(fetch::fetch(body, hire, fetch::Source { from, hints }, blobs));
+                self.fetches.retain(|_, fetch| !fetch.is_closed());
+                let (until, wanted) = oneshot::channel();
+                self.fetches.insert(hire, until);
+                self.body.spawn(fetch::fetch(body, hire, fetch::Source { from, hints }, blobs, wanted));
             }
             Output::Work(job) => self.work(*job),
             Output::Tell { hire, question, text, due } => {
@@ -152,7 +158,7 @@ impl World for Hands {
                 let told = agent.is_some_and(|agent| agent.try_send(Told { question, text, due, left }).is_ok());
                 tracing::info!(%hire, told, "the requester has answered");
             }
-            Output::StopWork(hire) => drop(self.agents.remove(&hire)),
+            Output::StopWork(hire) => drop((self.agents.remove(&hire), self.fetches.remove(&hire))),
             Output::Case(job) => self.body.spawn(work::case(body, *job)),
             Output::Check(job) => self.body.spawn(work::check(body, *job)),
             Output::Blame(who, what) => {
@@ -171,6 +177,11 @@ impl World for Hands {
                 _ => {}
             }
         });
+    }
+
+    fn room(&self) -> Option<u64> {
+        // A disk that does not say will say so when something is fetched.
+        self.body.blobs.input_room().ok()
     }
 
     fn fail(&mut self, error: &StoreError) {

@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use super::CallError;
 use super::clock::ClockState;
 use super::shares::Share;
+use super::transfers::Transfers;
 use crate::limits::QUEUE;
 use crate::metrics::Metrics;
 
@@ -49,13 +50,20 @@ pub(crate) struct Queue {
     stop: Arc<watch::Sender<Option<Why>>>,
     metrics: Arc<Metrics>,
     clock: Arc<ClockState>,
+    transfers: Arc<Transfers>,
 }
 
 impl Queue {
     pub fn new() -> (Self, Receiver<Task>) {
         let (tasks, receiver) = sync_channel(QUEUE);
         (
-            Self { tasks, stop: Arc::new(watch::Sender::new(None)), metrics: Arc::default(), clock: Arc::default() },
+            Self {
+                tasks,
+                stop: Arc::new(watch::Sender::new(None)),
+                metrics: Arc::default(),
+                clock: Arc::default(),
+                transfers: Arc::default(),
+            },
             receiver,
         )
     }
@@ -63,6 +71,11 @@ impl Queue {
     /// The node's counters: whoever works for the brain holds its queue.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What is on its way.
+    pub fn transfers(&self) -> &Transfers {
+        &self.transfers
     }
 
     /// What is known of the clock.

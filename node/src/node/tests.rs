@@ -26,6 +26,7 @@ fn config(data_dir: &Path, listen: &str) -> NodeConfig {
         relay: false,
         peer: PeerConfig::default(),
         executors: BTreeMap::new(),
+        blob_quota: 64 << 20,
     }
 }
 

@@ -6,7 +6,7 @@
 //! ```text
 //! blobs/<root>.blob              whole blobs; they got there by rename after an fsync
 //! blobs/<root>.damaged           one that the disk had changed when it was read; kept for the hand, as long as blobs are
-//! blobs/partial/<root>.part      being fetched, at full length with holes; what is there is found by hashing it
+//! blobs/partial/<root>.part      being fetched, at full length; what is there is found by hashing it
 //! blobs/partial/<root>.leaves    its leaf hashes
 //! blobs/partial/put-…            being put; worthless after a crash
 //! ```
@@ -14,7 +14,7 @@
 //! Blocking: off the async threads. Whoever may have a blob is decided elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -22,11 +22,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gigmesh_protocol::id::Bytes32;
-use gigmesh_protocol::merkle::{self, CHUNK_BYTES, Hash, RootBuilder};
+use gigmesh_protocol::limits::BLOB;
+use gigmesh_protocol::merkle::{self, CHUNK_BYTES, Hash};
 use serde::{Deserialize, Serialize};
 
 use super::disk::{At, DiskError, ensure_dir, names, sync_dir};
-use crate::limits::{LEAVES_CACHED, MAX_BLOB};
+use crate::limits::{DISK_SPARE, DISK_SPARE_PART, LEAVES_CACHED, PARTS_REMEMBERED, ROOM_STEP};
+
+mod download;
+
+pub use download::Download;
+use download::Part;
 
 /// A blob's name and length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,11 +47,12 @@ pub struct BlobRef {
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
     /// Longer than any blob may be.
-    #[error("a blob has at most {MAX_BLOB} bytes, this one has {0} or more")]
+    #[error("an input or result has at most {BLOB} bytes (1 GiB), this one has {0} or more")]
     TooLarge(u64),
     /// The disk space for blobs is used up.
     #[error(
-        "no room for {wanted} bytes: {used} of the {quota} bytes for inputs and results are used; raise the quota or close old hires"
+        "no room for {wanted} bytes: {used} of the {quota} bytes for inputs and results are used; raise `blobs` in [node], or \
+         wait until old hires are swept"
     )]
     Quota {
         /// What it would have taken.
@@ -54,6 +61,17 @@ pub enum BlobError {
         used: u64,
         /// What may be.
         quota: u64,
+    },
+    /// The disk is too full.
+    #[error(
+        "no room for {wanted} bytes: the disk has {free} left, and some of it is kept for the node's own records; free some, \
+         or move the data directory"
+    )]
+    Full {
+        /// What it would have taken.
+        wanted: u64,
+        /// What the disk has.
+        free: u64,
     },
     /// No such blob, or not whole yet.
     #[error("blob {0} is not here")]
@@ -105,6 +123,8 @@ struct State {
     fetching: BTreeSet<Bytes32>,
     /// The leaf hashes of blobs that were found whole.
     leaves: BTreeMap<Bytes32, Arc<[Hash]>>,
+    /// What has come of blobs whose fetch was broken off.
+    parts: BTreeMap<Bytes32, Part>,
 }
 
 impl BlobStore {
@@ -137,6 +157,8 @@ impl BlobStore {
     /// See [`BlobStore::put_reader`].
     pub fn put_file(&self, path: &Path) -> Result<BlobRef, BlobError> {
         let file = File::open(path).at(path)?;
+        let size = file.metadata().at(path)?.len();
+        self.fits(size)?;
         self.put(file, path)
     }
 
@@ -148,11 +170,41 @@ impl BlobStore {
         self.put(reader, Path::new("the content to be kept"))
     }
 
+    /// Whether so many bytes fit in.
+    ///
+    /// # Errors
+    /// They do not, or are more than any blob has; a disk that does not say.
+    pub fn fits(&self, size: u64) -> Result<(), BlobError> {
+        // Given back at once: others may come first, and then it is found out on the way.
+        Reserved { store: self, bytes: 0 }.grow(size)
+    }
+
+    /// What fits in: of the quota, and of the disk beyond what is kept for other things.
+    ///
+    /// # Errors
+    /// A disk that does not say.
+    pub fn room(&self) -> Result<u64, BlobError> {
+        let left = self.0.quota.saturating_sub(self.used());
+        let (free, spare) = self.free()?;
+        Ok(left.min(free.saturating_sub(spare)))
+    }
+
+    /// What fits in of inputs: the agent gets a copy of each. In steps of 1 MiB, so that it does not change with every write.
+    ///
+    /// # Errors
+    /// A disk that does not say.
+    pub fn input_room(&self) -> Result<u64, BlobError> {
+        let left = self.0.quota.saturating_sub(self.used());
+        let (free, spare) = self.free()?;
+        let room = left.min(free.saturating_sub(spare) / 2);
+        Ok(if room < ROOM_STEP { room } else { room / ROOM_STEP * ROOM_STEP })
+    }
+
     fn put(&self, mut reader: impl Read, source: &Path) -> Result<BlobRef, BlobError> {
         let partial = &self.0.partial;
         let mut file = tempfile::Builder::new().prefix("put-").tempfile_in(partial).at(partial)?;
         let mut reserved = Reserved { store: self, bytes: 0 };
-        let (mut builder, mut chunk) = (RootBuilder::default(), Vec::with_capacity(CHUNK_BYTES));
+        let (mut leaves, mut chunk) = (Vec::new(), Vec::with_capacity(CHUNK_BYTES));
         loop {
             chunk.clear();
             (&mut reader).take(CHUNK_BYTES as u64).read_to_end(&mut chunk).at(source)?;
@@ -160,10 +212,10 @@ impl BlobStore {
                 break;
             }
             reserved.grow(chunk.len() as u64)?;
-            builder.push(merkle::leaf(&chunk));
+            leaves.push(merkle::leaf(&chunk));
             file.write_all(&chunk).at(file.path())?;
         }
-        let blob = BlobRef { root: Bytes32(builder.root()), size: reserved.bytes };
+        let blob = BlobRef { root: Bytes32(merkle::root(&leaves)), size: reserved.bytes };
         let path = self.path(blob.root);
         if path.exists() && self.check(blob.root).is_ok() {
             return Ok(blob);
@@ -176,6 +228,7 @@ impl BlobStore {
             Err(error) => return Err(error.error).at(&path)?,
         }
         sync_dir(&self.0.dir)?;
+        self.remember(blob.root, leaves.into());
         Ok(blob)
     }
 
@@ -205,7 +258,20 @@ impl BlobStore {
         self.open(root)
     }
 
-    /// Reads a whole blob and compares it with its id: 0.2 s for the largest. Returns its leaf hashes.
+    /// The length of a whole blob that was compared with its id since this process began, now if not before.
+    ///
+    /// # Errors
+    /// See [`BlobStore::check`].
+    pub fn size(&self, root: Bytes32) -> Result<u64, BlobError> {
+        let path = self.path(root);
+        let size = self.open(root)?.metadata().at(&path)?.len();
+        if !self.state().leaves.contains_key(&root) {
+            self.check(root)?;
+        }
+        Ok(size)
+    }
+
+    /// Reads a whole blob and compares it with its id: about a second for the largest. Returns its leaf hashes.
     ///
     /// # Errors
     /// It is not here, or the disk has changed it; then it is set aside.
@@ -214,12 +280,16 @@ impl BlobStore {
             Err(BlobError::Mismatch(..)) => return Err(self.set_aside(root)),
             leaves => leaves?.into(),
         };
+        self.remember(root, Arc::clone(&leaves));
+        Ok(leaves)
+    }
+
+    fn remember(&self, root: Bytes32, leaves: Arc<[Hash]>) {
         let mut state = self.state();
         if state.leaves.len() >= LEAVES_CACHED {
             state.leaves.clear();
         }
-        state.leaves.insert(root, Arc::clone(&leaves));
-        Ok(leaves)
+        state.leaves.insert(root, leaves);
     }
 
     /// One chunk of a whole blob, compared with its hash.
@@ -252,7 +322,7 @@ impl BlobStore {
         error
     }
 
-    /// The leaf hashes of a whole blob, by reading it again: 0.2 s for the largest.
+    /// The leaf hashes of a whole blob, by reading it again: about a second for the largest.
     ///
     /// # Errors
     /// It is not here, or the disk has changed it.
@@ -285,26 +355,13 @@ impl BlobStore {
     /// # Errors
     /// Too long, no room left, or somebody fetches it already.
     pub fn download(&self, blob: BlobRef) -> Result<Download, BlobError> {
-        if blob.size > MAX_BLOB {
+        if blob.size > BLOB {
             return Err(BlobError::TooLarge(blob.size));
         }
         if !self.state().fetching.insert(blob.root) {
             return Err(BlobError::Busy(blob.root));
         }
-        // From here on dropping it lets others fetch.
-        let path = self.0.partial.join(format!("{}.part", blob.root));
-        let leaves_path = path.with_extension("leaves");
-        let mut download = Download {
-            store: self.clone(),
-            blob,
-            path,
-            leaves_path,
-            file: None,
-            leaves: None,
-            missing: BTreeSet::new(),
-        };
-        download.resume()?;
-        Ok(download)
+        Download::begin(self.clone(), blob)
     }
 
     /// Removes every whole blob that `keep` does not want, and every partial one that neither it wants nor anybody
@@ -334,10 +391,16 @@ impl BlobStore {
                 fs::remove_file(&path).at(&path)?;
                 remove_if_there(&path.with_extension("leaves"))?;
                 state.used = state.used.saturating_sub(size);
+                state.parts.remove(&root);
                 freed += size;
             }
         }
         Ok(freed)
+    }
+
+    /// What all blobs may take.
+    pub fn quota(&self) -> u64 {
+        self.0.quota
     }
 
     /// Bytes taken of the quota.
@@ -354,7 +417,18 @@ impl BlobStore {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the disk has left, and how much of that is not for blobs.
+    fn free(&self) -> Result<(u64, u64), BlobError> {
+        let told = rustix::fs::statvfs(&self.0.dir).map_err(io::Error::from).at(&self.0.dir)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
+        Ok((bytes(told.f_bavail), DISK_SPARE.min(bytes(told.f_blocks) / DISK_SPARE_PART)))
+    }
+
     fn reserve(&self, wanted: u64) -> Result<(), BlobError> {
+        let (free, spare) = self.free()?;
+        if wanted.saturating_add(spare) > free {
+            return Err(BlobError::Full { wanted, free });
+        }
         let mut state = self.state();
         let (used, quota) = (state.used, self.0.quota);
         if used.saturating_add(wanted) > quota {
@@ -378,8 +452,9 @@ struct Reserved<'a> {
 
 impl Reserved<'_> {
     fn grow(&mut self, by: u64) -> Result<(), BlobError> {
-        if self.bytes + by > MAX_BLOB {
-            return Err(BlobError::TooLarge(self.bytes + by));
+        let bytes = self.bytes.saturating_add(by);
+        if bytes > BLOB {
+            return Err(BlobError::TooLarge(bytes));
         }
         self.store.reserve(by)?;
         self.bytes += by;
@@ -394,159 +469,6 @@ impl Reserved<'_> {
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         self.store.release(self.bytes);
-    }
-}
-
-/// A blob on its way here: the leaves first, then chunks in any order, then the end.
-///
-/// Dropping it keeps what has arrived for the next attempt.
-#[derive(Debug)]
-pub struct Download {
-    store: BlobStore,
-    blob: BlobRef,
-    path: PathBuf,
-    leaves_path: PathBuf,
-    /// `None` when the blob is here already.
-    file: Option<File>,
-    leaves: Option<Vec<Hash>>,
-    missing: BTreeSet<u64>,
-}
-
-impl Download {
-    fn resume(&mut self) -> Result<(), BlobError> {
-        if self.store.path(self.blob.root).exists() && self.store.check(self.blob.root).is_ok() {
-            self.leaves = Some(Vec::new());
-            return Ok(());
-        }
-        // What is there under another length was begun for somebody who gave a wrong one.
-        let there = fs::metadata(&self.path).ok().map(|metadata| metadata.len());
-        if let Some(old) = there.filter(|length| *length != self.blob.size) {
-            fs::remove_file(&self.path).at(&self.path)?;
-            self.store.release(old);
-        }
-        if there != Some(self.blob.size) {
-            self.store.reserve(self.blob.size)?;
-        }
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.path);
-        let sized = options.and_then(|file| file.set_len(self.blob.size).map(|()| file)).at(&self.path);
-        if sized.is_err() && there != Some(self.blob.size) {
-            self.store.release(self.blob.size);
-        }
-        self.file = Some(sized?);
-        self.missing = (0..self.chunks()).collect();
-        if self.blob.size == 0 {
-            return self.accept(Vec::new());
-        }
-        match fs::read(&self.leaves_path) {
-            Ok(bytes) => {
-                // Leaves a crash cut short do not match and are asked for again.
-                if self.accept(bytes.as_chunks().0.to_vec()).is_ok() {
-                    self.find_present()?;
-                }
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error).at(&self.leaves_path)?,
-        }
-    }
-
-    /// Hashes what is on disk: nothing else says what a crash left whole.
-    fn find_present(&mut self) -> Result<(), BlobError> {
-        let (Some(file), Some(leaves)) = (&self.file, &self.leaves) else { return Ok(()) };
-        let mut chunk = Vec::new();
-        for (index, leaf) in (0..).zip(leaves) {
-            chunk.resize(chunk_length(self.blob.size, index)?, 0);
-            file.read_exact_at(&mut chunk, index * CHUNK_BYTES as u64).at(&self.path)?;
-            if merkle::leaf(&chunk) == *leaf {
-                self.missing.remove(&index);
-            }
-        }
-        Ok(())
-    }
-
-    fn accept(&mut self, leaves: Vec<Hash>) -> Result<(), BlobError> {
-        if leaves.len() as u64 != self.chunks() || merkle::root(&leaves) != self.blob.root.0 {
-            return Err(BlobError::Mismatch("the list of chunks", self.blob.root));
-        }
-        self.leaves = Some(leaves);
-        Ok(())
-    }
-
-    fn chunks(&self) -> u64 {
-        self.blob.size.div_ceil(CHUNK_BYTES as u64)
-    }
-
-    /// Whether the leaves still have to be asked for.
-    pub fn needs_leaves(&self) -> bool {
-        self.leaves.is_none()
-    }
-
-    /// Takes the leaf hashes.
-    ///
-    /// # Errors
-    /// They are not those of this root and length.
-    pub fn set_leaves(&mut self, leaves: Vec<Hash>) -> Result<(), BlobError> {
-        if self.file.is_none() || self.leaves.is_some() {
-            return Ok(());
-        }
-        let bytes = leaves.concat();
-        self.accept(leaves)?;
-        fs::write(&self.leaves_path, bytes).at(&self.leaves_path)?;
-        self.find_present()
-    }
-
-    /// Takes one chunk; one that is here already is fine.
-    ///
-    /// # Errors
-    /// It is not the chunk of this blob at `index`, or the leaves are not known yet.
-    pub fn put_chunk(&mut self, index: u64, bytes: &[u8]) -> Result<(), BlobError> {
-        let Some(file) = &self.file else { return Ok(()) };
-        let leaves = self.leaves.as_ref().ok_or(BlobError::Incomplete(self.chunks(), self.blob.root))?;
-        let length = chunk_length(self.blob.size, index)?;
-        let leaf = usize::try_from(index).ok().and_then(|index| leaves.get(index));
-        if bytes.len() != length || leaf != Some(&merkle::leaf(bytes)) {
-            return Err(BlobError::Mismatch("a chunk", self.blob.root));
-        }
-        if self.missing.contains(&index) {
-            file.write_all_at(bytes, index * CHUNK_BYTES as u64).at(&self.path)?;
-            self.missing.remove(&index);
-        }
-        Ok(())
-    }
-
-    /// The chunks still to come, in order. Before the leaves are known: all of them.
-    pub fn missing(&self) -> impl Iterator<Item = u64> + '_ {
-        self.missing.iter().copied()
-    }
-
-    /// Makes the blob durable and gives it its name.
-    ///
-    /// # Errors
-    /// Chunks are missing; the disk refused.
-    pub fn finish(mut self) -> Result<BlobRef, BlobError> {
-        let missing = self.missing.len() as u64;
-        if missing > 0 || self.leaves.is_none() {
-            return Err(BlobError::Incomplete(missing, self.blob.root));
-        }
-        let Some(file) = self.file.take() else { return Ok(self.blob) };
-        file.sync_all().at(&self.path)?;
-        let path = self.store.path(self.blob.root);
-        if path.exists() {
-            // Put from here meanwhile: one copy is enough.
-            fs::remove_file(&self.path).at(&self.path)?;
-            self.store.release(self.blob.size);
-        } else {
-            fs::rename(&self.path, &path).at(&path)?;
-        }
-        sync_dir(&self.store.0.dir)?;
-        remove_if_there(&self.leaves_path)?;
-        Ok(self.blob)
-    }
-}
-
-impl Drop for Download {
-    fn drop(&mut self) {
-        self.store.state().fetching.remove(&self.blob.root);
     }
 }
 

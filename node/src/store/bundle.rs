@@ -23,7 +23,7 @@ use gigmesh_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::limits::{BUNDLE_HEAD, MAX_BLOB, MAX_EVENT, MAX_RATING};
+use crate::limits::{BUNDLE_HEAD, MAX_EVENT, MAX_RATING};
 
 const MAGIC: &[u8; 16] = b"gigmesh-store\0\x01\0";
 const ARCHIVED: u8 = 1;
@@ -221,7 +221,7 @@ pub fn read<E: From<BundleError>>(
         let most = match tag {
             ARCHIVED | EVENT => MAX_EVENT as u64,
             RATING => MAX_RATING as u64,
-            BLOB => MAX_BLOB + 32,
+            BLOB => gigmesh_protocol::limits::BLOB + 32,
             _ => return Err(BundleError::Format.into()),
         };
         if tag < last || length > most || (tag == BLOB && length < 32) {

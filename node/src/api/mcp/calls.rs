@@ -26,6 +26,7 @@ use crate::limits::{
     MCP_FOUND, MCP_IDS, MCP_RATINGS, MCP_RESULT, MCP_ROWS, MCP_SAID, MCP_START, MCP_TOLD, MCP_WAIT, MCP_WORDS, QUOTE,
     WATCH_PAUSE,
 };
+use crate::node::Transfer;
 use crate::task::inline::{self, JsonError};
 
 #[derive(Deserialize)]
@@ -383,6 +384,12 @@ impl Door {
             "offer": shown.row.offer, "skill": shown.row.skill, "over": over, "needs_you": needs,
             "hires": hires,
         });
+        let Rows { rows, .. }: Rows<Transfer> = self.get("/v1/transfers").await?;
+        let of_these = rows.iter().filter(|transfer| all.contains(&transfer.hire));
+        let moving: Vec<Value> = of_these.map(on_its_way).collect();
+        if !moving.is_empty() {
+            document["on_its_way"] = json!(moving);
+        }
         if all.is_empty() {
             document["stage"] = json!(theirs::visible(&shown.row.stage, QUOTE));
             document["claims"] = json!(shown.claims);
@@ -567,6 +574,15 @@ fn waiting(row: &InboxRow) -> Value {
         "summary": theirs::text(&Value::Null, &row.summary, QUOTE), "since": row.since.to_string(),
         "says": row.says.as_ref().map(|says| theirs::text(&json!(row.with), says, MCP_WORDS)),
         "until": row.until.to_string(), "next": needs.next(&row.id.to_string()),
+    })
+}
+
+/// How far an input or a result is.
+fn on_its_way(transfer: &Transfer) -> Value {
+    json!({
+        "hire": transfer.hire, "way": transfer.way, "percent": transfer.percent(), "size": transfer.size,
+        "per_second": transfer.per_second,
+        "trouble": transfer.trouble.as_ref().map(|why| theirs::visible(why, QUOTE)),
     })
 }
 

@@ -164,6 +164,9 @@ impl World for Watched<Hands> {
     fn sweep(&mut self, live: BTreeSet<Bytes32>) {
         self.1.sweep(live);
     }
+    fn room(&self) -> Option<u64> {
+        self.1.room()
+    }
     fn fail(&mut self, error: &StoreError) {
         self.1.fail(error);
     }

@@ -55,8 +55,12 @@ fn what_is_too_long_or_has_no_room_leaves_nothing() {
     small.put_reader(&content(60_000)[..]).unwrap();
     assert!(matches!(small.put_reader(&content(60_001)[..]), Err(BlobError::Quota { used: 60_000, .. })));
     let large = BlobStore::open_dir(dir.path(), u64::MAX).unwrap();
-    assert!(matches!(large.put_reader(io::repeat(0)), Err(BlobError::TooLarge(_))));
-    let endless = BlobRef { root: Bytes32([1; 32]), size: MAX_BLOB + 1 };
+    assert!(matches!(large.fits(BLOB + 1), Err(BlobError::TooLarge(_))));
+    let mut reserved = Reserved { store: &large, bytes: BLOB - 1 };
+    assert!(reserved.grow(1).is_ok() && matches!(reserved.grow(1), Err(BlobError::TooLarge(_))));
+    reserved.keep();
+    large.release(1);
+    let endless = BlobRef { root: Bytes32([1; 32]), size: BLOB + 1 };
     assert!(matches!(large.download(endless), Err(BlobError::TooLarge(_))));
     let big = BlobRef { root: Bytes32([1; 32]), size: 60_000 };
     assert!(matches!(small.download(big), Err(BlobError::Quota { .. })));
@@ -90,6 +94,29 @@ fn a_download_takes_chunks_in_any_order_and_only_the_right_ones() {
     assert_eq!(here.used(), blob.size);
     assert_eq!(fs::read_dir(dir.path().join("partial")).unwrap().count(), 0);
     assert_eq!(here.download(blob).unwrap().missing().count(), 0, "a blob that is here needs nothing");
+}
+
+#[test]
+fn a_fetch_that_was_broken_off_goes_on_without_reading_what_it_has() {
+    let (_there, there, blob, _) = offered(4 * CHUNK + 1);
+    let dir = tempfile::tempdir().unwrap();
+    let here = store(dir.path());
+    let mut download = here.download(blob).unwrap();
+    assert_eq!(download.held(), 0);
+    download.set_leaves(there.leaves(blob.root).unwrap()).unwrap();
+    for (index, held) in [(1, CHUNK as u64), (4, CHUNK as u64 + 1)] {
+        download.put_chunk(index, &there.read_chunk(blob.root, index).unwrap()).unwrap();
+        assert_eq!(download.held(), held);
+    }
+    // Were it read, this would show.
+    download.file.as_ref().unwrap().write_all_at(b"torn", CHUNK as u64).unwrap();
+    drop(download);
+    let download = here.download(blob).unwrap();
+    assert!(!download.needs_leaves());
+    assert_eq!(download.missing().collect::<Vec<_>>(), [0, 2, 3]);
+    drop(download);
+    fs::remove_file(dir.path().join("partial").join(format!("{}.part", blob.root))).unwrap();
+    assert_eq!(here.download(blob).unwrap().missing().count(), 5, "what is gone is not remembered");
 }
 
 #[test]
@@ -164,7 +191,9 @@ fn a_blob_the_disk_changed_is_given_to_nobody_and_may_come_again() {
         ("the leaves", |store, root| store.check(root).map(drop)),
     ];
     for (what, read) in reads {
-        let (dir, store, blob, mut bytes) = offered(2 * CHUNK);
+        let (dir, _, blob, mut bytes) = offered(2 * CHUNK);
+        // Of what it has put itself, a store need not look at more than it reads.
+        let store = store(dir.path());
         bytes[CHUNK] ^= 1;
         fs::write(store.path(blob.root), &bytes).unwrap();
         assert!(matches!(read(&store, blob.root), Err(BlobError::Damaged(root)) if root == blob.root), "{what}");

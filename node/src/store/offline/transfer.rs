@@ -17,7 +17,7 @@ use gigmesh_protocol::record::{Record, Verified};
 use gigmesh_protocol::time::Timestamp;
 
 use super::{Offline, OfflineError, Tell, owner, owner_of};
-use crate::limits::{BLOB_QUOTA, EXPORT_BUFFER};
+use crate::limits::EXPORT_BUFFER;
 use crate::store::blobs::BlobStore;
 use crate::store::bundle::{self, Head, Part, Writer};
 use crate::store::disk::{At, DiskError, names, write_new};
@@ -125,7 +125,8 @@ impl Offline {
             Take::Everything => Some(Importer::new(&self.journal_dir())?),
             Take::Ratings => None,
         };
-        let blobs = BlobStore::open_dir(&self.dir.join("blobs"), BLOB_QUOTA)?;
+        // What the operator moves here is not asked whether it fits the quota; the disk is.
+        let blobs = BlobStore::open_dir(&self.dir.join("blobs"), u64::MAX)?;
         bundle::read(
             open()?,
             |_| Ok(()),
