@@ -139,8 +139,8 @@ pub struct Hire {
     pub scored: Option<Scores>,
     /// How it ended, once it has. A late record that counts may change it.
     pub closed: Option<Closed>,
-    /// Whether its agreed close is in the ledger.
-    pub booked: bool,
+    /// How much of its agreed close is in the ledger, in millionths.
+    pub booked: u64,
     /// As an arbiter: my decision of the case it is about.
     pub decision: Option<Verified<Decision>>,
     /// Whether my rating was issued.
@@ -230,7 +230,7 @@ impl Hire {
             judgement: None,
             scored: None,
             closed: None,
-            booked: false,
+            booked: 0,
             decision: None,
             rated: false,
             rating: None,

@@ -2,8 +2,7 @@
 //!
 //! In: entries, in the order in which they were journalled. Out: a balance for each counterparty and currency, and the
 //! newest entries. Nothing moves it but a receipt that both have signed, the word of an arbiter both had agreed to, and the
-//! operator's own note of a payment made
-//! outside: no money moves through this node.
+//! operator's own note of a payment made outside: no money moves through this node.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,6 +30,8 @@ pub enum Direction {
 pub enum Subject {
     /// An agreed close.
     Hire(HireId),
+    /// What it comes to less than was booked, since another decision of its arbiter counts.
+    Correction(HireId),
     /// A payment outside, as the operator noted it.
     Payment(String),
 }

@@ -504,8 +504,11 @@ impl Peer {
             }
             Event::Scored { hire, scores } => self.with(hire, |hire| hire.scored = Some(scores)),
             Event::Booked { entry } => {
-                if let ledger::Subject::Hire(hire) = entry.subject {
-                    self.with(hire, |hire| hire.booked = true);
+                let micros = entry.amount.micros();
+                match entry.subject {
+                    ledger::Subject::Hire(id) => self.with(id, |hire| hire.booked += micros),
+                    ledger::Subject::Correction(id) => self.with(id, |hire| hire.booked -= hire.booked.min(micros)),
+                    ledger::Subject::Payment(_) => {}
                 }
                 self.ledger.book(entry);
             }

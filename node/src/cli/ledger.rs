@@ -175,6 +175,7 @@ fn entries_table(entries: &[Entry], now: Timestamp) -> Table {
         let what = match (&entry.subject, entry.direction) {
             (Subject::Hire(hire), Direction::Debit) => format!("bought, hire {}", hire.short()),
             (Subject::Hire(hire), Direction::Credit) => format!("sold, hire {}", hire.short()),
+            (Subject::Correction(hire), _) => format!("decided anew, hire {}", hire.short()),
             (Subject::Payment(text), Direction::Credit) => note("you paid", text),
             (Subject::Payment(text), Direction::Debit) => note("you were paid", text),
         };
@@ -248,6 +249,7 @@ fn csv(entries: &[Entry]) -> Result<String, Failure> {
     for entry in entries {
         let (kind, subject) = match &entry.subject {
             Subject::Hire(hire) => ("hire", hire.to_string()),
+            Subject::Correction(hire) => ("correction", hire.to_string()),
             Subject::Payment(note) => ("payment", note.clone()),
         };
         let amount = entry.amount.to_string();

@@ -130,9 +130,10 @@ impl Peer {
         (after > i128::from(most.micros())).then(|| format!("its credit with me is {most}, and it is used up"))
     }
 
-    /// Books an agreed close, once: not again if the worker's last record is replaced by another of its own.
+    /// Books an agreed close, once: not again if the worker's last record is replaced by another of its own. If a decision
+    /// takes the place of another, what that changes.
     pub(super) fn book_close(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) {
-        let Some(hire) = self.hires.get(&id).filter(|hire| !hire.booked) else { return };
+        let Some(hire) = self.hires.get(&id) else { return };
         if !hire.closed.is_some_and(|closed| closed.agreed) {
             return;
         }
@@ -147,15 +148,18 @@ impl Peer {
             (_, None) => return,
         };
         let Some(currency) = hire.terms().price.amount().currency().cloned() else { return };
-        let Ok(amount) = Amount::new(micros, currency) else { return };
+        let Ok(amount) = Amount::new(micros.abs_diff(hire.booked), currency) else { return };
         if amount.micros() == 0 {
             return;
         }
+        let less = micros < hire.booked;
         let direction = match hire.side {
-            Side::Requester => Direction::Debit,
-            Side::Worker => Direction::Credit,
+            Side::Requester if !less => Direction::Debit,
+            Side::Worker if less => Direction::Debit,
+            Side::Requester | Side::Worker => Direction::Credit,
         };
-        let (with, subject) = (hire.other(), ledger::Subject::Hire(id));
+        let subject = if less { ledger::Subject::Correction(id) } else { ledger::Subject::Hire(id) };
+        let with = hire.other();
         self.commit(now, Event::Booked { entry: ledger::Entry { at: now, with, amount, direction, subject } }, out);
     }
 
