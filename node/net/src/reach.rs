@@ -26,14 +26,21 @@ use crate::scope::{Scope, is_relayed, scope_of};
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Trials {
-    /// Where each door saw us last; as many as there are doors that we were told of.
-    seen: BTreeMap<PeerId, Multiaddr>,
+    /// Where each door saw us last by IPv4 and by IPv6; twice as many as there are doors that we were told of.
+    seen: BTreeMap<Sight, Multiaddr>,
     /// What is tried, and what came of it.
     tried: BTreeMap<Multiaddr, Trial>,
     /// When the first round began, and the last.
     began: Option<(Instant, Instant)>,
     /// When the next is due, if nothing changes.
     due: Option<Instant>,
+}
+
+/// A door, and whether it saw us by IPv6: who has both is in two places, and has moved from neither.
+type Sight = (PeerId, bool);
+
+fn sight(door: PeerId, address: &Multiaddr) -> Sight {
+    (door, ip_of(address).is_some_and(|ip| ip.is_ipv6()))
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,13 +55,13 @@ impl Trials {
     /// A door to which we made a connection says where that came from.
     pub fn seen(&mut self, door: PeerId, address: Multiaddr) {
         if !is_relayed(&address) && scope_of(&address) == Some(Scope::Global) {
-            self.seen.insert(door, address);
+            self.seen.insert(sight(door, &address), address);
         }
     }
 
     /// Whether that door saw us at another IP before.
     pub fn moved(&self, door: &PeerId, address: &Multiaddr) -> bool {
-        self.seen.get(door).is_some_and(|seen| ip_of(seen) != ip_of(address))
+        self.seen.get(&sight(*door, address)).is_some_and(|seen| ip_of(seen) != ip_of(address))
     }
 
     /// Where doors saw us last.
@@ -127,7 +134,7 @@ impl Trials {
 /// What to try: our own global addresses; where doors see us, which is right behind a NAT that maps one to one; and
 /// there the ports that we listen on, which is right behind one whose owner forwards them.
 fn candidates<'a>(
-    seen: &BTreeMap<PeerId, Multiaddr>,
+    seen: &BTreeMap<Sight, Multiaddr>,
     listeners: impl Iterator<Item = &'a Multiaddr>,
 ) -> BTreeSet<Multiaddr> {
     let far = |address: &&Multiaddr| !is_relayed(address) && scope_of(address) > Some(Scope::Loopback);
@@ -251,10 +258,14 @@ mod tests {
         assert!(!trials.is_due(own.iter(), now), "not twice in a moment");
         let now = now + PROBE_PAUSE;
         assert!(trials.is_due(own.iter(), now));
+        let ip6: Multiaddr = "/ip6/2606:4700::1/tcp/7".parse().unwrap();
+        assert!(!trials.moved(&door, &ip6), "the same door by another way");
         assert!(trials.moved(&door, &first) && !trials.moved(&door, &"/ip4/198.51.100.2/tcp/9".parse().unwrap()));
         assert_eq!(texts(trials.round(own.iter(), now)), ["/ip4/198.51.100.2/tcp/7"]);
         assert_eq!(trials.dialled().count(), 0);
         trials.tested(&first, true, now);
         assert_eq!(trials.dialled().count(), 0, "a late word about what is not ours");
+        trials.seen(door, ip6);
+        assert!(trials.moved(&door, &first), "what it saw the other way is not forgotten");
     }
 }
