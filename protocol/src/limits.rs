@@ -173,6 +173,10 @@ pub const CLOSE: Millis = Millis::mins(10);
 pub const ARBITRATION: Millis = Millis::days(30);
 /// See [`ARBITRATION`].
 pub const ARBITRATION_MIN: Millis = Millis::mins(1);
+/// Consents on their way to one who asks for them. Offers cost nothing to make; whoever means it asks again.
+pub const CONSENTS: usize = 16;
+/// Decisions of one hire that are taken, each with a lower id than the one before: one, unless its arbiter plays.
+pub const DECISIONS: usize = 8;
 /// How long after its close a hire's records and bytes stay served.
 pub const SERVED: Millis = Millis::days(30);
 

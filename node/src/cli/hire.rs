@@ -209,7 +209,11 @@ impl Watch<'_> {
 
     /// A line for each stage that a hire reaches.
     fn tell(&mut self, id: HireId, shown: &Shown) {
-        let (tone, state) = state(&shown.row);
+        let (tone, mut state) = state(&shown.row);
+        // A contested hire may wait for its arbiter for days.
+        if let (Some(reason), None) = (&shown.row.reason, shown.row.closed) {
+            state = format!("{state}; {reason}");
+        }
         if self.told.get(&id) != Some(&state) {
             self.say(tone, &format!("{} by {}: {state}", id.short(), short(shown.row.with)));
             self.told.insert(id, state);

@@ -109,6 +109,8 @@ pub struct Chain {
     worker: Vec<Entry>,
     /// The arbiter's, which is in neither chain.
     decision: Option<Verified<Decision>>,
+    /// How many of them there were.
+    decisions: usize,
 }
 
 /// What somebody who held the first so many records of each side would see.
@@ -128,7 +130,7 @@ impl Chain {
     /// The chain of a new hire. The award must carry its terms.
     pub fn new(award: Verified<Award>) -> Self {
         assert!(award.private().is_some(), "an award without terms never becomes a hire: `Peer` refuses it on arrival");
-        Self { award, requester: Vec::new(), worker: Vec::new(), decision: None }
+        Self { award, requester: Vec::new(), worker: Vec::new(), decision: None, decisions: 0 }
     }
 
     /// The root.
@@ -237,8 +239,8 @@ impl Chain {
             if held.id() == entry.id() {
                 return Err(Misfit::Duplicate);
             }
-            // Of two records with one n: the one the other side has seen, else the lower id.
-            if self.seen_of(side) > index || held.id() < entry.id() {
+            // Of two records with one n: the one that the other side, or the arbiter, has seen, else the lower id.
+            if self.seen_of(side).max(self.decided_of(side)) > index || held.id() < entry.id() {
                 return Err(Misfit::Superseded);
             }
         }
@@ -267,13 +269,23 @@ impl Chain {
         stage::allows(&view, side, entry, link).map_err(Misfit::NotAllowed)
     }
 
+    /// How many of `side`'s records the arbiter had seen when it decided.
+    fn decided_of(&self, side: Side) -> usize {
+        let seen = self.decision.as_ref().map(|decision| match side {
+            Side::Requester => decision.requester,
+            Side::Worker => decision.worker,
+        });
+        seen.and_then(|seen| self.covered(side, &seen)).unwrap_or(0)
+    }
+
     /// The arbiter's decision, if one is held.
     pub fn decision(&self) -> Option<&Verified<Decision>> {
         self.decision.as_ref()
     }
 
     /// Whether a decision counts here: the arbiter's own, dated in time, by one who had seen the contest and what was
-    /// contested. Of two the one with the lower id.
+    /// contested. Of two the one with the lower id. What else it had seen of the requester's need not be here: another
+    /// record may have taken its place.
     pub fn admit_decision(&self, decision: &Verified<Decision>) -> Result<(), Misfit> {
         let Some(arbiter) = self.terms().arbiter else { return Err(Misfit::NotAllowed("the hire has no arbiter")) };
         if decision.issuer() != arbiter.agent || decision.hire != self.award.id() {
@@ -282,14 +294,12 @@ impl Chain {
         match &self.decision {
             Some(held) if held.id() == decision.id() => return Err(Misfit::Duplicate),
             Some(held) if held.id() < decision.id() => return Err(Misfit::Superseded),
+            _ if self.decisions >= limits::DECISIONS => return Err(Misfit::Superseded),
             _ => {}
         }
-        let seen = |side: Side, seen: &Bytes32| {
-            let expected = self.of(side).len() as u32;
-            self.covered(side, seen).ok_or(Misfit::Gap { expected })
-        };
-        let workers = seen(Side::Worker, &decision.worker)?;
-        let requesters = seen(Side::Requester, &decision.requester)?;
+        let missing = Misfit::Gap { expected: self.worker.len() as u32 };
+        let workers = self.covered(Side::Worker, &decision.worker).ok_or(missing)?;
+        let requesters = self.covered(Side::Requester, &decision.requester).unwrap_or(usize::MAX);
         let contest = self.worker.iter().take(workers).find(|entry| matches!(entry, Entry::Contest(_)));
         let Some(link) = contest.and_then(Entry::link) else {
             return Err(Misfit::NotAllowed("it was made without having seen a contest"));
@@ -306,6 +316,7 @@ impl Chain {
     /// Adds a decision that [`Chain::admit_decision`] let through.
     pub fn decide(&mut self, decision: Verified<Decision>) {
         self.decision = Some(decision);
+        self.decisions += 1;
     }
 
     /// Adds a record that [`Chain::admit`] let through; one that takes another's place ends what followed it.

@@ -170,9 +170,14 @@ impl Outbox {
         }
     }
 
+    /// What waits for, or is on its way to, `to`.
+    pub fn to(&self, to: &AgentId) -> impl Iterator<Item = &Record> {
+        self.boxes.get(to).into_iter().flat_map(|entry| entry.letters.iter().map(|letter| &letter.record))
+    }
+
     /// Whether a record still waits for, or is on its way to, `to`.
     pub fn holds(&self, to: &AgentId, id: &Bytes32) -> bool {
-        self.boxes.get(to).is_some_and(|entry| entry.letters.iter().any(|letter| letter.record.id() == *id))
+        self.to(to).any(|record| record.id() == *id)
     }
 
     /// When something may next be due.

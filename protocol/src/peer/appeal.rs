@@ -55,8 +55,21 @@ impl Peer {
         if offer.slots == 0 || now >= offer.expires {
             return ignored("the offer is over");
         }
+        let asker = offer.issuer();
+        let waiting = self.letters.to(&asker).filter_map(|record| match record {
+            Record::Consent(consent) => Some(consent.offer),
+            _ => None,
+        });
+        let waiting: Vec<Id<Offer>> = waiting.collect();
+        if waiting.contains(&offer.id()) {
+            return Reply::Kept;
+        }
+        if waiting.len() >= limits::CONSENTS {
+            return Reply::Later;
+        }
         let consent = self.signer.sign(&Consent { at: now, ext: Default::default(), offer: offer.id(), price });
-        self.letters.push(now, offer.issuer(), consent.into(), offer.expires);
+        // By then I am asked again.
+        self.letters.push(now, asker, consent.into(), offer.expires.min(now + ASK_AGAIN));
         Reply::Kept
     }
 
@@ -198,24 +211,29 @@ impl Peer {
         (who == self.agent()).then_some(consent.price)
     }
 
-    /// Signs what my agent decided, once it is delivered, and sends it to both parties.
+    /// Signs what my agent decided, once it is delivered, and sends it to both parties. Whoever calls me again in the same
+    /// case, if only because it lost, has the decision that there is.
     pub(super) fn decide(&mut self, now: Timestamp, id: HireId, facts: &Facts, out: &mut Outbox) {
         let Some(hire) = self.hires.get(&id).filter(|hire| hire.decision.is_none() && hire.side == Side::Worker) else {
             return;
         };
         let Some(Ok(decided)) = hire.checks(facts).and_then(|checked| checked.decided.clone()) else { return };
-        let decision = self.signer.sign(&Decision {
-            at: now,
-            ext: Default::default(),
-            hire: decided.hire,
-            ruling: decided.ruling,
-            worker: decided.seen.1,
-            requester: decided.seen.0,
-            statement: Text::fit(&decided.statement),
+        let mut made = self.hires.values().filter_map(|hire| hire.decision.as_ref());
+        let before = made.find(|before| before.hire == decided.hire).cloned();
+        let decision = before.unwrap_or_else(|| {
+            self.signer.sign(&Decision {
+                at: now,
+                ext: Default::default(),
+                hire: decided.hire,
+                ruling: decided.ruling,
+                worker: decided.seen.1,
+                requester: decided.seen.0,
+                statement: Text::fit(&decided.statement),
+            })
         });
-        self.commit(now, Event::Decided { hire: id, record: decision.clone().into() }, out);
-        let by = self.agent();
-        out.push(Output::Notice(Notice::Decided { hire: decided.hire, by, ruling: decided.ruling }));
+        let (by, hire, ruling) = (self.agent(), decided.hire, decision.ruling);
+        self.commit(now, Event::Decided { hire: id, record: decision.into() }, out);
+        out.push(Output::Notice(Notice::Decided { hire, by, ruling }));
         self.tell_parties(now, id);
     }
 
@@ -266,12 +284,8 @@ impl Peer {
             Err(Misfit::Duplicate) => return Reply::Kept,
             Err(Misfit::Gap { .. }) => return Reply::Later,
             Err(Misfit::Superseded) => return ignored("another decision of this arbiter counts"),
-            Err(Misfit::NotAllowed(why)) => {
-                if decision.issuer() == from {
-                    out.push(Output::Blame(from, why.to_owned()));
-                }
-                return refused(why);
-            }
+            // No fault of the arbiter's: who called it may have told it of the case too late, or of more time than there was.
+            Err(Misfit::NotAllowed(why)) => return refused(why),
         }
         let (other, by, ruling) = (hire.other(), decision.issuer(), decision.ruling);
         let record = Record::from(decision);

@@ -86,9 +86,10 @@ impl Posting {
         }
     }
 
-    /// Whether it is closed and all its hires are gone.
+    /// Whether it is closed and all its hires are gone, the one it calls an arbiter for among them: that is not called anew.
     pub(super) fn is_past(&self, gone: &dyn Fn(&HireId) -> bool) -> bool {
-        self.closed.is_some() && self.hires.iter().all(gone)
+        let about = self.task.call.as_ref().map(|call| &call.of);
+        self.closed.is_some() && self.hires.iter().chain(about).all(gone)
     }
 
     /// The sealed checks, if there are any.

@@ -149,6 +149,9 @@ impl Peer {
         let open = posting.closed.is_none();
         // The same comparison that will be made when the window ends, over the claims held by now.
         let why = open.then(|| match self.choose(posting, now) {
+            (Some((_, why)), _) if Self::lacks_consent(posting) => {
+                Why { reason: "its arbiter has not consented yet".to_owned(), ..why }
+            }
             (Some((_, why)), _) => why,
             (None, left_out) => Why {
                 reason: left_out.first().map_or("no claims yet".to_owned(), |(_, reason, _)| reason.clone()),
@@ -462,6 +465,7 @@ fn posting_row(posting: &Posting) -> HireRow {
         stage: match (&posting.closed, &posting.asked) {
             (Some(_), _) => "closed".to_owned(),
             (None, Some(_)) => "waits for your approval".to_owned(),
+            (None, None) if Peer::lacks_consent(posting) => "waiting for its arbiter's consent".to_owned(),
             (None, None) => "waiting for claims".to_owned(),
         },
         waits_for: posting.asked.as_ref().filter(|_| posting.closed.is_none()).map(|_| WaitsFor::Approval),

@@ -3,6 +3,7 @@
 use super::event::Event;
 use super::io::{Notice, Outbox, Output, PassedRow, Serving};
 use super::{Peer, Wake, ignored, refused};
+use crate::arbitration;
 use crate::codec::{List, Text};
 use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Id};
@@ -163,6 +164,10 @@ impl Peer {
             Some(agent) if agent == self.agent() => Some("I am to decide its disputes"),
             Some(agent) if !self.config.arbiters.allows(&agent) => Some("`serve.arbiters` does not name its arbiter"),
             _ if offer.case.is_some() && promised.is_none() => Some("I have not consented to decide that case"),
+            // Others would let through the ruling that the caller wants.
+            _ if offer.case.is_some() && (offer.checks != arbitration::checks() || !offer.milestones.is_empty()) => {
+                Some("the checks of an arbitration are its own, and it has one part")
+            }
             _ => None,
         };
         let price = promised.as_ref().unwrap_or(&serving.entry.price);

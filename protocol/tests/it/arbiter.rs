@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use gigmesh_protocol::arbitration::SKILL;
+use gigmesh_protocol::arbitration::{self, SKILL};
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::hire::chain::{Chain, Entry};
-use gigmesh_protocol::market::{Arbiter, Award, Consent, Decision, Outcome, Ruling};
+use gigmesh_protocol::id::Bytes32;
+use gigmesh_protocol::limits;
+use gigmesh_protocol::market::{
+    Arbiter, Award, Consent, ConsentBytes, Contest, Decision, Link, Offer, Outcome, Receipt, ReceiptTerms, Ruling,
+};
 use gigmesh_protocol::peer::event::{Event, Logged};
 use gigmesh_protocol::peer::io::*;
-use gigmesh_protocol::record::{Beside, Record, Verified};
+use gigmesh_protocol::record::{Beside, Payload, Record, Verified};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::Reply;
 
@@ -134,6 +138,12 @@ fn nothing_is_awarded_before_the_arbiter_consents() {
     world.hire(task, None);
     world.drive(Millis::mins(2));
     assert!(world.rows(REQUESTER).iter().all(|row| row.hire.is_none()));
+    let waits = world.rows(REQUESTER)[0].clone();
+    assert_eq!(waits.stage, "waiting for its arbiter's consent");
+    let Some(Found::Shown(shown)) = world.query(REQUESTER, &Query::Show(waits.offer.to_string())) else {
+        panic!("an offer is shown")
+    };
+    assert_eq!(shown.why.unwrap().reason, "its arbiter has not consented yet", "though there is a claim to award");
     world.restart(ARBITER);
     world.drive(Millis::mins(3));
     let hire = row(&world, REQUESTER, "text/count").hire.unwrap();
@@ -296,6 +306,7 @@ fn a_decision_binds_only_from_the_arbiter_in_time_and_with_the_contest_before_it
     let outcome = if lower.ruling == Ruling::Accepted { Outcome::Accepted } else { Outcome::Refused };
     world.drive(Millis::mins(1));
     assert_eq!(ends(&world), [Some((outcome, true)); 2], "and it was passed on to the other side");
+    assert_eq!(world.nodes[WORKER].blamed, Vec::<String>::new(), "it may have been told of too late");
 }
 
 /// A requester that forges a consent, or leaves it out, hires nobody.
@@ -393,4 +404,221 @@ fn the_case_must_be_what_it_says() {
     fails(seat, &file("test", all - 1), "not contested");
     fails(seat, &file("other", all), "does not verify");
     fails(seat, b"{}", "the case is none");
+}
+
+/// A decision of a contested hire that has seen all of it, with this statement.
+fn decision(world: &World, id: HireId, ruling: Ruling, statement: &str) -> Decision {
+    let shown = world.shown(WORKER, id).records;
+    let last = |by: usize| {
+        let of = |record: &&ShownRecord| record.by == world.id(by) && record.kind != "rating/1";
+        shown.iter().rfind(of).unwrap().id
+    };
+    Decision {
+        at: shown.iter().find(|record| record.kind == "contest/1").and_then(|record| record.at).unwrap(),
+        ext: Default::default(),
+        hire: id,
+        ruling,
+        worker: last(WORKER),
+        requester: last(REQUESTER),
+        statement: statement.try_into().unwrap(),
+    }
+}
+
+/// The first of many alike whose id is below another.
+fn below<T: Payload>(id: Bytes32, make: impl Fn(u8) -> Verified<T>) -> Verified<T> {
+    (0..=u8::MAX).map(make).find(|made| made.id().untyped() < id).expect("many are")
+}
+
+/// An arbiter that says one thing, then another: what counts at last is what the books say, on both sides.
+#[test]
+fn the_books_follow_the_decision_that_counts() {
+    for (first, then) in [(Ruling::Accepted, Ruling::Refused), (Ruling::Refused, Ruling::Accepted)] {
+        let mut world = court(is_silent);
+        let id = refuse(&mut world);
+        world.drive(Millis::mins(2));
+        let arbiter = signer(ARBITER as u8);
+        let said = (0..=u8::MAX).map(|n| arbiter.sign(&decision(&world, id, first, &n.to_string())));
+        let said = said.max_by_key(|said| said.id()).unwrap();
+        let other = below(said.id().untyped(), |n| arbiter.sign(&decision(&world, id, then, &n.to_string())));
+        for (record, ruling) in [(said, first), (other, then)] {
+            assert_eq!(world.slip(arbiter.agent(), WORKER, &[record.into()]), [Reply::Kept]);
+            world.drive(Millis::mins(1));
+            let owed = if ruling == Ruling::Accepted { 20_000 } else { 0 };
+            for _ in 0..2 {
+                assert_eq!((balance(&world, WORKER, REQUESTER), balance(&world, REQUESTER, WORKER)), (owed, -owed));
+                [REQUESTER, WORKER].into_iter().for_each(|n| world.restart(n));
+            }
+        }
+    }
+}
+
+/// An arbiter cannot fill a journal by outranking itself.
+#[test]
+fn a_decision_is_outranked_a_few_times_at_most() {
+    let mut world = court(is_silent);
+    let id = refuse(&mut world);
+    world.drive(Millis::mins(2));
+    let arbiter = signer(ARBITER as u8);
+    let mut all: Vec<_> =
+        (0..50).map(|n| arbiter.sign(&decision(&world, id, Ruling::Accepted, &n.to_string()))).collect();
+    all.sort_by_key(|decision| std::cmp::Reverse(decision.id()));
+    let replies: Vec<Reply> =
+        all.into_iter().flat_map(|decision| world.slip(arbiter.agent(), WORKER, &[decision.into()])).collect();
+    assert_eq!(replies.iter().filter(|reply| **reply == Reply::Kept).count(), limits::DECISIONS);
+    world.drive(Millis::mins(1));
+    assert_eq!(ends(&world), [Some((Outcome::Accepted, true)); 2]);
+}
+
+/// The requester may put another record in the place of one that the worker has not seen. The decision binds all the same,
+/// and what it has seen of the worker's stays.
+#[test]
+fn nobody_escapes_a_decision_by_taking_a_record_back() {
+    let mut world = court(is_silent);
+    // Its receipt waits for a person, and the worker contests the verdict.
+    let task = Task { rating_by: Review::Person, ..disputed(&mut world) };
+    world.hire(task, None);
+    world.drive(Millis::mins(1));
+    let id = row(&world, REQUESTER, "text/count").hire.unwrap();
+    world.command(REQUESTER, Command::Judge { hire: id, ruling: Ruling::Refused, note: "No.".into() }).unwrap();
+    world.drive(Millis::mins(1));
+    let records = world.records(WORKER, id);
+    let verdict = records.iter().find_map(|record| match record {
+        Record::Verdict(verdict) => Some(verdict.clone()),
+        _ => None,
+    });
+    let verdict = verdict.unwrap();
+    let link = Link { n: verdict.link.n + 1, prev: Some(verdict.id().untyped()), ..verdict.link };
+    let requester = signer(REQUESTER as u8);
+    let receipt = |n: u8| {
+        let beside = Beside { body: ReceiptTerms { link, amount: 0 }, salt: Bytes32([n; 32]) };
+        let (day, body, outcome) = (world.now.day(), beside.commitment::<Receipt>(), Outcome::Refused);
+        let (ext, seal, took) = (Default::default(), None, Millis(0));
+        requester.sign_with(&Receipt { day, ext, body, hire: id, seal, took, outcome }, beside)
+    };
+    let first = (0..9).map(receipt).max_by_key(|receipt| receipt.id()).unwrap();
+    let other = below(first.id().untyped(), receipt);
+    let shown = first.id().untyped();
+    for record in [first, other] {
+        assert_eq!(world.slip(requester.agent(), WORKER, &[record.into()]), [Reply::Kept]);
+    }
+    let decided = Decision { requester: shown, ..decision(&world, id, Ruling::Accepted, "so be it") };
+    let arbiter = signer(ARBITER as u8);
+    let decided = arbiter.sign(&decided);
+    for n in [WORKER, REQUESTER] {
+        assert_eq!(world.slip(arbiter.agent(), n, &[decided.clone().into()]), [Reply::Kept]);
+    }
+    assert_eq!(ends(&world), [Some((Outcome::Accepted, true)); 2]);
+    let contest = records.iter().find_map(|record| match record {
+        Record::Contest(contest) => Some(contest.clone()),
+        _ => None,
+    });
+    let contest = contest.unwrap();
+    let worker = signer(WORKER as u8);
+    let other = below(contest.id().untyped(), |n| {
+        worker.sign(&Contest { statement: n.to_string().as_str().try_into().unwrap(), ..(*contest).clone() })
+    });
+    let replies = world.slip(worker.agent(), REQUESTER, &[other.into()]);
+    assert!(matches!(&replies[..], [Reply::Ignored(_)]), "{replies:?}");
+}
+
+fn sides_with_its_caller(job: &WorkJob, _: &[Vec<u8>]) -> Result<Vec<u8>, String> {
+    let worker = job.seat.unwrap().caller == signer(WORKER as u8).agent();
+    let ruling = if worker { "accepted" } else { "refused" };
+    Ok(format!(r#"{{"ruling": "{ruling}", "statement": "You called."}}"#).into_bytes())
+}
+
+/// Whoever lost could call again until a decision with a lower id says otherwise.
+#[test]
+fn an_arbiter_that_is_called_twice_decides_once() {
+    let mut world = court(sides_with_its_caller);
+    world.nodes[ARBITER].work_takes = Millis::mins(2);
+    let id = refuse(&mut world);
+    world.drive(Millis::mins(1));
+    world.command(REQUESTER, Command::Appeal { hire: id }).unwrap();
+    world.drive(Millis::mins(10));
+    assert_eq!(world.nodes[ARBITER].runs.len(), 2, "both called");
+    let decided = world.nodes[ARBITER].journal.iter().filter_map(|event| {
+        match Logged::decode(event, &network()).unwrap().event {
+            Event::Decided { record, .. } => Some(record.id()),
+            _ => None,
+        }
+    });
+    assert_eq!(decided.collect::<BTreeSet<_>>().len(), 1);
+    assert_eq!(ends(&world)[0], ends(&world)[1]);
+}
+
+fn consent_of(world: &World, id: HireId) -> ConsentBytes {
+    let award = world.records(WORKER, id).into_iter().find_map(|record| match record {
+        Record::Award(award) => award.private().unwrap().consent.clone(),
+        _ => None,
+    });
+    award.unwrap()
+}
+
+/// A caller's own checks would let only the ruling through that it wants, however often it has to call.
+#[test]
+fn an_arbiter_takes_no_case_with_checks_of_the_callers() {
+    let mut world = court(refuses);
+    let id = refuse(&mut world);
+    world.drive(Millis::mins(5));
+    assert_eq!(world.nodes[ARBITER].runs.len(), 1);
+    let consent = consent_of(&world, id);
+    let mut checks = arbitration::checks();
+    checks.asserts.push("result.ruling == \"accepted\"".parse().unwrap());
+    let task = Task { call: Some(Call { of: id, consent }), ..Task::new(SKILL.parse().unwrap(), "Again", checks) };
+    let to = Some(world.id(ARBITER));
+    world.command(WORKER, Command::Hire { task: Box::new(task), to, token: None }).unwrap();
+    world.drive(Millis::mins(1));
+    let reason = world.rows(WORKER).into_iter().find(|row| row.hire.is_none()).and_then(|row| row.reason).unwrap();
+    assert!(reason.contains("the checks of an arbitration are its own"), "{reason}");
+}
+
+/// An offer costs nothing to make, and each could ask for a consent.
+#[test]
+fn consents_that_nobody_takes_do_not_pile_up() {
+    let mut world = court(accepts);
+    world.nodes[ARBITER].config.from = From::Anyone;
+    world.restart(ARBITER);
+    let task = disputed(&mut world);
+    let id = world.hire(task, None);
+    let like = world.nodes[REQUESTER].journal.iter().find_map(|event| {
+        match Logged::decode(event, &network()).unwrap().event {
+            Event::Posted { offer: Record::Offer(offer), .. } if offer.id() == id => Some(offer),
+            _ => None,
+        }
+    });
+    let (like, stranger) = (like.unwrap(), signer(9));
+    let letters = |world: &World| world.nodes[ARBITER].peer.as_ref().unwrap().held().letters;
+    let offer = |n: u8| Record::from(stranger.sign(&Offer { nonce: Bytes32([n; 32]), ..(*like).clone() }));
+    world.slip(stranger.agent(), ARBITER, &[offer(0)]);
+    world.drive(Millis(1));
+    let one = letters(&world);
+    world.slip(stranger.agent(), ARBITER, &[offer(0)]);
+    assert_eq!(letters(&world), one, "asked twice, it says so once");
+    let replies: Vec<Reply> = (1..=u8::MAX).flat_map(|n| world.slip(stranger.agent(), ARBITER, &[offer(n)])).collect();
+    assert!(letters(&world) <= limits::CONSENTS + one);
+    assert_eq!(replies.last(), Some(&Reply::Later), "whoever means it asks again");
+}
+
+/// What compaction archives of a call: nothing, while the hire that it is about is there.
+#[test]
+fn a_call_that_came_to_nothing_is_remembered_by_a_compacted_journal() {
+    let mut world = court(accepts);
+    world.nodes[WORKER].config.buy.per_hire = vec!["0.01 USD".parse().unwrap()];
+    world.restart(WORKER);
+    let id = refuse(&mut world);
+    let skills = std::mem::take(&mut world.nodes[ARBITER].config.skills);
+    world.restart(ARBITER);
+    world.drive(Millis::mins(1));
+    world.command(REQUESTER, Command::Appeal { hire: id }).unwrap();
+    world.drive(Millis::mins(5));
+    world.nodes[ARBITER].config.skills = skills;
+    world.restart(ARBITER);
+    for n in [REQUESTER, WORKER] {
+        world.compact(n);
+        assert_eq!(world.replay(n).unwrap().durable(), world.nodes[n].peer.as_ref().unwrap().durable());
+        world.restart(n);
+    }
+    world.drive(Millis::mins(5));
+    assert!(world.nodes[ARBITER].runs.is_empty(), "nobody wanted it called again");
 }
