@@ -297,7 +297,11 @@ impl Chain {
             _ if self.decisions >= limits::DECISIONS => return Err(Misfit::Superseded),
             _ => {}
         }
-        let missing = Misfit::Gap { expected: self.worker.len() as u32 };
+        // Nothing follows a contest: if one is here and another was decided on, there is nothing to wait for.
+        let missing = match self.worker.last() {
+            Some(Entry::Contest(_)) => Misfit::Superseded,
+            _ => Misfit::Gap { expected: self.worker.len() as u32 },
+        };
         let workers = self.covered(Side::Worker, &decision.worker).ok_or(missing)?;
         let requesters = self.covered(Side::Requester, &decision.requester).unwrap_or(usize::MAX);
         let contest = self.worker.iter().take(workers).find(|entry| matches!(entry, Entry::Contest(_)));

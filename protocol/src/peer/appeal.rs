@@ -212,25 +212,27 @@ impl Peer {
     }
 
     /// Signs what my agent decided, once it is delivered, and sends it to both parties. Whoever calls me again in the same
-    /// case, if only because it lost, has the decision that there is.
+    /// case, if only because it lost, has the ruling that there is; in the same words, unless the worker has shown the two of
+    /// us different contests.
     pub(super) fn decide(&mut self, now: Timestamp, id: HireId, facts: &Facts, out: &mut Outbox) {
         let Some(hire) = self.hires.get(&id).filter(|hire| hire.decision.is_none() && hire.side == Side::Worker) else {
             return;
         };
         let Some(Ok(decided)) = hire.checks(facts).and_then(|checked| checked.decided.clone()) else { return };
-        let mut made = self.hires.values().filter_map(|hire| hire.decision.as_ref());
-        let before = made.find(|before| before.hire == decided.hire).cloned();
-        let decision = before.unwrap_or_else(|| {
-            self.signer.sign(&Decision {
-                at: now,
-                ext: Default::default(),
-                hire: decided.hire,
-                ruling: decided.ruling,
-                worker: decided.seen.1,
-                requester: decided.seen.0,
-                statement: Text::fit(&decided.statement),
-            })
-        });
+        let made = self.hires.values().filter_map(|hire| hire.decision.as_ref());
+        let made: Vec<_> = made.filter(|made| made.hire == decided.hire).collect();
+        let (ruling, statement) = made.first().map_or_else(
+            || (decided.ruling, Text::fit(&decided.statement)),
+            |first| (first.ruling, first.statement.clone()),
+        );
+        let (requester, worker) = decided.seen;
+        let decision = made.iter().find(|made| made.worker == worker).map_or_else(
+            || {
+                let (at, ext, hire) = (now, Default::default(), decided.hire);
+                self.signer.sign(&Decision { at, ext, hire, ruling, worker, requester, statement })
+            },
+            |made| (*made).clone(),
+        );
         let (by, hire, ruling) = (self.agent(), decided.hire, decision.ruling);
         self.commit(now, Event::Decided { hire: id, record: decision.into() }, out);
         out.push(Output::Notice(Notice::Decided { hire, by, ruling }));
@@ -283,7 +285,7 @@ impl Peer {
             Ok(()) => {}
             Err(Misfit::Duplicate) => return Reply::Kept,
             Err(Misfit::Gap { .. }) => return Reply::Later,
-            Err(Misfit::Superseded) => return ignored("another decision of this arbiter counts"),
+            Err(Misfit::Superseded) => return ignored("another decision, or another contest, counts"),
             // No fault of the arbiter's: who called it may have told it of the case too late, or of more time than there was.
             Err(Misfit::NotAllowed(why)) => return refused(why),
         }
