@@ -3,6 +3,7 @@
 //! Attacks on a network of real ratings are [`scenes`]; those that take time, by one worker among honest requesters, are
 //! [`stories`]; those that need a whole market are in [`super::market`].
 
+pub mod forged;
 pub mod scenes;
 pub mod stories;
 
@@ -43,11 +44,13 @@ pub enum Attack {
     Spies,
     /// Many newcomers, most of them bad.
     Newcomers,
+    /// Ratings that are none.
+    Forged,
 }
 
 impl Attack {
     /// Every attack.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Promotion,
         Self::Slander,
         Self::Stuffing,
@@ -60,6 +63,7 @@ impl Attack {
         Self::Camouflage,
         Self::Spies,
         Self::Newcomers,
+        Self::Forged,
     ];
 
     /// Its name.
@@ -77,6 +81,7 @@ impl Attack {
             Self::Camouflage => "camouflage",
             Self::Spies => "spies",
             Self::Newcomers => "newcomers",
+            Self::Forged => "forged",
         }
     }
 
@@ -141,6 +146,7 @@ fn in_time(attack: Attack, models: &[Kind], settings: Settings) -> Vec<Table> {
         Attack::Camouflage => vec![market::camouflage(models, settings)],
         Attack::Spies => vec![market::spies(models, settings)],
         Attack::Newcomers => vec![market::newcomers(models, settings)],
+        Attack::Forged => vec![forged::play()],
         _ => Vec::new(),
     }
 }
