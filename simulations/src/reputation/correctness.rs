@@ -252,3 +252,39 @@ fn within_bounds(name: &str, ratings: &Ratings, settings: Settings, table: &mut 
 fn ratio(of: f64, to: f64) -> f64 {
     if to > 0.0 { of / to } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{DAY, Rating};
+
+    #[test]
+    fn on_a_small_network_everything_that_is_claimed_holds() {
+        let mut dice = Dice::new(4, 0);
+        let mut list = Vec::new();
+        for at in 0..600u32 {
+            let (rater, subject) = (dice.below(40) as Node, dice.below(40) as Node);
+            let weight = if subject < 4 { -0.5 } else { 0.5 };
+            if rater != subject {
+                list.push(Rating::new(f64::from(at) * DAY, rater, subject, weight));
+            }
+        }
+        let ratings = Ratings { list, names: (0..40).collect() };
+        let report = check(&[("small", ratings)], Settings { viewers: 4, seed: 1 });
+        let [dense, live, order, bounds] = &report.tables[..] else { panic!("four tables") };
+        let number = |cell: &Cell| match cell {
+            Cell::Text(text) => text.parse::<f64>().unwrap(),
+            other => panic!("not a small number: {other:?}"),
+        };
+        assert!(number(&dense.rows[0][3]) <= number(&dense.rows[0][4]), "{}", dense.show());
+        assert!(number(&dense.rows[0][2]) > 0.0, "floats and whole numbers differ in something");
+        assert_eq!(live.rows[0][5], Cell::Count(0), "{}", live.show());
+        assert_eq!((&order.rows[0][2], &order.rows[0][3]), (&Cell::Count(20), &Cell::Count(0)), "{}", order.show());
+        assert_eq!(bounds.rows.len(), 9);
+        assert!(bounds.rows.iter().all(|row| row[7] == Cell::Count(0)), "{}", bounds.show());
+        let fooled = |row: &&Vec<Cell>| row[1] != Cell::Count(0);
+        let reached = |row: &Vec<Cell>| number(&row[4]) > 0.0;
+        assert!(bounds.rows.iter().filter(fooled).all(reached), "the bound is tried, not idle: {}", bounds.show());
+        assert!(!bounds.rows.iter().filter(|row| !fooled(row)).any(reached), "{}", bounds.show());
+    }
+}

@@ -38,7 +38,7 @@ pub struct Cast {
     pub camouflage: f64,
     /// Spies: they work well and praise the bad ones.
     pub spies: usize,
-    /// Newcomers that are bad, a round, from round [`JOIN`] on: each works badly under a name of its own.
+    /// Newcomers that are bad, a round, from when honest ones join: each works badly under a name of its own.
     pub flood: usize,
 }
 
