@@ -197,20 +197,22 @@ impl Facts {
     /// The fixed table for a cancellation: a header dated within the grace after a requester's cancel it had not seen
     /// beats it; of two cancels that had not seen each other the one with the lower id counts.
     fn read_cancel(&mut self, view: &View<'_>, order: &Order<'_>, deliveries: &[(usize, &Verified<Delivery>)]) {
-        let cancel = |entries: &[Entry]| {
-            entries.iter().enumerate().find_map(|(n, entry)| match entry {
+        let cancels = |entries: &[Entry]| {
+            let cancel = |(n, entry): (usize, &Entry)| match entry {
                 Entry::Cancel(cancel) => Some((n, cancel.id(), cancel.link.at)),
                 _ => None,
-            })
+            };
+            entries.iter().enumerate().filter_map(cancel).collect::<Vec<_>>()
         };
-        let by_requester = cancel(view.requester).filter(|(n, _, at)| {
+        // One that a header beat may be followed by another, should changes be wanted.
+        let by_requester = cancels(view.requester).into_iter().find(|(n, _, at)| {
             let crossing = deliveries.iter().any(|(d, delivery)| {
                 let concurrent = !order.saw_requesters(*d, *n) && !order.saw_workers(*n, *d);
                 concurrent && delivery.link.at <= *at + GRACE
             });
             !crossing
         });
-        let by_worker = cancel(view.worker);
+        let by_worker = cancels(view.worker).into_iter().next();
         let (side, at) = match (by_requester, by_worker) {
             (None, None) => return,
             (Some((_, _, at)), None) => (Side::Requester, at),

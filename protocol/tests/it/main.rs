@@ -4,6 +4,7 @@
 
 mod arbiter;
 mod dice;
+mod diagram;
 mod forge;
 mod fuzz_corpus;
 mod market;
