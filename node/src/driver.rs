@@ -44,7 +44,7 @@ use gigmesh_protocol::time::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-pub(crate) use brain::{Brain, Driver, Ledger, StoreError, World};
+pub(crate) use brain::{Brain, Driver, Judge, Ledger, Rest, StoreError, Work, World};
 #[cfg(test)]
 pub(crate) use clock::tests::Set as SetClocks;
 pub(crate) use clock::{Clocks, SystemClocks};

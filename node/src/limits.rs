@@ -11,6 +11,9 @@ pub const SEGMENT_BYTES: usize = 16 << 20;
 /// Events waiting for one commit. It bounds both memory and how far a torn tail can reach back.
 pub const GROUP_BYTES: usize = 4 << 20;
 
+/// Events that the archive gives back of one hire or offer: two full chains, each record with the notes and checks around it.
+pub const ARCHIVE_EVENTS: usize = 4 * gigmesh_protocol::limits::CHAIN;
+
 /// A rating's envelope. sled wastes space with large values and moves them to files of their own above 128 KiB.
 pub const MAX_RATING: usize = 4 << 10;
 /// sled's page cache. Its default of 1 GiB is more than the rest of the node together.
@@ -247,8 +250,7 @@ pub const FETCH_PAUSE: Duration = Duration::from_millis(300);
 pub const CRUNCHES: usize = 2;
 /// Notices a watcher may be behind; then it misses some, and is told so.
 pub const NOTICES: usize = 1024;
-/// Closed journal segments, beyond what the last compaction left, that make another worth its time: 64 MiB, a third
-/// of a second.
+/// Closed journal segments, beyond what the last compaction left, that make another worth its time: 64 MiB.
 pub const COMPACT_SEGMENTS: usize = 4;
 /// How often, and after what pause, a command is put to a network that was overloaded.
 pub const NETWORK_TRIES: u32 = 20;

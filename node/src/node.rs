@@ -10,6 +10,8 @@
 //! <data_dir>/work/                  agents at work
 //! ```
 
+mod past;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::resume_unwind;
@@ -21,9 +23,9 @@ use std::time::Duration;
 pub use gigmesh_bootstrap::contact_filter;
 use gigmesh_bootstrap::lock::{self, DirLock, LockError};
 use gigmesh_net::{Net, PeerInfo, Role, Stats};
-use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::market::{Rating, Skill};
-use gigmesh_protocol::peer::io::{Answer, Command, Found, Notice, Outbox, Query};
+use gigmesh_protocol::peer::io::{Answer, Command, Found, HireRow, Notice, Outbox, Query};
 use gigmesh_protocol::peer::{Peer, RestoreError};
 use gigmesh_protocol::record::{Network, Record, Signer, Verified};
 use rand_chacha::ChaCha20Rng;
@@ -31,8 +33,10 @@ use rand_core::SeedableRng;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use self::past::{Parties, Past};
 use crate::driver::{
-    Body, Brain, Clocks, Driver, Ear, Edge, Hands, Queue, StoreError, SystemClocks, Task, Why, World, wall_clock,
+    Body, Brain, Clocks, Driver, Ear, Edge, Hands, Queue, StoreError, SystemClocks, Task, Why, World, blocking,
+    wall_clock,
 };
 pub use crate::driver::{CallError, Transfer, Way};
 use crate::identity::{self, IdentityError};
@@ -215,6 +219,7 @@ async fn start_on(config: NodeConfig, machine: impl Machine) -> Result<NodeHandl
     lock::check(&data_dir)?;
     network.probe()?;
     let work_dir = data_dir.join("work");
+    let past = Past::of(&data_dir.join("journal"), &name);
     let disk = machine.disk();
     let opened = tokio::task::spawn_blocking(move || open(data_dir, &name, peer, disk, blob_quota));
     let Home { lock, secret, journal, ratings, blobs, brain: (peer, first), edge } = match opened.await {
@@ -255,7 +260,7 @@ async fn start_on(config: NodeConfig, machine: impl Machine) -> Result<NodeHandl
     let (ends, ended) = watch::channel(None);
     tokio::spawn(wind_up(queue.clone(), net.clone(), brain_ended, dead, lock, ends));
     let ratings = Arc::downgrade(&ratings);
-    let handle = NodeHandle(Arc::new(Inner { agent, net, queue, notices, blobs, ratings, ended }));
+    let handle = NodeHandle(Arc::new(Inner { agent, net, queue, notices, blobs, past, ratings, ended }));
     // From here on dropping the handle stops what runs.
     listening.map_err(no_thread)?;
     tracing::info!(%agent, "the node is up");
@@ -320,7 +325,7 @@ fn evidence(ratings: &SledRatings, network: &Network) -> Result<Vec<Verified<Rat
         let (id, envelope) = entry?;
         match Record::from_journal(&envelope, None, network) {
             Ok(Record::Rating(rating)) if *rating.id().as_bytes() == id => evidence.push(rating),
-            _ => tracing::warn!(id = %gigmesh_protocol::id::Bytes32(id), "a kept rating is not as it was; left out"),
+            _ => tracing::warn!(id = %Bytes32(id), "a kept rating is not as it was; left out"),
         }
     }
     Ok(evidence)
@@ -352,6 +357,9 @@ async fn wind_up(
     ends.send_replace(Some(ended));
 }
 
+/// Rows, and after which of them to go on.
+pub type HirePage = (Vec<HireRow>, Option<Bytes32>);
+
 /// A running node. Cloning shares it; it stops when told to, or when the last clone is gone.
 #[derive(Debug, Clone)]
 pub struct NodeHandle(Arc<Inner>);
@@ -363,6 +371,7 @@ struct Inner {
     queue: Queue,
     notices: broadcast::Sender<Notice>,
     blobs: Arc<BlobStore>,
+    past: Past,
     /// The running node's: whoever holds a handle must not hold the directory of a node that has stopped.
     ratings: Weak<SledRatings>,
     ended: watch::Receiver<Option<Result<(), StopError>>>,
@@ -390,14 +399,59 @@ impl NodeHandle {
         answer.await.unwrap_or(Err(CallError::Stopped))
     }
 
-    /// Asks what is. The answer tells nothing that is not on disk.
+    /// Asks what is. The answer tells nothing that is not on disk. A hire or offer of which the brain knows nothing any more is
+    /// looked for in the archive.
     ///
     /// # Errors
     /// The node has stopped.
     pub async fn query(&self, query: Query) -> Result<Found, CallError> {
+        let id = match &query {
+            Query::Show(id) | Query::Records(id) => id.clone(),
+            _ => String::new(),
+        };
+        let why = match self.ask(query.clone()).await? {
+            Found::Several(why) => return Ok(Found::Nothing(why)),
+            Found::Nothing(why) if !id.is_empty() => why,
+            found => return Ok(found),
+        };
+        match self.recall(id, query).await {
+            None => Ok(Found::Nothing(why)),
+            Some((Found::Records { records, .. }, Some((hire, requester, worker)))) => {
+                // Its ratings live on.
+                let ratings = match self.ask(Query::RatingsOf { hire, requester, worker }).await? {
+                    Found::Ratings { ids, .. } => ids,
+                    _ => Vec::new(),
+                };
+                Ok(Found::Records { records, ratings })
+            }
+            Some((found, _)) => Ok(found),
+        }
+    }
+
+    async fn ask(&self, query: Query) -> Result<Found, CallError> {
         let (caller, found) = oneshot::channel();
         self.0.queue.put(Task::Query { query, caller }).await;
         found.await.map_err(|_| CallError::Stopped)
+    }
+
+    /// Archived hires, the last that was archived first: those after this one, and which is the last of them if there are more.
+    /// `None` if there is no such hire in the archive.
+    ///
+    /// # Errors
+    /// The archive cannot be read, in words.
+    pub async fn archived(&self, after: Option<Bytes32>, limit: usize) -> Result<Option<HirePage>, String> {
+        let past = self.0.past.clone();
+        let read = blocking(move || past.rows(after, limit)).await;
+        read.ok_or_else(|| "the node has stopped".to_owned())?.map_err(|error| error.to_string())
+    }
+
+    async fn recall(&self, id: String, query: Query) -> Option<(Found, Option<Parties>)> {
+        let past = self.0.past.clone();
+        let found = blocking(move || past.ask(&id, &query)).await?;
+        found.unwrap_or_else(|error| {
+            tracing::error!(%error, "the archive cannot be read; `gigmesh store check` tells more");
+            None
+        })
     }
 
     /// What happens from now on. Whoever reads too slowly misses some and is told how many.

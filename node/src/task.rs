@@ -615,7 +615,11 @@ newcomers = { share = 0.2, up_to = "0.10 USD" }
             ("sealed =", "seeled =", "11:1: unknown key `seeled`; did you mean `sealed`?"),
             ("skill = \"table/summarise\"\n", "", "1:1: the key `skill` is missing here"),
             ("slots = 2", "slots = 0", "4:9: from 1 to 64 workers"),
-            ("slots = 2", "slots = -1", "4:9: invalid value: integer `-1`, expected u16"),
+            (
+                "slots = 2",
+                "slots = -1",
+                "4:9: a whole number, not below 0 and not too large, is wanted here, not integer -1",
+            ),
             (
                 "{ table =",
                 "{ Table =",
@@ -635,7 +639,11 @@ newcomers = { share = 0.2, up_to = "0.10 USD" }
             ),
             ("result.rows == 820", "result.rows = 820", "10:11: "),
             ("result.mean in [355.0, 361.0]", "result.name matches /(/", "11:11: "),
-            ("\"person\"", "\"nobody\"", "12:10: unknown variant `nobody`, expected `auto` or `person`"),
+            (
+                "\"person\"",
+                "\"nobody\"",
+                "12:10: \"nobody\" is none of those that are known here: \"auto\", \"person\"",
+            ),
             (
                 "\"0.05 USD\"",
                 "\"5 cents\"",

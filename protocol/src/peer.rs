@@ -23,6 +23,7 @@ pub mod once;
 mod orders;
 mod pull;
 mod query;
+mod retention;
 mod serving;
 pub mod view;
 
@@ -42,13 +43,14 @@ use crate::record::{Record, Refusal, Signer, Verified};
 use crate::reputation::{BetaMean, Model};
 use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
-use event::{Event, Logged, Subject};
+use event::{Event, Logged};
 use io::{Config, Input, Origin, Outbox, Output, PassedRow};
 use once::Orders;
 use pull::Pull;
 
 pub use durable::{Durable, Held};
 pub use hiring::{Asked, Posting};
+pub use retention::{Retain, Retention};
 pub use serving::Bid;
 
 /// Why a journal cannot be replayed: it was written by another release, or is not this peer's.
@@ -59,15 +61,6 @@ pub struct RestoreError {
     pub number: u64,
     /// Why.
     pub why: Refusal,
-}
-
-/// What compaction may do with an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retain {
-    /// It is part of the live state.
-    Live,
-    /// It belongs to something closed long ago.
-    Archive,
 }
 
 /// What a timer is for.
@@ -316,6 +309,11 @@ impl Peer {
     /// Hires that are past: nobody is owed their records any more. Closed longer ago than they are served, or agreed and
     /// known to both sides and not among the newest `limits::CLOSED_KEPT`.
     pub fn past(&self, now: Timestamp) -> BTreeSet<HireId> {
+        self.past_but(now, limits::CLOSED_KEPT)
+    }
+
+    /// [`Peer::past`] with so many of the newest kept.
+    pub fn past_but(&self, now: Timestamp, kept: usize) -> BTreeSet<HireId> {
         let closed = |hire: &Hire| hire.closed.filter(|_| !hire.is_owed());
         let mut done: Vec<(Timestamp, HireId)> =
             self.hires.iter().filter_map(|(id, hire)| Some((closed(hire)?.at, *id))).collect();
@@ -327,23 +325,8 @@ impl Peer {
             let today = |hire: &Hire| hire.side == Side::Requester && hire.terms().at.day() >= now.day();
             !self.config.buy.per_day.is_empty() && self.hires.get(id).is_some_and(today)
         };
-        let done = done.iter().skip(limits::CLOSED_KEPT).map(|(_, id)| *id).chain(served_long);
+        let done = done.iter().skip(kept).map(|(_, id)| *id).chain(served_long);
         done.filter(|id| !counted(id)).collect()
-    }
-
-    /// Whether the journal's compaction may move this event to the archive, when it forgets the hires of `past`.
-    pub fn retains(&self, event: &[u8], past: &BTreeSet<HireId>) -> Retain {
-        let Ok(logged) = Logged::decode(event, &self.signer.network()) else { return Retain::Live };
-        let gone = |id: &HireId| past.contains(id) || !self.hires.contains_key(id);
-        let live = match logged.event.subject() {
-            Subject::Own => true,
-            Subject::Hire(id) => !gone(&id),
-            Subject::Claim(id) => self.bids.contains_key(&id),
-            Subject::Offer(id) => self.postings.get(&id).is_some_and(|posting| !posting.is_past(&gone)),
-        };
-        let live =
-            live || matches!(&logged.event, Event::Unposted { order: Some(order), .. } if self.orders.holds(order));
-        if live { Retain::Live } else { Retain::Archive }
     }
 
     /// Forgets what compaction has archived.
@@ -400,13 +383,14 @@ impl Peer {
                 }
                 self.postings.insert(offer.id(), Posting { order, ..Posting::new(offer, *task, to, salt) });
             }
-            Event::Unposted { offer, reason, order } => {
+            Event::Unposted { offer, reason, order, why } => {
                 // Of a posting that is archived, this is all that the journal still says.
                 if let Some(order) = order {
                     self.orders.remember(at, order, offer);
                 }
                 if let Some(posting) = self.postings.get_mut(&offer) {
                     posting.closed = Some(reason);
+                    posting.passed = why.map(|why| *why);
                     posting.claims.clear();
                 }
             }

@@ -23,7 +23,7 @@ use super::{Outcome, spread};
 
 const BATCHES: usize = 5;
 /// Hires of a batch by how many are under way at once: some seconds each.
-const LOADS: [(usize, usize); 3] = [(1, 50), (8, 200), (32, 400)];
+const LOADS: [(usize, usize); 3] = [(1, 50), (8, 200), (64, 400)];
 /// Hires of one point of the curve, and how many at once.
 const POINT: (usize, usize) = (200, 8);
 /// How many at once between the points.

@@ -6,8 +6,8 @@
 //! | `GET /v1/id` | [`Identity`](types::Identity) |
 //! | `GET /v1/status` | [`NodeStatus`](types::NodeStatus) |
 //! | `GET /v1/agents?skill=&where=&max=&limit=` | agents of the directory, best first |
-//! | `GET /v1/hires?after=&limit=` | postings and hires, newest first |
 //! | `POST /v1/hires` | takes a [`HireRequest`](types::HireRequest), answers with the offer's id; with a `token` it may be repeated |
+//! | `GET /v1/hires?after=&limit=&all=` | postings and hires, newest first; with `all=true` the archived ones after them |
 //! | `GET /v1/hires/{id}` | everything about an offer, claim or hire |
 //! | `POST /v1/hires/{id}/stop` | takes a [`StopRequest`](types::StopRequest) |
 //! | `POST /v1/hires/{id}/judge` | takes a [`JudgeRequest`](types::JudgeRequest) |
@@ -31,7 +31,8 @@
 //!
 //! A list is `{"rows": [...]}`, with `next` if there is a page after it. An `{id}` or `{agent}` may be the beginning of one,
 //! if no other begins so. What goes wrong is `{"error": "...", "hint": "..."}` with a status: 4xx for the caller to put
-//! right, 5xx for the node's own failures. No request waits for a hire. Texts of other agents are passed on as they are:
+//! right, 5xx for the node's own failures. Scores in answers are per mille, 0 to 1000, as in the records; a rating that is asked for
+//! takes them from 0 to 1, as people read them everywhere. No request waits for a hire. Texts of other agents are passed on as they are:
 //! whoever shows them must treat them as somebody else's.
 
 pub mod client;

@@ -132,7 +132,14 @@ impl Api {
 
     async fn shown(&self, id: &str) -> Result<Shown, ApiError> {
         match self.ask(Query::Show(id.to_owned())).await? {
-            Found::Shown(shown) => Ok(*shown),
+            Found::Shown(mut shown) => {
+                // What nobody may ask for any more is swept, a month after the close at the latest.
+                if let Some(result) = shown.result.filter(|_| shown.held && shown.row.closed.is_some()) {
+                    let blobs = self.blobs();
+                    shown.held = blocking(move || Ok(blobs.path_of(result.root).is_some())).await?;
+                }
+                Ok(*shown)
+            }
             other => Err(unexpected(&other)),
         }
     }
@@ -271,12 +278,31 @@ async fn hires(
     State(api): State<Api>,
     params: Result<UrlQuery<PageParams>, QueryRejection>,
 ) -> Answered<Rows<HireRow>> {
-    let UrlQuery(PageParams { after, limit }) = params?;
-    let (after, limit) = (parse("after", after)?, limit.unwrap_or(ANSWER_ROWS).max(1));
+    let UrlQuery(PageParams { after, limit, all }) = params?;
+    let (after, limit) = (parse("after", after)?, limit.unwrap_or(ANSWER_ROWS).clamp(1, ANSWER_ROWS));
+    let archived = async |after, limit| {
+        if all { api.node.archived(after, limit).await.map_err(ApiError::ours) } else { Ok(None) }
+    };
+    // The archive's own cursors are places in it.
+    if after.is_some()
+        && let Some((rows, next)) = archived(after, limit).await?
+    {
+        return Ok(Json(Rows { rows, next }));
+    }
     match api.ask(Query::Hires { after }).await? {
         Found::Hires { mut rows, mut next } => {
             if rows.len() > limit {
                 rows.truncate(limit);
+                next = rows.last().map(HireRow::id);
+            }
+            if next.is_none() && rows.len() < limit {
+                let rest = archived(None, limit - rows.len()).await?;
+                rest.into_iter().for_each(|(more, after)| {
+                    rows.extend(more);
+                    next = after;
+                });
+            } else if next.is_none() && all {
+                // A full page that happens to be the last of the living: the next begins the archive, if there is one.
                 next = rows.last().map(HireRow::id);
             }
             Ok(Json(Rows { rows, next }))

@@ -181,6 +181,9 @@ pub struct PageParams {
     /// How many rows at most; never more than 200 a page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// Of hires: after those the node has in memory those in its archive, the last that was archived first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
 }
 
 /// A task to be posted: on the market, or to one worker.

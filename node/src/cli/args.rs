@@ -16,6 +16,7 @@ use super::failure::{Exit, Failure};
 use super::id::IdArgs;
 use super::ledger::{BalanceArgs, LedgerArgs};
 use super::store::StoreCommand;
+use super::terminal::remember;
 use super::verify::VerifyArgs;
 use crate::api::client::Client;
 use crate::api::socket;
@@ -149,6 +150,11 @@ pub(super) struct Door {
 impl Door {
     /// A client of the node.
     pub fn client(&self) -> Result<Client, Failure> {
+        if let Some(api) = &self.api {
+            remember("--api", api, "GIGMESH_API");
+        } else if let Some(dir) = &self.data_dir {
+            remember("--data-dir", dir, "GIGMESH_DATA_DIR");
+        }
         let located = || Some(socket::locate(&self.data_dir.clone().or_else(config::default_data_dir)?));
         let socket = self.api.clone().or_else(located);
         socket.map(Client::new).ok_or_else(|| Failure::new(Exit::User, ConfigError::NoDataDir))
@@ -295,6 +301,9 @@ pub(super) struct HiresArgs {
     /// How many at most [default: a page of 200]
     #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub limit: Option<usize>,
+    /// Also those that were closed long ago and are in the archive only
+    #[arg(long)]
+    pub all: bool,
     #[command(flatten)]
     pub door: Door,
 }

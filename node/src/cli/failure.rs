@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use hyper::StatusCode;
 use serde_json::json;
 
+use super::terminal::runnable;
 use crate::api::client::ClientError;
 use crate::config::{ConfigError, FileError};
 
@@ -68,10 +69,11 @@ impl Failure {
 
     /// For stderr, without a final newline.
     pub fn text(&self, as_json: bool) -> String {
-        match (&self.hint, as_json) {
-            (hint, true) => json!({ "error": self.error, "hint": hint, "exit": self.exit as u8 }).to_string(),
-            (Some(hint), false) => format!("error: {}\nhint: {hint}", self.error),
-            (None, false) => format!("error: {}", self.error),
+        let (error, hint) = (runnable(&self.error), self.hint.as_deref().map(runnable));
+        match (hint, as_json) {
+            (hint, true) => json!({ "error": error, "hint": hint, "exit": self.exit as u8 }).to_string(),
+            (Some(hint), false) => format!("error: {error}\nhint: {hint}"),
+            (None, false) => format!("error: {error}"),
         }
     }
 }

@@ -64,7 +64,7 @@ async fn rooms_only(client: &Client, agents: &[AgentRow], table: String) -> Resu
 
 fn agents_table(agents: &[AgentRow]) -> Table {
     let headings = ["AGENT", "NAME", "SKILL", "PRICE", "EXPECTS", "MY VIEW", "ON RECORD", "DEMANDS", "NOT STATED"];
-    let mut table = Table::new(headings).yielding(["NAME", "ON RECORD", "DEMANDS", "NOT STATED", "EXPECTS", "PRICE"]);
+    let mut table = Table::new(headings).yielding(["NAME", "ON RECORD", "DEMANDS", "NOT STATED", "EXPECTS"]);
     for row in agents {
         table.row([
             (Tone::Plain, short(Some(row.agent))),

@@ -20,8 +20,8 @@ use crate::node::{Transfer, Way};
 pub(super) async fn list(args: HiresArgs) -> Result<Exit, Failure> {
     let client = args.door.client()?;
     let page = match args.limit {
-        Some(limit) => some(&client, args.after, limit).await?,
-        None => client.get_with("/v1/hires", &params(args.after, None)).await?,
+        Some(limit) => some(&client, args.after, limit, args.all).await?,
+        None => client.get_with("/v1/hires", &params(args.after, None, args.all)).await?,
     };
     if args.door.json {
         emit_json(&page)?;
@@ -33,26 +33,32 @@ pub(super) async fn list(args: HiresArgs) -> Result<Exit, Failure> {
         table(&page.rows).render(&Screen::stdout())
     };
     if let Some(next) = page.next {
-        text.push_str(&format!("more: gigmesh hires --after {next}\n"));
+        let all = if args.all { " --all" } else { "" };
+        text.push_str(&format!("`gigmesh hires{all} --after {next}` goes on\n"));
     }
     emit(&text)?;
     Ok(Exit::Done)
 }
 
 /// The newest `limit` postings and hires after this one, over as many pages as that takes.
-pub(super) async fn some(client: &Client, after: Option<Bytes32>, limit: usize) -> Result<Rows<HireRow>, Failure> {
-    let mut all: Rows<HireRow> = client.get_with("/v1/hires", &params(after, Some(limit))).await?;
+pub(super) async fn some(
+    client: &Client,
+    after: Option<Bytes32>,
+    limit: usize,
+    archived: bool,
+) -> Result<Rows<HireRow>, Failure> {
+    let mut all: Rows<HireRow> = client.get_with("/v1/hires", &params(after, Some(limit), archived)).await?;
     while let (Some(next), true) = (all.next, all.rows.len() < limit) {
         let rest = limit - all.rows.len();
-        let page: Rows<HireRow> = client.get_with("/v1/hires", &params(Some(next), Some(rest))).await?;
+        let page: Rows<HireRow> = client.get_with("/v1/hires", &params(Some(next), Some(rest), archived)).await?;
         all.rows.extend(page.rows);
         all.next = page.next;
     }
     Ok(all)
 }
 
-fn params(after: Option<Bytes32>, limit: Option<usize>) -> PageParams {
-    PageParams { after: after.map(|after| after.to_string()), limit }
+fn params(after: Option<Bytes32>, limit: Option<usize>, all: bool) -> PageParams {
+    PageParams { after: after.map(|after| after.to_string()), limit, all }
 }
 
 fn table(rows: &[HireRow]) -> Table {
@@ -155,9 +161,16 @@ pub(super) async fn judge(args: JudgeArgs) -> Result<Exit, Failure> {
 
 /// `gigmesh stop`.
 pub(super) async fn stop(args: StopArgs) -> Result<Exit, Failure> {
-    let request = StopRequest { reason: args.reason };
-    let done: Done = args.door.client()?.post(&format!("/v1/hires/{}/stop", args.id), &request).await?;
-    told(args.door.json, done, "stopped; the other side is told")
+    let (client, request) = (args.door.client()?, StopRequest { reason: args.reason });
+    let shown: Shown = client.get(&format!("/v1/hires/{}", args.id)).await?;
+    let done: Done = client.post(&format!("/v1/hires/{}/stop", args.id), &request).await?;
+    let hired = shown.row.hire.is_some() || !shown.hires.is_empty();
+    let text = match (hired, shown.claims) {
+        (true, _) => "stopped; the other side is told",
+        (false, 0) => "stopped; nobody had claimed it",
+        (false, _) => "stopped; whoever claimed it is told",
+    };
+    told(args.door.json, done, text)
 }
 
 /// `gigmesh clock confirm`.

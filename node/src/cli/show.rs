@@ -158,6 +158,9 @@ fn why_text(shown: &Shown, screen: &Screen, now: Timestamp) -> String {
     let mut lines = head(shown, screen, now);
     lines.push(match (&shown.why, shown.row.side) {
         (_, Side::Requester) if is_open(shown) => so_far(shown),
+        (Some(why), Side::Requester) if shown.row.hire.is_none() => {
+            format!("nobody was chosen; at the end, of {} claims: {}", why.claims, why.reason)
+        }
         (Some(why), _) => format!("chosen: {}; of {} claims", why.reason, why.claims),
         (None, Side::Worker) => {
             "the reasons are the requester's; `gigmesh work --why` has those that it told".to_owned()

@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::failure::{Exit, Failure};
 use super::run::now;
-use super::terminal::{Screen, Table, Tone, emit, emit_json};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, remember};
 use crate::config::{self, Overrides};
+use crate::node::NodeConfig;
 use crate::store::offline::check::Report;
 use crate::store::offline::transfer::{Moved, Take};
 use crate::store::offline::{Offline, OfflineError};
@@ -44,6 +45,14 @@ pub(super) enum StoreCommand {
     },
     /// Set the database of ratings aside and fill a new one, from the journal and what can still be read
     Rebuild(Place),
+    /// Move closed hires that both sides are done with to the archive, where `show`, `export` and `hires --all` find them
+    Compact {
+        /// How many of the newest stay at hand
+        #[arg(long, value_name = "N", default_value_t = gigmesh_protocol::limits::CLOSED_KEPT)]
+        keep: usize,
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 /// Whose data, found as `up` finds it.
@@ -64,9 +73,16 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn find(&self) -> Result<(PathBuf, String), Failure> {
+    fn load(&self) -> Result<NodeConfig, Failure> {
+        if let Some(dir) = &self.data_dir {
+            remember("--data-dir", dir, "GIGMESH_DATA_DIR");
+        }
         let over = Overrides { data_dir: self.data_dir.clone(), network: self.network.clone(), ..Overrides::default() };
-        let node = config::load(self.config.as_deref(), over)?.node;
+        Ok(config::load(self.config.as_deref(), over)?.node)
+    }
+
+    fn find(&self) -> Result<(PathBuf, String), Failure> {
+        let node = self.load()?;
         Ok((node.data_dir, node.network))
     }
 
@@ -80,7 +96,7 @@ impl StoreCommand {
     pub fn json(&self) -> bool {
         match self {
             Self::Check(place) | Self::Rebuild(place) => place.json,
-            Self::Export { place, .. } | Self::Import { place, .. } => place.json,
+            Self::Export { place, .. } | Self::Import { place, .. } | Self::Compact { place, .. } => place.json,
         }
     }
 }
@@ -128,6 +144,7 @@ pub(super) fn store(command: StoreCommand) -> Result<Exit, Failure> {
         StoreCommand::Export { file, blobs, place } => export(&file, blobs, &place),
         StoreCommand::Import { file, ratings_only, place } => import(&file, ratings_only, &place),
         StoreCommand::Rebuild(place) => rebuild(&place),
+        StoreCommand::Compact { keep, place } => compact(keep, &place),
     }
 }
 
@@ -198,7 +215,7 @@ fn import(file: &Path, ratings_only: bool, place: &Place) -> Result<Exit, Failur
     drop(progress);
     let mut text = format!("taken in: {} of agent {}\n", counts(&moved), moved.agent);
     if !ratings_only && !dir.join("identity.key").exists() {
-        text.push_str("Its key is still to come: gigmesh id restore FILE\n");
+        text.push_str("Its key is still to come: `gigmesh id restore FILE`\n");
     }
     told(place.json, &moved, &text)
 }
@@ -240,6 +257,20 @@ fn rebuild(place: &Place) -> Result<Exit, Failure> {
         text.push_str(&format!("the old database is in {}; remove it when you like\n", aside.display()));
     }
     emit(&text)?;
+    Ok(Exit::Done)
+}
+
+fn compact(keep: usize, place: &Place) -> Result<Exit, Failure> {
+    let config = place.load()?;
+    let mut progress = Progress::new();
+    let offline = Offline::open(&config.data_dir, &config.network)?;
+    let done = offline.compact(config.peer, keep, now(), &mut |what, done| progress.tell(what, done))?;
+    drop(progress);
+    if place.json {
+        emit_json(&json!({ "live": done.live, "archived": done.archived }))?;
+        return Ok(Exit::Done);
+    }
+    emit(&format!("{} events went to the archive, {} are live\n", done.archived, done.live))?;
     Ok(Exit::Done)
 }
 

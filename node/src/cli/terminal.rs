@@ -4,6 +4,8 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::OnceLock;
 
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::time::{Millis, Timestamp};
@@ -84,9 +86,50 @@ fn wants_colour(terminal: bool) -> bool {
     terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Writes to stdout. Whoever closed the pipe has read enough.
+/// How the user named the node, other than by the environment: what a command that is printed needs to reach the same one.
+static PLACE: OnceLock<String> = OnceLock::new();
+
+/// Remembers the flag that names the node.
+pub(super) fn remember(flag: &str, path: &Path, env: &str) {
+    if std::env::var_os(env).is_none_or(|set| set != *path) {
+        let path = path.display().to_string();
+        let plain = path.chars().all(|c| c.is_alphanumeric() || "/._-+,:@%".contains(c));
+        let quoted = if plain { path } else { format!("'{}'", path.replace('\'', r"'\''")) };
+        // The first is the one that counts: a process is one command.
+        let _ = PLACE.set(format!(" {flag} {quoted}"));
+    }
+}
+
+/// The text with the commands in it as they can be run here.
+pub(super) fn runnable(text: &str) -> String {
+    PLACE.get().map_or_else(|| text.to_owned(), |place| placed(text, place))
+}
+
+/// Adds `place` to every command in backticks that talks to a node or its data.
+fn placed(text: &str, place: &str) -> String {
+    const ELSEWHERE: [&str; 5] = ["--help", "config", "demo", "try", "verify"];
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("`gigmesh ") {
+        out.push_str(before);
+        out.push_str("`gigmesh ");
+        let Some((command, after)) = after.split_once('`') else {
+            rest = after;
+            break;
+        };
+        let first = command.split(' ').next().unwrap_or_default();
+        let local = ELSEWHERE.contains(&first) || command.contains('\n') || command.contains(place);
+        out.push_str(command);
+        out.push_str(if local { "" } else { place });
+        out.push('`');
+        rest = after;
+    }
+    out + rest
+}
+
+/// Writes to stdout for people. Whoever closed the pipe has read enough.
 pub(super) fn emit(text: &str) -> Result<(), Failure> {
-    is_read(text).map(drop)
+    is_read(&runnable(text)).map(drop)
 }
 
 /// Writes to stdout; whether somebody still reads there.
@@ -102,7 +145,7 @@ pub(super) fn is_read(text: &str) -> Result<bool, Failure> {
 /// A document for programs: one line of JSON.
 pub(super) fn emit_json(document: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(document).map_err(|error| Failure::new(Exit::Ours, error))?;
-    emit(&format!("{text}\n"))
+    is_read(&format!("{text}\n")).map(drop)
 }
 
 /// A number of bytes as people read it.
@@ -370,6 +413,17 @@ mod tests {
         let text = their_json(&value);
         assert!(text.contains("\\u009b") && text.contains("\\u202e") && text.contains('\u{1f600}'), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value, "it is still the same JSON");
+    }
+
+    #[test]
+    fn commands_are_printed_as_they_can_be_run() {
+        let text = "`gigmesh show ab` tells; `gigmesh try W T` is for itself; `gigmesh` alone; `gigmesh open";
+        let told = placed(text, " --data-dir /d");
+        assert_eq!(
+            told,
+            "`gigmesh show ab --data-dir /d` tells; `gigmesh try W T` is for itself; `gigmesh` alone; `gigmesh open"
+        );
+        assert_eq!(placed(&told, " --data-dir /d"), told, "once is enough");
     }
 
     #[test]

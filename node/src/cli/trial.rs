@@ -11,7 +11,7 @@ use super::args::TryArgs;
 use super::demo::place;
 use super::failure::{Exit, Failure};
 use super::hires::{may_write, write};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, fit, their_json, theirs};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, fit, score, their_json, theirs};
 use super::up::Stop;
 use crate::config::{self, Overrides};
 use crate::limits::{QUOTE, TRIAL_LINES};
@@ -183,7 +183,7 @@ fn scores(scores: &Scores) -> String {
         ("communication", scores.communication),
     ];
     let told = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    told.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ") + " (of 1000)"
+    told.map(|(name, value)| format!("{name} {}", score(value))).collect::<Vec<_>>().join(", ")
 }
 
 /// The result's first lines, none of them too long.

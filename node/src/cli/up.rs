@@ -23,6 +23,12 @@ it only shops: nobody can hire it. To be hired, name what it does under [[skill]
 like from = \"anyone\", in a file for --config; `gigmesh try` tries that file on a task
 ";
 
+/// The same, if it offers skills.
+const SERVES_NOBODY: &str = "\
+nobody can hire it: what it does is named under [[skill]], and for whom is not. Say it with `from` under [serve], like
+from = \"anyone\"
+";
+
 /// Runs the node. Ends well on SIGINT and SIGTERM; a second one does not wait for what is under way.
 pub(super) async fn up(args: UpArgs) -> Result<Exit, Failure> {
     let (file, json) = (args.config.clone(), args.json);
@@ -78,6 +84,7 @@ async fn recover(config: &Config) -> Result<Running, Failure> {
 /// Says that the node is ready, and stays with it until it ends or is to be stopped.
 async fn stay(running: Running, config: &Config, json: bool, stop: &mut Stop) -> Result<Exit, Failure> {
     let (invited, serves) = (!config.node.bootstrap.is_empty(), config.serves());
+    let offers = !config.node.peer.skills.is_empty();
     let (agent, listen) = (running.node.agent(), running.node.listen_addrs());
     let mdns = running.node.network_stats().await.mdns;
     if json {
@@ -88,7 +95,7 @@ async fn stay(running: Running, config: &Config, json: bool, stop: &mut Stop) ->
         let lan = if mdns { "on" } else { "off" };
         emit(&format!("ready: agent {agent}, listening on {}, mDNS {lan}\n", listen.join(", ")))?;
         if !serves {
-            emit(ONLY_SHOPS)?;
+            emit(if offers { SERVES_NOBODY } else { ONLY_SHOPS })?;
         }
     }
     if !invited && !mdns {

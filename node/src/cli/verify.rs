@@ -9,7 +9,7 @@ use gigmesh_protocol::market::{Outcome, Scores};
 use gigmesh_protocol::transcript::{Findings, Seal, Transcript};
 
 use super::failure::{Exit, Failure};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, short, theirs};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, score, short, theirs};
 use crate::limits::MAX_TRANSCRIPT_FILE;
 use crate::store::disk::At;
 
@@ -85,7 +85,7 @@ fn text(found: &Findings, screen: &Screen) -> String {
     let mut table = Table::new(["RATING BY", "OF", "ACCURACY", "QUALITY", "SPEED", "COMMUNICATION", "SEAL", "COUNTS"]);
     for rated in &found.ratings {
         let Scores { accuracy, quality, speed, communication } = rated.scores;
-        let score = |score: Option<u16>| (Tone::Plain, score.map_or_else(|| "-".to_owned(), |score| score.to_string()));
+        let given = |given: Option<u16>| (Tone::Plain, given.map_or_else(|| "-".to_owned(), score));
         let seal = match rated.seal {
             Seal::Opened => (Tone::Good, "opened"),
             Seal::None => (Tone::Quiet, "none"),
@@ -94,10 +94,10 @@ fn text(found: &Findings, screen: &Screen) -> String {
         table.row([
             (Tone::Plain, short(Some(rated.by))),
             (Tone::Plain, short(Some(rated.subject))),
-            score(accuracy),
-            score(quality),
-            score(speed),
-            score(communication),
+            given(accuracy),
+            given(quality),
+            given(speed),
+            given(communication),
             (seal.0, seal.1.to_owned()),
             (Tone::Plain, if rated.counts { "yes" } else { "no" }.to_owned()),
         ]);

@@ -16,7 +16,7 @@ use crate::api::types::Rows;
 pub(super) async fn work(args: WorkArgs) -> Result<Exit, Failure> {
     let client = args.door.client()?;
     // What is open may be older than much that is closed.
-    let mut doing = some(&client, None, usize::MAX).await?.rows;
+    let mut doing = some(&client, None, usize::MAX, false).await?.rows;
     doing.retain(|row| row.side == Side::Worker && row.closed.is_none());
     let Rows { rows: claims, .. } = client.get::<Rows<ClaimRow>>("/v1/claims").await?;
     let passed = match args.why {

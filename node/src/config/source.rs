@@ -147,10 +147,34 @@ pub fn explain(message: &str) -> String {
         let known: Vec<_> = quoted.collect();
         return format!("unknown key `{unknown}`; {}", suggest(unknown, &known));
     }
+    if message.starts_with("unknown variant") {
+        let given = quoted.next().unwrap_or_default();
+        let known: Vec<_> = quoted.map(|word| format!("\"{word}\"")).collect();
+        return format!("{given:?} is none of those that are known here: {}", known.join(", "));
+    }
+    let unfit = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    if let Some((given, wanted)) = unfit.and_then(|rest| rest.trim().split_once(", expected ")) {
+        return format!("{} is wanted here, not {}", wanted_here(wanted), given.replace('`', ""));
+    }
     match (message.strip_prefix("missing field"), quoted.next()) {
         (Some(_), Some(missing)) => format!("the key `{missing}` is missing here"),
         _ => message.trim().replace('\n', "; "),
     }
+}
+
+/// What serde calls a type, as an author of a file calls it.
+fn wanted_here(wanted: &str) -> String {
+    let name = match wanted {
+        "a string" => "a text in quotation marks",
+        "a boolean" => "true or false",
+        "a map" => "a table",
+        "a sequence" => "a list in square brackets",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not below 0 and not too large,",
+        "i64" => "a whole number",
+        other if other.starts_with("struct ") => "a table of keys",
+        other => other,
+    };
+    name.to_owned()
 }
 
 fn suggest(unknown: &str, known: &[&str]) -> String {

@@ -130,7 +130,7 @@ fn every_mistake_is_told_with_its_place_and_what_to_do() {
             "\"30 s\"",
             "19:10: \"30 s\" is not a length of time; write for example \"500ms\", \"30s\", \"5m\", \"2h\" or \"1d\"",
         ),
-        ("\"30s\"", "30", "19:10: invalid type: integer `30`, expected a string"),
+        ("\"30s\"", "30", "19:10: a text in quotation marks is wanted here, not integer 30"),
         (
             "\"in.schema.json\"",
             "\"gone.json\"",
@@ -144,7 +144,7 @@ fn every_mistake_is_told_with_its_place_and_what_to_do() {
         (
             "from = \"anyone\"",
             "from = \"everyone\"",
-            "12:8: invalid value: string \"everyone\", expected \"nobody\", \"anyone\" or a list of agent ids",
+            "12:8: \"nobody\", \"anyone\" or a list of agent ids is wanted here, not string \"everyone\"",
         ),
         ("parallel = 2", "parallel = 0", "13:12: from 1 to 256 hires at once"),
         ("[\"python\", \"agent.py\"]", "[]", "23:11: a program and its arguments, like [\"python\", \"agent.py\"]"),

@@ -143,8 +143,7 @@ struct Buy {
     per_hire: Amounts,
     #[serde(default)]
     per_day: Amounts,
-    #[serde(default)]
-    ask_above: Amounts,
+    ask_above: Option<Spanned<Amounts>>,
     #[serde(default)]
     rule: Vec<Spanned<BuyRule>>,
 }
@@ -324,6 +323,16 @@ fn buying(source: &Source, buy: Buy) -> Result<io::Buying, FileError> {
     if let Some(extra) = buy.rule.get(bounds::RULES) {
         return Err(source.at(extra.span(), format!("at most {} rules", bounds::RULES)));
     }
+    for (above, span) in buy.ask_above.iter().flat_map(|all| all.get_ref().0.iter().map(|above| (above, all.span()))) {
+        for (most, of) in [(&buy.per_day, "per_day"), (&buy.per_hire, "per_hire")] {
+            let within = |most: &&Amount| most.currency() == above.currency() && most.micros() < above.micros();
+            if let Some(most) = most.0.iter().find(within) {
+                let message =
+                    format!("above {of} = \"{most}\" nothing is bought, so nobody would ever be asked: name less");
+                return Err(source.at(span, message));
+            }
+        }
+    }
     let rule = |rule: Spanned<BuyRule>| {
         let BuyRule { skill, allow, block } = rule.into_inner();
         io::Rule { skill: skill.0, allow: allow.0, block: block.0 }
@@ -331,7 +340,7 @@ fn buying(source: &Source, buy: Buy) -> Result<io::Buying, FileError> {
     Ok(io::Buying {
         per_hire: buy.per_hire.0,
         per_day: buy.per_day.0,
-        ask_above: buy.ask_above.0,
+        ask_above: buy.ask_above.map(|all| all.into_inner().0).unwrap_or_default(),
         rules: buy.rule.into_iter().map(rule).collect(),
     })
 }

@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use gigmesh_protocol::hire::HireId;
@@ -27,8 +28,11 @@ use super::queue::{Queue, Task};
 use super::{CallError, Waiting};
 use crate::limits::{BATCH, CLOCKS_LOOK, COMPACT_SEGMENTS, IDLE, NEWS_HELD, SHORTEST_WAIT, SWEEP_EVERY};
 use crate::metrics::{Count, Metrics};
-use crate::store::journal::{Compacted, Journal, Keep};
+use crate::store::journal::{Compacted, Journal, Keep, Prepared};
 use crate::store::traits::{Log, LogError, Ratings, RatingsError};
+
+/// Says what becomes of an event, on whatever thread.
+pub(crate) type Judge = Box<dyn Fn(&[u8]) -> Keep + Send>;
 
 /// What decides. [`Peer`] in a node; a test has one that says what it is told to.
 pub(crate) trait Brain: Send {
@@ -38,8 +42,8 @@ pub(crate) trait Brain: Send {
     fn next_deadline(&self) -> Option<Timestamp>;
     /// See [`Peer::query`].
     fn query(&self, now: Timestamp, query: &Query) -> Found;
-    /// See [`Peer::retains`].
-    fn retains(&self, event: &[u8], past: &BTreeSet<HireId>) -> Keep;
+    /// See [`Peer::retention`].
+    fn judge(&self, past: &BTreeSet<HireId>) -> Judge;
     /// See [`Peer::past`].
     fn past(&self, now: Timestamp) -> BTreeSet<HireId>;
     /// See [`Peer::forget`].
@@ -58,11 +62,12 @@ impl Brain for Peer {
     fn query(&self, now: Timestamp, query: &Query) -> Found {
         Self::query(self, now, query)
     }
-    fn retains(&self, event: &[u8], past: &BTreeSet<HireId>) -> Keep {
-        match Self::retains(self, event, past) {
+    fn judge(&self, past: &BTreeSet<HireId>) -> Judge {
+        let retention = self.retention(past);
+        Box::new(move |event| match retention.of(event) {
             Retain::Live => Keep::Live,
-            Retain::Archive => Keep::Archive,
-        }
+            Retain::Archive(filed) => Keep::Archive(filed),
+        })
     }
     fn past(&self, now: Timestamp) -> BTreeSet<HireId> {
         Self::past(self, now)
@@ -105,25 +110,50 @@ pub(crate) trait World {
     fn fail(&mut self, error: &StoreError);
 }
 
-/// A log that grows shorter.
+/// A log that grows shorter, beside its work.
 pub(crate) trait Ledger: Log {
+    /// See [`Prepared`].
+    type Prepared: Send + 'static;
     /// See [`Journal::closed_segments`].
     fn closed_segments(&self) -> usize;
-    /// See [`Journal::compact`].
-    fn compact(&mut self, keep: &mut dyn FnMut(&[u8]) -> Keep) -> Result<Compacted, LogError>;
+    /// See [`Journal::compaction`]. It runs on a thread of its own, until it is done or not to go on.
+    fn compaction(&self, judge: Judge) -> Work<Self::Prepared>;
+    /// See [`Journal::adopt`]. What is given back takes its time, too.
+    fn adopt(&mut self, prepared: Self::Prepared) -> Result<(Compacted, Rest), LogError>;
 }
 
+/// What takes its time, as long as it may go on.
+pub(crate) type Work<T> = Box<dyn FnOnce(&dyn Fn() -> bool) -> Result<Option<T>, LogError> + Send>;
+
+/// What is left to be done once it has taken effect.
+pub(crate) type Rest = Box<dyn FnOnce() + Send>;
+
 impl Ledger for Journal {
+    type Prepared = Prepared;
     fn closed_segments(&self) -> usize {
         Self::closed_segments(self)
     }
-    fn compact(&mut self, keep: &mut dyn FnMut(&[u8]) -> Keep) -> Result<Compacted, LogError> {
-        Self::compact(self, keep)
+    fn compaction(&self, judge: Judge) -> Work<Prepared> {
+        let compaction = Self::compaction(self);
+        Box::new(move |go_on| compaction.run(judge, go_on))
+    }
+    fn adopt(&mut self, prepared: Prepared) -> Result<(Compacted, Rest), LogError> {
+        let (done, leftovers) = Self::adopt(self, prepared)?;
+        Ok((done, Box::new(move || leftovers.remove())))
     }
 }
 
+/// What is under way beside the brain.
+enum Compacting<P> {
+    Nothing,
+    /// A generation without these hires is being written.
+    Writing(BTreeSet<HireId>, JoinHandle<Result<Option<P>, LogError>>),
+    /// Files are being removed.
+    Removing(JoinHandle<()>),
+}
+
 /// See the module.
-pub(crate) struct Driver<B, L, R, W> {
+pub(crate) struct Driver<B, L: Ledger, R, W> {
     brain: B,
     log: L,
     ratings: R,
@@ -138,6 +168,7 @@ pub(crate) struct Driver<B, L, R, W> {
     found: Vec<(oneshot::Sender<Found>, Found)>,
     /// Closed segments that the last compaction left, which the next would only copy.
     compacted: usize,
+    compacting: Compacting<L::Prepared>,
     /// What the brain was last told of the room for inputs.
     room: Option<u64>,
     /// When blobs that nobody may ask for any more are next removed.
@@ -155,8 +186,24 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         clocks: Box<dyn Clocks>,
     ) -> Self {
         let clock = Clock::new(clocks, Arc::clone(queue.clock()));
-        let (held, found, compacted, room, sweep) = (Vec::new(), Vec::new(), 0, None, Timestamp(0));
-        Self { brain, log, ratings, world, queue, tasks, clock, held, outbox, found, compacted, room, sweep }
+        let (held, found, compacted, compacting) = (Vec::new(), Vec::new(), 0, Compacting::Nothing);
+        let (room, sweep) = (None, Timestamp(0));
+        Self {
+            brain,
+            log,
+            ratings,
+            world,
+            queue,
+            tasks,
+            clock,
+            held,
+            outbox,
+            found,
+            compacted,
+            compacting,
+            room,
+            sweep,
+        }
     }
 
     /// Runs until it is time to stop. When it returns, all it said is durable and the stores are closed.
@@ -165,6 +212,12 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
     /// A store failed; nothing that rested on what it did not take was said.
     pub fn run(mut self) -> Result<(), StoreError> {
         let ended = self.live();
+        // It looks whether it is time to stop, and nobody else may write where it does.
+        match std::mem::replace(&mut self.compacting, Compacting::Nothing) {
+            Compacting::Writing(_, thread) => drop(thread.join()),
+            Compacting::Removing(thread) => drop(thread.join()),
+            Compacting::Nothing => {}
+        }
         if let Err(error) = &ended {
             tracing::error!(%error, "a store failed; the node stops and says nothing more");
             for task in self.tasks.try_iter() {
@@ -330,23 +383,61 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         if kept { self.ratings.flush() } else { Ok(()) }
     }
 
+    /// Has the journal compacted when that is worth it, and goes on with what came of it.
     fn compact(&mut self, now: Timestamp) {
-        if self.log.closed_segments() < self.compacted + COMPACT_SEGMENTS {
+        match std::mem::replace(&mut self.compacting, Compacting::Nothing) {
+            Compacting::Nothing => {
+                if self.log.closed_segments() >= self.compacted + COMPACT_SEGMENTS {
+                    let past = self.brain.past(now);
+                    let (work, queue) = (self.log.compaction(self.brain.judge(&past)), self.queue.clone());
+                    let stopping = self.queue.clone();
+                    let run = move || {
+                        let prepared = work(&|| stopping.stopping().is_none());
+                        // A full queue wakes the brain just as well.
+                        queue.offer(Task::Wake);
+                        prepared
+                    };
+                    self.compacting = beside("compaction", run)
+                        .map_or(Compacting::Nothing, |thread| Compacting::Writing(past, thread));
+                }
+            }
+            Compacting::Writing(past, thread) if thread.is_finished() => {
+                match thread.join() {
+                    Ok(Ok(Some(prepared))) => self.adopt(now, &past, prepared),
+                    Ok(Ok(None)) => {}
+                    Ok(Err(error)) => tracing::error!(%error, "cannot compact the journal"),
+                    Err(_) => tracing::error!("the journal's compaction panicked; please report it with the log"),
+                }
+                self.compacted = self.log.closed_segments();
+            }
+            Compacting::Removing(thread) if thread.is_finished() => drop(thread.join()),
+            busy => self.compacting = busy,
+        }
+    }
+
+    fn adopt(&mut self, now: Timestamp, past: &BTreeSet<HireId>, prepared: L::Prepared) {
+        // What is archived and what is forgotten must be the same. A late record may have brought one back to life.
+        if !past.is_subset(&self.brain.past(now)) {
+            tracing::info!("the journal is compacted later: a hire that was over goes on");
             return;
         }
-        // What is archived and what is forgotten must be the same.
-        let past = self.brain.past(now);
-        match self.log.compact(&mut |event| self.brain.retains(event, &past)) {
-            Ok(done) => {
-                self.brain.forget(&past);
+        match self.log.adopt(prepared) {
+            Ok((done, remove)) => {
+                self.brain.forget(past);
                 self.queue.metrics().count(Count::Compactions);
                 tracing::info!(live = done.live, archived = done.archived, "compacted the journal");
+                self.compacting = beside("compaction", remove).map_or(Compacting::Nothing, Compacting::Removing);
             }
             // Either nothing has happened, or the journal takes no more and the next commit says so.
             Err(error) => tracing::error!(%error, "cannot compact the journal"),
         }
-        self.compacted = self.log.closed_segments();
     }
+}
+
+/// Runs what takes long on a thread of its own.
+fn beside<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Option<JoinHandle<T>> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+    thread.inspect_err(|error| tracing::error!(%error, "the system gives no thread")).ok()
 }
 
 /// What the brain made of what others sent.

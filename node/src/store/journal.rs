@@ -7,12 +7,13 @@
 //! ```text
 //! journal/00000000000000000041.log     segments, named by their first sequence number; the last one is written to
 //! journal/compacted-3/…                what compaction kept of everything before the oldest segment
-//! journal/archive/…                    what it moved aside; numbered for itself
+//! journal/archive/…                    what it moved aside; numbered for itself, with an index beside each file
 //! journal/manifest                     which compacted generation counts, up to where, and the archive's end
 //! ```
 //!
 //! The caller holds the lock on the data directory. All calls block on the disk: they belong on the brain's own thread.
 
+mod archive;
 mod compact;
 mod segment;
 
@@ -29,7 +30,8 @@ use super::disk::{At, DiskError, ensure_dir, names, sync_dir};
 use super::traits::{BoxError, Disk, Log, LogError, SystemDisk};
 use crate::limits::{GROUP_BYTES, MAX_EVENT, SEGMENT_BYTES};
 
-pub use self::compact::{Compacted, Importer, Keep};
+pub use self::archive::Archive;
+pub use self::compact::{Compacted, Compaction, Importer, Keep, Leftovers, Prepared};
 
 /// An open journal.
 #[derive(Debug)]
@@ -71,7 +73,7 @@ pub struct Cut {
     pub bytes: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct SegmentFile {
     first: u64,
     path: PathBuf,
@@ -147,6 +149,17 @@ impl Journal {
     /// How many closed segments a compaction would read: the caller's measure of when one is worth its time.
     pub fn closed_segments(&self) -> usize {
         self.closed.len()
+    }
+
+    /// Ends the segment that is written to, so that a compaction takes it in.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn close_segment(&mut self) -> Result<(), LogError> {
+        self.or_poison(|journal| {
+            journal.write_pending()?;
+            if journal.active.length > HEADER { journal.rotate() } else { Ok(()) }
+        })
     }
 
     /// Runs a step that must not be tried again if it fails.

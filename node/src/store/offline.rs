@@ -3,6 +3,7 @@
 //! for an agent's own that its key did not sign.
 
 pub mod check;
+pub mod compact;
 pub mod transfer;
 
 use std::path::{Path, PathBuf};

@@ -52,6 +52,9 @@ pub enum LogError {
     /// An earlier write or fsync failed, so what the disk holds is unknown until it is read again.
     #[error("the journal stopped after a failed write; fix the disk and start the node again")]
     Poisoned,
+    /// An archived event cannot be read.
+    #[error("the archive cannot be read: {0}")]
+    Archive(String),
     /// A part that was durable once is not as it was written.
     #[error(
         "journal file {} is damaged at byte {offset}: {why}; nothing was changed. Restore the journal directory from a \

@@ -180,12 +180,16 @@ mod tests {
         let cases = [
             ("/skill", json!("Table"), "/skill: "),
             ("/slots", json!(0), "/slots: from 1 to 64 workers"),
-            ("/slots", json!("two"), "/slots: invalid type: string \"two\", expected u16"),
+            (
+                "/slots",
+                json!("two"),
+                "/slots: a whole number, not below 0 and not too large, is wanted here, not string \"two\"",
+            ),
             ("/brief/inputs", json!({ "A": { "text": "" } }), "/brief/inputs/A: input \"A\": is to be named with "),
             (
                 "/brief/inputs/csv",
                 json!("a,b"),
-                "/brief/inputs/csv: invalid type: string \"a,b\", expected struct Given",
+                "/brief/inputs/csv: a table of keys is wanted here, not string \"a,b\"",
             ),
             ("/brief/inputs/csv", json!({}), "/brief/inputs/csv: input \"csv\": is given by exactly one of "),
             (

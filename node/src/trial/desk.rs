@@ -20,13 +20,13 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::driver::{
-    CallError, Edge, Ledger, Queue, RunError, StoreError, Task, Waiting, World, blocking, input, plan, run_checks,
-    wall_clock,
+    CallError, Edge, Judge, Ledger, Queue, Rest, RunError, StoreError, Task, Waiting, Work, World, blocking, input,
+    plan, run_checks, wall_clock,
 };
 use crate::limits::{NOTICES, STDERR_QUOTE, TALK};
 use crate::node::CommandSpec;
 use crate::store::blobs::BlobStore;
-use crate::store::journal::{Compacted, Keep};
+use crate::store::journal::Compacted;
 use crate::store::memory::MemoryLog;
 use crate::store::traits::LogError;
 use crate::work::command;
@@ -292,10 +292,14 @@ impl World for Desk {
 
 /// A trial is over long before its log would be shortened.
 impl Ledger for MemoryLog {
+    type Prepared = ();
     fn closed_segments(&self) -> usize {
         0
     }
-    fn compact(&mut self, _: &mut dyn FnMut(&[u8]) -> Keep) -> Result<Compacted, LogError> {
-        Ok(Compacted::default())
+    fn compaction(&self, _: Judge) -> Work<()> {
+        Box::new(|_| Ok(None))
+    }
+    fn adopt(&mut self, (): ()) -> Result<(Compacted, Rest), LogError> {
+        Ok((Compacted::default(), Box::new(|| {})))
     }
 }

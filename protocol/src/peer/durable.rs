@@ -42,6 +42,7 @@ struct Posted<'a> {
     asked: Option<&'a Asked>,
     approved: Option<&'a Price>,
     closed: Option<&'a str>,
+    passed: Option<&'a Why>,
 }
 
 impl<'a> Posted<'a> {
@@ -61,9 +62,11 @@ impl<'a> Posted<'a> {
             lost: _,
             consent: _,
             closed,
+            passed,
         } = posting;
         let (asked, approved, closed) = (asked.as_ref(), approved.as_ref(), closed.as_deref());
-        Self { offer, task, to: *to, salt: *salt, order: order.as_ref(), hires, chosen, asked, approved, closed }
+        let (to, salt, order, passed) = (*to, *salt, order.as_ref(), passed.as_ref());
+        Self { offer, task, to, salt, order, hires, chosen, asked, approved, closed, passed }
     }
 }
 

@@ -45,6 +45,9 @@ pub enum Event<R> {
         /// The order with a token that it carried out: remembered when the rest is archived.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order: Option<Order>,
+        /// How its claims compared, if nobody was hired.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Box<Why>>,
     },
     /// I claimed.
     Claimed {
@@ -200,6 +203,15 @@ pub enum Subject {
     Own,
 }
 
+/// Under which ids people will look for an archived event.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filed {
+    /// Of its hire, of its offer, or both.
+    pub ids: Vec<Bytes32>,
+    /// Whether the first of them is a hire that it begins.
+    pub begins: bool,
+}
+
 impl<R> Event<R> {
     /// The same event with its records in another form.
     pub fn map<S, E>(self, mut form: impl FnMut(R) -> Result<S, E>) -> Result<Event<S>, E> {
@@ -207,7 +219,7 @@ impl<R> Event<R> {
             Self::Posted { offer, task, to, salt, order } => {
                 Event::Posted { offer: form(offer)?, task, to, salt, order }
             }
-            Self::Unposted { offer, reason, order } => Event::Unposted { offer, reason, order },
+            Self::Unposted { offer, reason, order, why } => Event::Unposted { offer, reason, order, why },
             Self::Claimed { claim, offer } => Event::Claimed { claim: form(claim)?, offer: form(offer)? },
             Self::Unclaimed { claim, reason } => Event::Unclaimed { claim, reason },
             Self::Awarded { side, award, claim, offer, why } => {
@@ -260,6 +272,20 @@ impl Event<Record> {
             // A record of another kind than the event's name says is written by nobody; such an event is kept.
             Self::Posted { .. } | Self::Claimed { .. } | Self::Awarded { .. } => Subject::Own,
             Self::Rated { .. } | Self::Booked { .. } => Subject::Own,
+        }
+    }
+}
+
+impl Event<Record> {
+    /// Where it is to be found in an archive. Claims that came to nothing are looked for by nobody.
+    pub fn filed(&self) -> Filed {
+        match (self, self.subject()) {
+            (Self::Awarded { offer, .. }, Subject::Hire(id)) => {
+                Filed { ids: vec![id.untyped(), offer.id()], begins: true }
+            }
+            (_, Subject::Hire(id)) => Filed { ids: vec![id.untyped()], begins: false },
+            (_, Subject::Offer(id)) => Filed { ids: vec![id.untyped()], begins: false },
+            (_, Subject::Claim(_) | Subject::Own) => Filed::default(),
         }
     }
 }

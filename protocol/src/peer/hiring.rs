@@ -64,6 +64,8 @@ pub struct Posting {
     pub consent: Option<ConsentBytes>,
     /// Why it takes no more claims, once it does not.
     pub closed: Option<String>,
+    /// How its claims compared then, if nobody was hired.
+    pub passed: Option<Why>,
 }
 
 impl Posting {
@@ -82,6 +84,7 @@ impl Posting {
             held: None,
             lost: BTreeMap::new(),
             consent: None,
+            passed: None,
             closed: None,
         }
     }
@@ -426,8 +429,11 @@ impl Peer {
         let claimants: Vec<(AgentId, Reject)> = posting.claims.iter().map(told).collect();
         let unfilled =
             !posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.facts().begin.is_some()));
+        let compared = posting.hires.is_empty() && !posting.claims.is_empty();
+        let why = compared.then(|| self.choose(posting, now).0).flatten().map(|(_, why)| why);
         self.wake(Wake::Posting(id), None);
-        self.commit(now, Event::Unposted { offer: id, reason: reason.to_owned(), order }, out);
+        let unposted = Event::Unposted { offer: id, reason: reason.to_owned(), order, why: why.map(Box::new) };
+        self.commit(now, unposted, out);
         if unfilled {
             out.push(Output::Notice(Notice::Unfilled { offer: id, reason: reason.to_owned() }));
         }

@@ -35,7 +35,7 @@ impl Order {
 }
 
 /// The orders that are remembered.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Orders {
     by_token: BTreeMap<Bytes32, (Order, Id<Offer>)>,
     by_age: BTreeSet<(Timestamp, Bytes32)>,

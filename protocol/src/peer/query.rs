@@ -14,7 +14,7 @@ use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::constraint::Match;
 use crate::market::price::{Amount, Price};
-use crate::market::{Manifest, Offer, Ruling, Skill, SkillEntry};
+use crate::market::{Manifest, Offer, Rating, Ruling, Skill, SkillEntry};
 use crate::peer::hiring::Posting;
 use crate::peer::serving::Bid;
 use crate::record::{Record, Verified};
@@ -45,6 +45,9 @@ impl Peer {
                 Found::Ratings { next: ids.last().copied().filter(|_| more), ids }
             }
             Query::Records(id) => self.records(id),
+            Query::RatingsOf { hire, requester, worker } => {
+                Found::Ratings { ids: self.ratings_of_hire(*hire, *requester, *worker), next: None }
+            }
             Query::Status => Found::Status(self.status(now)),
         }
     }
@@ -109,7 +112,7 @@ impl Peer {
         let bids = self.bids.keys().map(|id| id.untyped());
         let full = match unique(id, hires.chain(postings).chain(bids), "offer, claim or hire", "gigmesh hires") {
             Ok(full) => full,
-            Err(why) => return Found::Nothing(why),
+            Err(missing) => return missing.into(),
         };
         if let Some(hire) = self.hires.get(&Id::from_bytes(full.0)) {
             return Found::Shown(Box::new(self.shown_hire(now, hire)));
@@ -165,8 +168,8 @@ impl Peer {
             deadline: Some(if now < bids_end { bids_end } else { posting.offer.expires }).filter(|_| open),
             hires: posting.hires.clone(),
             open,
-            claims: posting.claims.len(),
-            why,
+            claims: posting.passed.as_ref().map_or(posting.claims.len(), |why| why.claims),
+            why: why.or_else(|| posting.passed.clone()),
             records: vec![shown_record(&posting.offer.clone().into())],
             ..empty(posting.offer.id(), &posting.offer)
         }
@@ -333,20 +336,24 @@ impl Peer {
     fn records(&self, id: &str) -> Found {
         let full = match unique(id, self.hires.keys().map(|id| id.untyped()), "hire", "gigmesh hires") {
             Ok(full) => full,
-            Err(why) => return Found::Nothing(why),
+            Err(missing) => return missing.into(),
         };
         let Some(hire) = self.hires.get(&Id::from_bytes(full.0)) else {
             return Found::Nothing(format!("no hire {id} here; `gigmesh hires` lists them"));
         };
         let bytes = |record: &Record| (record.envelope().to_vec(), record.beside().map(<[u8]>::to_vec));
-        let (requester, worker, hire_id) = (hire.requester(), hire.worker(), hire.id());
-        let sides = [(requester, worker), (worker, requester)];
-        let abouts = sides.map(|(subject, rater)| About { subject, rater, hire: hire_id });
         Found::Records {
             records: hire_records(hire).iter().map(bytes).collect(),
-            ratings: abouts.iter().filter_map(|about| self.reputation.rating(about)).collect(),
+            ratings: self.ratings_of_hire(hire.id(), hire.requester(), hire.worker()),
         }
     }
+
+    fn ratings_of_hire(&self, hire: HireId, requester: AgentId, worker: AgentId) -> Vec<Id<Rating>> {
+        let sides = [(requester, worker), (worker, requester)];
+        let abouts = sides.map(|(subject, rater)| About { subject, rater, hire });
+        abouts.iter().filter_map(|about| self.reputation.rating(about)).collect()
+    }
+
     fn reputation_of(&self, now: Timestamp, agent: &str) -> Found {
         // Agents are known from the directory, from hires and from ratings.
         let listed = self.directory.agents(now, None).map(|(manifest, _)| Bytes32(manifest.issuer().0));
@@ -356,7 +363,7 @@ impl Peer {
             Some(agent) => agent,
             None => match unique(agent, listed.chain(met), "agent", "gigmesh find") {
                 Ok(id) => AgentId(id.0),
-                Err(why) => return Found::Nothing(why),
+                Err(missing) => return missing.into(),
             },
         };
         let (me, day) = (self.agent(), now.day());
@@ -419,17 +426,33 @@ impl Peer {
     }
 }
 
+/// Why no id is meant by a text.
+enum Missing {
+    Nothing(String),
+    Several(String),
+}
+
+impl From<Missing> for Found {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Nothing(why) => Self::Nothing(why),
+            Missing::Several(why) => Self::Several(why),
+        }
+    }
+}
+
 /// The one id that begins with `text`.
-fn unique(text: &str, ids: impl Iterator<Item = Bytes32>, what: &str, lister: &str) -> Result<Bytes32, String> {
+fn unique(text: &str, ids: impl Iterator<Item = Bytes32>, what: &str, lister: &str) -> Result<Bytes32, Missing> {
     let text = text.to_ascii_lowercase();
     if text.len() < 4 || text.len() > 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(format!("an id is 64 hexadecimal digits, or at least its first four; `{lister}` lists them"));
+        let why = format!("an id is 64 hexadecimal digits, or at least its first four; `{lister}` lists them");
+        return Err(Missing::Several(why));
     }
     let found: std::collections::BTreeSet<Bytes32> = ids.filter(|id| id.to_string().starts_with(&text)).collect();
-    match found.len() {
-        0 => Err(format!("no {what} {text} here; `{lister}` lists them")),
-        1 => found.first().copied().ok_or_else(String::new),
-        n => Err(format!("{n} ids begin with {text}; give more digits")),
+    match (found.len(), found.first()) {
+        (1, Some(only)) => Ok(*only),
+        (0, _) => Err(Missing::Nothing(format!("no {what} {text} here; `{lister}` lists them"))),
+        (n, _) => Err(Missing::Several(format!("{n} ids begin with {text}; give more digits"))),
     }
 }
 

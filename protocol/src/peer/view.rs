@@ -65,6 +65,15 @@ pub enum Query {
     },
     /// The signed records of a hire, by id or unique beginning.
     Records(String),
+    /// Ids of the ratings of one hire, by its parties: also of one that is archived.
+    RatingsOf {
+        /// The hire.
+        hire: HireId,
+        /// Who hired.
+        requester: AgentId,
+        /// Who was hired.
+        worker: AgentId,
+    },
     /// Numbers for the operator.
     Status,
 }
@@ -122,7 +131,7 @@ pub enum Found {
         /// How many to skip for the next; `None` at the end.
         next: Option<usize>,
     },
-    /// To [`Query::Ratings`].
+    /// To [`Query::Ratings`] and [`Query::RatingsOf`].
     Ratings {
         /// In order.
         ids: Vec<Id<Rating>>,
@@ -140,6 +149,8 @@ pub enum Found {
     Status(Status),
     /// Nothing fits; the text says what to do.
     Nothing(String),
+    /// What was asked for is no id, or the beginning of several; the text says what to do. There is no use in looking further.
+    Several(String),
 }
 
 /// An agent in the directory.

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod arbiter;
-mod dice;
 mod diagram;
+mod dice;
 mod forge;
 mod fuzz_corpus;
 mod market;

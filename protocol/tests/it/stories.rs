@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 
 use gigmesh_protocol::hire::selection::Prefer;
+use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::market::{Outcome, Ruling};
 use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::peer::{Peer, Retain};
 use gigmesh_protocol::time::Millis;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 
-use crate::world::{Agent, World, honest, worker};
+use crate::world::{Agent, World, honest, signer, worker};
 
 const DAYS: Millis = Millis::days(2);
 
@@ -175,6 +179,29 @@ fn the_requester_stops_before_and_after_the_begin() {
             assert_eq!(ends, [Some(outcome); 2]);
         }
     }
+}
+
+/// Found by drawing the life of a hire from the code.
+#[test]
+fn a_stop_that_a_delivery_beat_may_be_followed_by_another() {
+    let mut world = World::pair();
+    world.nodes[1].work_takes = Millis::mins(1);
+    let mut task = world.task();
+    task.review_by = Review::Person;
+    let offer = world.hire(task, None).untyped();
+    let stop = || Command::Stop { id: offer, reason: "changed my mind".into() };
+    let soon = world.now + Millis::mins(2);
+    while world.rows(1).iter().all(|row| row.stage != "delivered") && world.step(soon) {}
+    world.command(0, stop()).unwrap();
+    world.drive(Millis::secs(30));
+    let row = world.hire_of(0);
+    assert_eq!(row.stage, "waits for your judgement", "the delivery was on its way before the stop had come");
+    let changes = Ruling::Changes(world.now + Millis::mins(20));
+    world.command(0, Command::Judge { hire: row.hire.unwrap(), ruling: changes, note: String::new() }).unwrap();
+    world.drive(Millis::secs(1));
+    world.command(0, stop()).unwrap();
+    world.drive(Millis::mins(5));
+    assert_eq!(world.ends(), [Some((Outcome::CancelledByRequester, true)); 2]);
 }
 
 #[test]
@@ -407,7 +434,7 @@ fn replay_rebuilds_the_same_hires() {
 fn a_compacted_journal_replays() {
     let mut world = World::pair();
     let task = world.task();
-    world.hire(task, None);
+    let offer = world.hire(task, None).untyped();
     world.drive(Millis::days(31));
     world.nodes[1].work_takes = Millis::mins(2);
     let task = world.task();
@@ -416,6 +443,21 @@ fn a_compacted_journal_replays() {
     for n in [0, 1] {
         let past = world.nodes[n].peer.as_ref().unwrap().past(world.now);
         assert_eq!(past.len(), 1, "the first hire is long over, the second is at work");
+        let first = past.first().unwrap().untyped();
+        let peer = world.nodes[n].peer.as_ref().unwrap();
+        let retention = peer.retention(&past);
+        let of_first = |event: &&Vec<u8>| match retention.of(event) {
+            Retain::Archive(filed) => filed.ids.contains(&first) || filed.ids.contains(&offer),
+            Retain::Live => false,
+        };
+        let filed = world.nodes[n].journal.iter().filter(of_first).cloned();
+        let rng = Box::new(ChaCha20Rng::from_seed([0; 32]));
+        let (recalled, _) = Peer::replay(Config::default(), signer(9), rng, filed, []).unwrap();
+        let ask = |peer: &Peer, id: Bytes32| peer.query(world.now, &Query::Show(id.to_string()));
+        assert_eq!(ask(&recalled, first), ask(peer, first), "the archive tells what the peer did");
+        if n == 0 {
+            assert_eq!(ask(&recalled, offer), ask(peer, offer), "an offer with one hire is that hire");
+        }
         assert!(world.compact(n) > 0);
         assert_eq!(world.rows(n).len(), 1);
         world.restart(n);

@@ -819,8 +819,8 @@ impl World {
         let journal = std::mem::take(&mut self.nodes[n].journal);
         let peer = self.nodes[n].peer.as_mut().expect("it is up");
         let (past, before) = (peer.past(self.now), journal.len());
-        let live: Vec<Vec<u8>> =
-            journal.into_iter().filter(|event| peer.retains(event, &past) == Retain::Live).collect();
+        let retention = peer.retention(&past);
+        let live: Vec<Vec<u8>> = journal.into_iter().filter(|event| retention.of(event) == Retain::Live).collect();
         peer.forget(&past);
         self.nodes[n].journal = live;
         before - self.nodes[n].journal.len()

@@ -227,7 +227,7 @@ fn what_a_model_does_wrong_is_told_with_the_next_step() {
         (
             "judge",
             json!({ "id": "abcdef", "ruling": "perfect" }),
-            "/ruling: unknown variant `perfect`",
+            "/ruling: \"perfect\" is none of those that are known here",
             "Put the argument",
         ),
         ("rate", json!({ "id": "abcdef" }), "say at least one of accuracy", "Put that argument right"),

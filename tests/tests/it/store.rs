@@ -123,6 +123,46 @@ fn an_agent_moves_with_its_key_and_its_hires() {
 }
 
 #[test]
+fn a_hire_in_the_archive_is_still_listed_shown_and_exported() {
+    let (mut market, hire) = settled();
+    let stranger = temp_dir();
+    let strip = |shown: &Value| ["row", "records", "checks", "result", "held", "why"].map(|part| shown[part].clone());
+    let rows = |node: &Node, more: &[&str]| {
+        let rows = node.ask(&[&["hires"], more].concat())["rows"].as_array().unwrap().clone();
+        rows.into_iter().map(|row| row["hire"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    for node in [&mut market.requester, &mut market.workers[0]] {
+        wait_until("nothing is on its way", SOON, || (node.ask(&["status"])["outbox"] == 0).then_some(()));
+        let before = node.show(&hire);
+        node.stop();
+        let moved = done(node.cli(&["store", "compact", "--keep", "0", "--json"])).json();
+        assert!(moved["archived"].as_u64() > Some(8), "{moved}");
+        let sound = done(node.cli(&["store", "check", "--json"])).json();
+        assert_eq!((&sound["hires_closed"], &sound["archived"]), (&0.into(), &moved["archived"]));
+        node.restart();
+        assert_eq!(rows(node, &[]), [""; 0]);
+        assert_eq!(rows(node, &["--all"]), std::slice::from_ref(&hire));
+        assert_eq!(rows(node, &["--all", "--limit", "1"]), std::slice::from_ref(&hire));
+        assert_eq!(strip(&node.show(&hire)), strip(&before));
+        assert_eq!(strip(&node.show(&hire[..12])), strip(&before));
+        refused(&node.cli(&["show", "0123456789"]), &["no offer, claim or hire"]);
+        let file = path(&stranger.path().join(&node.agent));
+        done(node.cli(&["export", &hire, &file, "--result"]));
+        let found = done(run(stranger.path(), &["verify", &file, "--json"])).json();
+        assert_eq!((&found["agreed"], found["ratings"].as_array().unwrap().len()), (&true.into(), 2));
+        // Without its index the archive is read whole.
+        let index = node.data_dir().join("journal/archive/00000000000000000001.idx");
+        fs::remove_file(index).unwrap();
+        assert_eq!(strip(&node.show(&hire)), strip(&before));
+    }
+    // Both go on from what is left.
+    let again = market.requester.hire(&quick(&market), &[]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    let listed = rows(&market.requester, &["--all"]);
+    assert_eq!((listed.len(), &listed[1]), (2, &hire), "the living first");
+}
+
+#[test]
 fn damage_is_found_and_a_rebuilt_store_is_sound_again() {
     let (mut market, _) = settled();
     let worker = &mut market.workers[0];

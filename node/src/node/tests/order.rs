@@ -17,8 +17,7 @@ use gigmesh_protocol::time::Timestamp;
 use gigmesh_protocol::wire::Reply;
 
 use super::*;
-use crate::driver::Waiting;
-use crate::store::journal::Keep;
+use crate::driver::{Judge, Waiting};
 
 /// What happened, in order.
 #[derive(Debug, Clone)]
@@ -127,8 +126,8 @@ impl Brain for Watched<Peer> {
     fn query(&self, now: Timestamp, query: &Query) -> Found {
         self.1.query(now, query)
     }
-    fn retains(&self, event: &[u8], past: &BTreeSet<HireId>) -> Keep {
-        Brain::retains(&self.1, event, past)
+    fn judge(&self, past: &BTreeSet<HireId>) -> Judge {
+        self.1.judge(past)
     }
     fn past(&self, now: Timestamp) -> BTreeSet<HireId> {
         self.1.past(now)

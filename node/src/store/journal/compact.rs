@@ -1,6 +1,9 @@
 //! Compaction: closed segments are rewritten without what no longer matters; what may matter to people goes to the
 //! archive. In: a judge of events. Out: a new generation. A kill at any moment leaves the old generation or the new one.
 //!
+//! Steps 1 and 2 are a [`Compaction`], which needs nothing of the journal: it may be made on a thread of its own while the journal
+//! takes events. Step 3 is [`Journal::adopt`].
+//!
 //! 1. New files are written where no reader looks: `compacted-<next generation>/` and archive files whose numbers lie
 //!    at or after the manifest's `archived`.
 //! 2. All of them and their directories are fsynced.
@@ -13,6 +16,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use gigmesh_protocol::peer::event::Filed;
+
+use super::archive::{Index, index_path};
 use super::segment::{ENTRY_HEAD, HEADER, SKIP, Salt};
 use super::{Each, Journal, SegmentFile, segment_path, segments};
 use crate::limits::{MAX_EVENT, SEGMENT_BYTES};
@@ -20,12 +26,12 @@ use crate::store::disk::{At, DiskError, ensure_dir, names, remove_dir, sync_dir}
 use crate::store::traits::{BoxError, Log, LogError};
 
 /// What becomes of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keep {
     /// It is still part of a replay.
     Live,
-    /// It is over, but people may ask: [`Journal::read_archive`] still returns it.
-    Archive,
+    /// It is over, but people may ask: [`super::Archive`] finds it by these.
+    Archive(Filed),
     /// Nobody needs it.
     Drop,
 }
@@ -52,34 +58,55 @@ pub(super) struct Manifest {
     pub archived: u64,
 }
 
-impl Journal {
-    /// Asks `keep` about every event in closed segments, oldest first, and rewrites them accordingly.
-    ///
-    /// Reads and writes all closed events, so it takes about a second per few hundred megabytes; the journal takes no
-    /// events meanwhile.
+/// A compaction to be made beside the journal: it reads closed segments, which do not change, and writes where nobody reads.
+#[derive(Debug)]
+pub struct Compaction {
+    dir: PathBuf,
+    old: Manifest,
+    closed: Vec<SegmentFile>,
+}
+
+/// A generation that is on the disk and does not count yet: [`Journal::adopt`] takes it. Dropped, it leaves files that the next
+/// compaction or opening removes.
+#[derive(Debug)]
+pub struct Prepared {
+    manifest: Manifest,
+    /// What takes the place of the segments that were read, and how many these were.
+    closed: Vec<SegmentFile>,
+    read: usize,
+    done: Compacted,
+}
+
+/// Files that the journal no longer needs.
+#[derive(Debug)]
+pub struct Leftovers {
+    dir: PathBuf,
+    manifest: Manifest,
+}
+
+type Step<'a> = &'a mut dyn FnMut(&Path) -> Result<(), DiskError>;
+
+impl Compaction {
+    /// Asks `keep` about every event, oldest first, and writes a generation without what is over. Takes seconds for each
+    /// hundred megabytes, most of it in `keep`. Between segments it asks whether to go on; `None` if it was stopped.
     ///
     /// # Errors
-    /// A disk that failed, or damage in a closed segment. Until the manifest was replaced nothing has happened; if
-    /// replacing it failed the journal has to be opened again.
-    pub fn compact(&mut self, keep: impl FnMut(&[u8]) -> Keep) -> Result<Compacted, LogError> {
-        self.compact_in_steps(keep, &mut |_| Ok(()))
+    /// A disk that failed, or damage in a closed segment. The journal is as it was.
+    pub fn run(self, keep: impl FnMut(&[u8]) -> Keep, go_on: impl Fn() -> bool) -> Result<Option<Prepared>, LogError> {
+        self.run_in_steps(keep, go_on, &mut |_| Ok(()))
     }
 
-    /// [`Journal::compact`] with a call before each step that changes the disk; tests end the process there.
-    pub(super) fn compact_in_steps(
-        &mut self,
+    fn run_in_steps(
+        self,
         mut keep: impl FnMut(&[u8]) -> Keep,
-        step: &mut dyn FnMut(&Path) -> Result<(), DiskError>,
-    ) -> Result<Compacted, LogError> {
-        self.commit()?;
-        if self.closed.is_empty() {
-            return Ok(Compacted::default());
-        }
-        let old = self.manifest;
+        go_on: impl Fn() -> bool,
+        step: Step<'_>,
+    ) -> Result<Option<Prepared>, LogError> {
+        let Self { dir, old, closed } = self;
         let generation = old.generation + 1;
-        let live_dir = compacted_dir(&self.dir, generation);
-        let archive_dir = archive_dir(&self.dir);
-        self.remove_leftovers()?;
+        let live_dir = compacted_dir(&dir, generation);
+        let archive_dir = archive_dir(&dir);
+        old.remove_others(&dir)?;
         step(&live_dir)?;
         ensure_dir(&live_dir)?;
         ensure_dir(&archive_dir)?;
@@ -88,16 +115,19 @@ impl Journal {
         let mut archive = Writer::new(&archive_dir, old.archived)?;
         let mut done = Compacted::default();
         let (mut next, mut bytes) = (1, Vec::new());
-        for segment in &self.closed {
+        for segment in &closed {
+            if !go_on() {
+                return Ok(None);
+            }
             next = segment.replay(next, &mut bytes, |sequence, event| {
                 match keep(event) {
                     Keep::Live => {
                         done.live += 1;
                         live.push(sequence, event, step)?;
                     }
-                    Keep::Archive => {
+                    Keep::Archive(filed) => {
                         done.archived += 1;
-                        archive.push(archive.next, event, step)?;
+                        archive.file(event, &filed, step)?;
                     }
                     Keep::Drop => done.dropped += 1,
                 }
@@ -106,17 +136,71 @@ impl Journal {
         }
         let archived = archive.next;
         let manifest = Manifest { generation, through: next - 1, archived };
+        let read = closed.len();
         let closed = live.finish(next, step)?;
         archive.finish(archived, step)?;
-        sync_dir(&self.dir)?;
+        sync_dir(&dir)?;
+        Ok(Some(Prepared { manifest, closed, read, done }))
+    }
+}
 
-        self.or_poison(|journal| manifest.replace(&journal.dir, step))?;
-        self.manifest = manifest;
-        self.closed = closed;
-        step(&live_dir)?;
-        if let Err(error) = self.remove_leftovers() {
+impl Leftovers {
+    /// Removes them; not while another compaction is made.
+    pub fn remove(self) {
+        if let Err(error) = self.manifest.remove_others(&self.dir) {
             tracing::warn!(%error, "files the journal no longer needs stay until it is opened again");
         }
+    }
+}
+
+impl Journal {
+    /// A compaction of all segments that are closed by now; one at a time.
+    pub fn compaction(&self) -> Compaction {
+        Compaction { dir: self.dir.clone(), old: self.manifest, closed: self.closed.clone() }
+    }
+
+    /// Goes on with what a compaction of this journal has prepared: a rename and two fsyncs.
+    ///
+    /// # Errors
+    /// A disk that failed: the journal has to be opened again.
+    pub fn adopt(&mut self, prepared: Prepared) -> Result<(Compacted, Leftovers), LogError> {
+        self.adopt_in_steps(prepared, &mut |_| Ok(()))
+    }
+
+    fn adopt_in_steps(&mut self, prepared: Prepared, step: Step<'_>) -> Result<(Compacted, Leftovers), LogError> {
+        let Prepared { manifest, closed, read, done } = prepared;
+        debug_assert_eq!(manifest.generation, self.manifest.generation + 1, "compactions are made one at a time");
+        self.or_poison(|journal| manifest.replace(&journal.dir, step))?;
+        self.manifest = manifest;
+        self.closed.splice(..read, closed);
+        Ok((done, Leftovers { dir: self.dir.clone(), manifest }))
+    }
+
+    /// All of a compaction at once; the journal takes no events meanwhile.
+    ///
+    /// # Errors
+    /// As for [`Compaction::run`] and [`Journal::adopt`].
+    pub fn compact(&mut self, keep: impl FnMut(&[u8]) -> Keep) -> Result<Compacted, LogError> {
+        self.compact_in_steps(keep, &mut |_| Ok(()))
+    }
+
+    /// [`Journal::compact`] with a call before each step that changes the disk; tests end the process there.
+    pub(super) fn compact_in_steps(
+        &mut self,
+        keep: impl FnMut(&[u8]) -> Keep,
+        step: Step<'_>,
+    ) -> Result<Compacted, LogError> {
+        self.commit()?;
+        if self.closed.is_empty() {
+            return Ok(Compacted::default());
+        }
+        let Some(prepared) = self.compaction().run_in_steps(keep, || true, step)? else {
+            return Ok(Compacted::default());
+        };
+        let live_dir = compacted_dir(&self.dir, prepared.manifest.generation);
+        let (done, leftovers) = self.adopt_in_steps(prepared, step)?;
+        step(&live_dir)?;
+        leftovers.remove();
         Ok(done)
     }
 
@@ -145,18 +229,7 @@ impl Journal {
 
     /// Removes what the manifest does not name: the old generation, or one that was never finished.
     pub(super) fn remove_leftovers(&self) -> Result<(), DiskError> {
-        let Manifest { generation, through, archived } = self.manifest;
-        for name in names(&self.dir)? {
-            if name.strip_prefix("compacted-").and_then(|n| n.parse().ok()).is_some_and(|n: u64| n != generation) {
-                remove_dir(&self.dir.join(name))?;
-            }
-        }
-        let mut stale = segments(&self.dir, 0..through + 1)?;
-        let archive = archive_dir(&self.dir);
-        if archive.is_dir() {
-            stale.extend(segments(&archive, archived..u64::MAX)?);
-        }
-        stale.iter().try_for_each(|segment| fs::remove_file(&segment.path).at(&segment.path))
+        self.manifest.remove_others(&self.dir)
     }
 }
 
@@ -208,17 +281,17 @@ impl Importer {
         Ok(Self { dir: dir.to_owned(), stage: Stage::Archive(Writer::new(&archive, 1)?), new })
     }
 
-    /// Adds an archived event.
+    /// Adds an archived event, to be found by these.
     ///
     /// # Errors
     /// A disk that refuses; an event of a wrong size.
     ///
     /// # Panics
     /// After the first live one.
-    pub fn archived(&mut self, event: &[u8]) -> Result<(), LogError> {
+    pub fn archived(&mut self, event: &[u8], filed: &Filed) -> Result<(), LogError> {
         match &mut self.stage {
             Stage::Archive(_) if event.is_empty() || event.len() > MAX_EVENT => Err(LogError::EventSize(event.len())),
-            Stage::Archive(archive) => Ok(archive.push(archive.next, event, &mut |_| Ok(()))?),
+            Stage::Archive(archive) => Ok(archive.file(event, filed, &mut |_| Ok(()))?),
             Stage::Live(_) => unreachable!("the caller keeps the order"),
         }
     }
@@ -291,7 +364,7 @@ impl Manifest {
         segments(&compacted_dir(dir, self.generation), 1..self.through + 1)
     }
 
-    fn replace(self, dir: &Path, step: &mut dyn FnMut(&Path) -> Result<(), DiskError>) -> Result<(), DiskError> {
+    fn replace(self, dir: &Path, step: Step<'_>) -> Result<(), DiskError> {
         let (new, path) = (dir.join("manifest.new"), dir.join("manifest"));
         step(&new)?;
         write_synced(&new, &self.encode(Salt::random().at(&new)?))?;
@@ -299,6 +372,26 @@ impl Manifest {
         fs::rename(&new, &path).at(&path)?;
         step(dir)?;
         sync_dir(dir)
+    }
+
+    /// Removes what this does not name. What is gone already is fine.
+    fn remove_others(self, dir: &Path) -> Result<(), DiskError> {
+        let Self { generation, through, archived } = self;
+        for name in names(dir)? {
+            if name.strip_prefix("compacted-").and_then(|n| n.parse().ok()).is_some_and(|n: u64| n != generation) {
+                remove_dir(&dir.join(name))?;
+            }
+        }
+        let mut stale = segments(dir, 0..through + 1)?;
+        let archive = archive_dir(dir);
+        if archive.is_dir() {
+            stale.extend(segments(&archive, archived..u64::MAX)?);
+        }
+        let mut gone = stale.into_iter().flat_map(|segment| [index_path(&segment.path), segment.path]);
+        gone.try_for_each(|path| match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done.at(&path),
+        })
     }
 
     /// One entry in a segment of its own, for the checksum.
@@ -330,20 +423,25 @@ struct Writer {
     next: u64,
     bytes: Vec<u8>,
     files: Vec<SegmentFile>,
+    /// Of the file being written, if it is one of the archive's.
+    index: Option<Index>,
 }
 
 impl Writer {
     fn new(dir: &Path, first: u64) -> Result<Self, DiskError> {
         let salt = Salt::random().at(dir)?;
-        Ok(Self { dir: dir.to_owned(), salt, first, next: first, bytes: salt.header().to_vec(), files: Vec::new() })
+        Ok(Self {
+            dir: dir.to_owned(),
+            salt,
+            first,
+            next: first,
+            bytes: salt.header().to_vec(),
+            files: Vec::new(),
+            index: None,
+        })
     }
 
-    fn push(
-        &mut self,
-        sequence: u64,
-        event: &[u8],
-        step: &mut dyn FnMut(&Path) -> Result<(), DiskError>,
-    ) -> Result<(), DiskError> {
+    fn push(&mut self, sequence: u64, event: &[u8], step: Step<'_>) -> Result<(), DiskError> {
         // Room for the event and for a gap before and after it.
         if self.bytes.len() + 3 * ENTRY_HEAD + 16 + event.len() > SEGMENT_BYTES {
             self.close(step)?;
@@ -354,6 +452,15 @@ impl Writer {
         Ok(())
     }
 
+    /// Adds an event to the archive, to be found by these.
+    fn file(&mut self, event: &[u8], filed: &Filed, step: Step<'_>) -> Result<(), DiskError> {
+        self.push(self.next, event, step)?;
+        let offset = self.bytes.len() - ENTRY_HEAD - event.len();
+        let number = self.next - 1 - self.first;
+        self.index.get_or_insert_default().add(filed, number, offset);
+        Ok(())
+    }
+
     fn skip_to(&mut self, sequence: u64) {
         if sequence > self.next {
             self.salt.push(&mut self.bytes, SKIP, self.next, &sequence.to_le_bytes());
@@ -361,10 +468,14 @@ impl Writer {
         }
     }
 
-    fn close(&mut self, step: &mut dyn FnMut(&Path) -> Result<(), DiskError>) -> Result<(), DiskError> {
+    fn close(&mut self, step: Step<'_>) -> Result<(), DiskError> {
         if self.bytes.len() > HEADER {
             let path = segment_path(&self.dir, self.first);
             step(&path)?;
+            // First, so that a segment that is there has its index.
+            if let Some(index) = &mut self.index {
+                write_synced(&index_path(&path), &index.take())?;
+            }
             write_synced(&path, &self.bytes)?;
             self.files.push(SegmentFile { first: self.first, path });
             self.bytes.truncate(HEADER);
@@ -374,11 +485,7 @@ impl Writer {
     }
 
     /// Closes the last file so that event `next` may follow, and makes all of them durable.
-    fn finish(
-        mut self,
-        next: u64,
-        step: &mut dyn FnMut(&Path) -> Result<(), DiskError>,
-    ) -> Result<Vec<SegmentFile>, DiskError> {
+    fn finish(mut self, next: u64, step: Step<'_>) -> Result<Vec<SegmentFile>, DiskError> {
         self.skip_to(next);
         self.close(step)?;
         sync_dir(&self.dir)?;
@@ -395,6 +502,6 @@ fn compacted_dir(journal: &Path, generation: u64) -> PathBuf {
     journal.join(format!("compacted-{generation}"))
 }
 
-fn archive_dir(journal: &Path) -> PathBuf {
+pub(super) fn archive_dir(journal: &Path) -> PathBuf {
     journal.join("archive")
 }

@@ -40,6 +40,12 @@ pub(super) struct Scan {
     pub end: usize,
 }
 
+/// How long the body is of the entry with this head.
+pub(super) fn body_length(head: [u8; ENTRY_HEAD]) -> usize {
+    let [a, b, c, d, ..] = head;
+    ((u32::from_le_bytes([a, b, c, d]) & !(GROUP | SKIP)) as usize).min(MAX_EVENT)
+}
+
 impl Salt {
     /// A salt nobody can guess.
     pub fn random() -> io::Result<Self> {
@@ -95,6 +101,12 @@ impl Salt {
             at.end += ENTRY_HEAD + entry.body.len();
         }
         Ok(at)
+    }
+
+    /// The event of this number, if that is what `entry` is, whole.
+    pub fn event(self, entry: &[u8], sequence: u64) -> Option<&[u8]> {
+        let found = Entry::at(entry, 0).filter(|entry| entry.word & SKIP == 0)?;
+        (self.seal(crc32c::crc32c(found.body), sequence, found.word) == found.sum).then_some(found.body)
     }
 
     /// Whether the bytes from `bad.end` on can be what a crash left of the last commit: they are no more than a commit

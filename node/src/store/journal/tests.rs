@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::{fs, io};
 
+use gigmesh_protocol::id::Bytes32;
+use gigmesh_protocol::peer::event::Filed;
+use gigmesh_protocol::record::Network;
 use proptest::prelude::*;
 
 use super::*;
@@ -264,7 +267,7 @@ fn a_reader_that_refuses_an_event_stops_the_opening_with_its_number() {
 fn judge(event: &[u8]) -> Keep {
     match number(event) % 3 {
         0 => Keep::Live,
-        1 => Keep::Archive,
+        1 => Keep::Archive(Filed::default()),
         _ => Keep::Drop,
     }
 }
@@ -293,7 +296,7 @@ fn compaction_keeps_live_events_under_their_numbers_and_moves_the_rest() {
 
     // Again, with everything closed by then: the archive grows, the gaps join.
     journal.rotate().unwrap();
-    journal.compact(|event| if number(event) < 22 { Keep::Archive } else { Keep::Live }).unwrap();
+    journal.compact(|event| if number(event) < 22 { Keep::Archive(Filed::default()) } else { Keep::Live }).unwrap();
     drop(journal);
     let (journal, events, _) = open(dir.path()).unwrap();
     assert_eq!(events, [(22, b"22".to_vec())]);
@@ -307,7 +310,7 @@ fn a_kill_at_any_step_of_a_compaction_leaves_the_old_or_the_new_state() {
     for killed_at in 0.. {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = numbered(dir.path(), 10, 4);
-        journal.compact(|event| if number(event) == 1 { Keep::Archive } else { Keep::Live }).unwrap();
+        journal.compact(|event| if number(event) == 1 { Keep::Archive(Filed::default()) } else { Keep::Live }).unwrap();
         for n in 11..=13 {
             journal.append(n.to_string().as_bytes()).unwrap();
         }
@@ -387,7 +390,7 @@ fn an_imported_journal_is_there_whole_or_not_at_all() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("journal");
     let fill = |importer: &mut Importer| {
-        (1..=3).for_each(|n| importer.archived(format!("old {n}").as_bytes()).unwrap());
+        (1..=3).for_each(|n| importer.archived(format!("old {n}").as_bytes(), &Filed::default()).unwrap());
         (1..=4).for_each(|n| importer.live(format!("{n}").as_bytes()).unwrap());
     };
     let mut dropped = Importer::new(&dir).unwrap();
@@ -411,7 +414,7 @@ fn an_imported_journal_is_there_whole_or_not_at_all() {
     journal.append(b"5").unwrap();
     journal.commit().unwrap();
     journal.rotate().unwrap();
-    journal.compact(|event| if number(event) < 3 { Keep::Archive } else { Keep::Live }).unwrap();
+    journal.compact(|event| if number(event) < 3 { Keep::Archive(Filed::default()) } else { Keep::Live }).unwrap();
     drop(journal);
     let (journal, events, _) = open(&dir).unwrap();
     assert_eq!(bodies(events), [b"3", b"4", b"5"]);
@@ -423,4 +426,79 @@ fn an_imported_journal_is_there_whole_or_not_at_all() {
     second.live(b"other").unwrap();
     assert!(second.finish().is_err(), "no journal is ever replaced");
     assert_eq!(bodies(open(&dir).unwrap().1), [b"3", b"4", b"5"]);
+}
+
+#[test]
+fn the_archive_is_searched_by_the_beginning_of_an_id_across_compactions() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, ..) = open(dir.path()).unwrap();
+    let network = Network::new("test");
+    // Two hires of each of two offers: `nm` is event m of hire n, and event 0 begins it.
+    for hires in [["1", "2"], ["3", "4"]] {
+        for (hire, n) in hires.iter().flat_map(|hire| (0..3).map(move |n| (hire, n))) {
+            journal.append(format!("{hire}{n}").as_bytes()).unwrap();
+        }
+        journal.append(b"live").unwrap();
+        journal.close_segment().unwrap();
+        let filed = |event: &[u8]| {
+            let (hire, begins) = (event[0] - b'0', event[1] == b'0');
+            let offer = begins.then_some(Bytes32([0xa0 + hire.div_ceil(2); 32]));
+            Filed { ids: [Bytes32([hire; 32])].into_iter().chain(offer).collect(), begins }
+        };
+        journal.compact(|event| if event == b"live" { Keep::Live } else { Keep::Archive(filed(event)) }).unwrap();
+    }
+    let archive = Archive::of(dir.path());
+    let ids = |prefix: &str| archive.ids(prefix, &network).unwrap().into_iter().map(|id| id.0[0]).collect::<Vec<_>>();
+    assert_eq!((ids("0101"), ids("03"), ids("a2a2a"), ids("09")), (vec![1], vec![3], vec![0xa2], vec![]));
+    assert_eq!(ids("0"), [1, 2], "two are enough to know that there are several");
+    let events = |id: u8| {
+        let events = archive.events(&[Bytes32([id; 32])].into(), &network).unwrap();
+        events.into_iter().map(|event| String::from_utf8(event).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(events(3), ["30", "31", "32"]);
+    assert_eq!(events(0xa1), ["10", "20"], "an offer has what began its hires");
+    let hires = |after: Option<u8>, limit| {
+        let found = archive.hires(after.map(|id| Bytes32([id; 32])), limit, &network).unwrap();
+        found.map(|ids| ids.into_iter().map(|id| id.0[0]).collect::<Vec<_>>())
+    };
+    assert_eq!(hires(None, 9), Some(vec![4, 3, 2, 1]));
+    assert_eq!((hires(None, 3), hires(Some(2), 9)), (Some(vec![4, 3, 2]), Some(vec![1])));
+    assert_eq!(hires(Some(9), 9), None, "that is no place in the archive");
+    // What is changed on the disk is never passed off as whole.
+    let file = dir.path().join("archive/00000000000000000001.log");
+    let at = fs::read(&file).unwrap().windows(2).position(|bytes| bytes == b"11").unwrap();
+    flip(&file, at * 8);
+    assert!(matches!(archive.events(&[Bytes32([1; 32])].into(), &network), Err(LogError::Damaged { .. })));
+    assert_eq!(events(2).len(), 3, "and what is whole is still found");
+}
+
+#[test]
+fn a_journal_takes_events_while_it_is_compacted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, ..) = open(dir.path()).unwrap();
+    for n in 1..=4u8 {
+        journal.append(&[n]).unwrap();
+        if n % 2 == 0 {
+            journal.close_segment().unwrap();
+        }
+    }
+    let compaction = journal.compaction();
+    journal.append(&[5]).unwrap();
+    journal.close_segment().unwrap();
+    journal.append(&[6]).unwrap();
+    let odd = |event: &[u8]| if event[0] % 2 == 1 { Keep::Live } else { Keep::Archive(Filed::default()) };
+    let asked = std::cell::Cell::new(0);
+    let stop = || asked.replace(asked.get() + 1) < 1;
+    assert!(journal.compaction().run(odd, stop).unwrap().is_none(), "it stops when it is told to");
+    let prepared = compaction.run(odd, || true).unwrap().unwrap();
+    journal.append(&[7]).unwrap();
+    journal.commit().unwrap();
+    let (done, leftovers) = journal.adopt(prepared).unwrap();
+    leftovers.remove();
+    assert_eq!((done.live, done.archived, journal.closed_segments()), (2, 2, 2));
+    journal.append(&[8]).unwrap();
+    journal.commit().unwrap();
+    drop(journal);
+    let (_, events, _) = open(dir.path()).unwrap();
+    assert_eq!(bodies(events), [[1], [3], [5], [6], [7], [8]], "those of after its beginning are all there");
 }

@@ -13,6 +13,7 @@ use gigmesh_protocol::codec::Text;
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::market::Rating;
 use gigmesh_protocol::merkle::{self, CHUNK_BYTES, RootBuilder};
+use gigmesh_protocol::peer::event::Logged;
 use gigmesh_protocol::record::{Record, Verified};
 use gigmesh_protocol::time::Timestamp;
 
@@ -139,7 +140,9 @@ impl Offline {
                         tell("ratings taken in", moved.ratings);
                     }
                     (Part::Archived(event), Some(journal)) => {
-                        journal.archived(event)?;
+                        // It could be read when all of it was verified.
+                        let filed = Logged::decode(event, &self.network).map(|logged| logged.event.filed());
+                        journal.archived(event, &filed.unwrap_or_default())?;
                         moved.archived += 1;
                     }
                     (Part::Event(event), Some(journal)) => {

@@ -1,0 +1,81 @@
+//! Hires that are over for so long that the brain has forgotten them: read from the archive, and asked in their turn. In: an id
+//! or its beginning. Out: what the brain would have said. Bounded by what the archive gives back of one hire.
+
+use std::path::Path;
+
+use gigmesh_protocol::hire::HireId;
+use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::peer::Peer;
+use gigmesh_protocol::peer::event::{Event, Logged};
+use gigmesh_protocol::peer::io::{Config, Found, Query};
+use gigmesh_protocol::record::{Network, Record, Signer};
+use gigmesh_protocol::time::Timestamp;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+
+use super::HirePage;
+use crate::store::journal::Archive;
+use crate::store::traits::LogError;
+
+/// The archive of a node's journal.
+#[derive(Debug, Clone)]
+pub(super) struct Past {
+    archive: Archive,
+    network: Network,
+}
+
+/// A hire with who hired and who was hired.
+pub(super) type Parties = (HireId, AgentId, AgentId);
+
+impl Past {
+    pub fn of(journal: &Path, network: &str) -> Self {
+        Self { archive: Archive::of(journal), network: Network::new(network) }
+    }
+
+    /// Answers a question about the one archived hire or offer whose id begins so, and tells of which hire it is first of all.
+    pub fn ask(&self, prefix: &str, query: &Query) -> Result<Option<(Found, Option<Parties>)>, LogError> {
+        let ids = self.archive.ids(&prefix.to_ascii_lowercase(), &self.network)?;
+        if ids.len() != 1 {
+            return Ok(None);
+        }
+        // And what else that is about: the offer of a hire, the hires of an offer.
+        let mut all = ids.clone();
+        for event in self.archive.events(&ids, &self.network)? {
+            if let Ok(logged) = Logged::decode(&event, &self.network) {
+                all.extend(logged.event.filed().ids);
+            }
+        }
+        let events = self.archive.events(&all, &self.network)?;
+        let mut hires: Vec<Parties> = Vec::new();
+        for event in &events {
+            let logged = Logged::decode(event, &self.network);
+            if let Ok(Logged { event: Event::Awarded { award: Record::Award(award), .. }, .. }) = logged {
+                hires.push((award.id(), award.issuer(), award.worker));
+            }
+        }
+        let asked = hires.iter().find(|(id, ..)| ids.contains(&id.untyped())).or(hires.first()).copied();
+        Ok(Some((self.peer(events)?.query(Timestamp(0), query), asked)))
+    }
+
+    /// A page of the archived hires, and where to go on.
+    pub fn rows(&self, after: Option<Bytes32>, limit: usize) -> Result<Option<HirePage>, LogError> {
+        let Some(mut ids) = self.archive.hires(after, limit.saturating_add(1), &self.network)? else { return Ok(None) };
+        let more = ids.len() > limit;
+        ids.truncate(limit);
+        let events = self.archive.events(&ids.iter().copied().collect(), &self.network)?;
+        let found = self.peer(events)?.query(Timestamp(0), &Query::Hires { after: None });
+        let Found::Hires { rows, .. } = found else { return Ok(None) };
+        // In the order of the archive, of which the cursor is a place.
+        let row = |id: &Bytes32| rows.iter().find(|row| row.id() == *id).cloned();
+        Ok(Some((ids.iter().filter_map(row).collect(), ids.last().copied().filter(|_| more))))
+    }
+
+    fn peer(&self, events: Vec<Vec<u8>>) -> Result<Peer, LogError> {
+        let readable = events.into_iter().filter(|event| Logged::decode(event, &self.network).is_ok());
+        let rng = Box::new(ChaCha20Rng::from_seed([0; 32]));
+        // It is only asked, so the key may be anybody's.
+        let signer = Signer::new(&[0; 32], self.network);
+        let replayed = Peer::replay(Config::default(), signer, rng, readable, []);
+        replayed.map(|(peer, _)| peer).map_err(|error| LogError::Archive(error.to_string()))
+    }
+}
