@@ -157,10 +157,13 @@ impl Peer {
             Side::Requester => self.postings.get(&hire.offer.id()).map(|posting| posting.task.inputs.clone()),
             Side::Worker => worker::brief(hire).map(|brief| brief.inputs.to_vec()),
         };
-        let free = |input: &Input| inputs.iter().all(|held| held.name != input.name);
-        let more: Vec<Input> = worked_on.unwrap_or_default().into_iter().filter(free).collect();
-        inputs.extend(more);
-        inputs.truncate(limits::INPUTS);
+        // What a task has no room for beside the case and the delivery stays away: a call that cannot be made helps nobody.
+        for input in worked_on.unwrap_or_default() {
+            let free = inputs.iter().all(|held| held.name != input.name) && inputs.len() < limits::INPUTS;
+            if free && Input::total(&inputs).saturating_add(input.blob.size) <= limits::BLOB {
+                inputs.push(input);
+            }
+        }
         let skill = decision::SKILL.parse().ok()?;
         let summary = format!("Decide a contested hire for {}", hire.chain.award().skill);
         Some((
