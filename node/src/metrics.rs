@@ -161,7 +161,7 @@ impl Metrics {
         self.count(match request {
             Request::Parcel(_) => Count::AskedParcel,
             Request::Page { .. } => Count::AskedPage,
-            Request::Ratings { .. } | Request::RatingsById(_) => Count::AskedRatings,
+            Request::Ratings { .. } | Request::RatingsBy { .. } | Request::RatingsById(_) => Count::AskedRatings,
             Request::Leaves { .. } => Count::AskedLeaves,
             Request::Chunk { .. } => Count::AskedChunk,
         });

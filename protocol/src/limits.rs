@@ -272,6 +272,20 @@ pub const ROOM_DEPTH: usize = 1;
 pub const RATINGS: usize = 250_000;
 /// Ratings of one subject kept from strangers: enough to see a pattern, and nobody can fill the store with words about one.
 pub const STRANGERS: usize = 64;
+/// Agents that a viewer has pinned: people whose judgement it takes for its own. All share half of its walk.
+pub const SEEDS: usize = 16;
+/// Edges followed for one input: a tenth of a millisecond. What is left is done at the next.
+pub const PUSH: usize = 20_000;
+/// Agents that are asked for the ratings they gave, at one look at whom the walk reaches.
+pub const FRONTIER: usize = 64;
+/// How long after a change of what is held it is looked at whom the walk reaches now.
+pub const FRONTIER_PAUSE: Millis = Millis::secs(20);
+/// How long after an agent was asked for the ratings it gave it is asked again. New ones are news.
+pub const FRONTIER_AGAIN: Millis = Millis::days(1);
+/// Agents of whom it is remembered when they were asked: those of full memory are the most massive, and come first.
+pub const FRONTIER_ASKED: usize = 20_000;
+/// Raters of an explanation.
+pub const EXPLAINED_RATERS: usize = 20;
 /// Ratings named in one piece of news.
 pub const NEWS: usize = 16;
 /// How long news of a rating is news; later it is found by asking.

@@ -40,7 +40,7 @@ use crate::ledger::{self, Ledger};
 use crate::limits;
 use crate::market::{Claim, Contact, Manifest, Offer, Rating, Skill};
 use crate::record::{Record, Refusal, Signer, Verified};
-use crate::reputation::{BetaMean, Model};
+use crate::reputation::{Model, WalkBeta};
 use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
 use event::{Event, Logged};
@@ -71,6 +71,10 @@ enum Wake {
     Bid(Id<Claim>),
     Renew,
     Look,
+    /// Walks are not at their end.
+    Walk,
+    /// Whom walks reach is to be looked at.
+    Frontier,
 }
 
 /// Work under way outside the brain for one hire, or a pause before it is tried again. Soft.
@@ -91,7 +95,9 @@ pub struct Peer {
     hires: BTreeMap<HireId, Hire>,
     /// Whose offers, by nonce, I have claimed or been hired for: none is claimed twice.
     taken: BTreeSet<(AgentId, Bytes32)>,
-    reputation: BetaMean,
+    reputation: WalkBeta,
+    /// Whose judgement I take for mine.
+    seeds: BTreeSet<AgentId>,
     /// Which of my last awards went to newcomers as such, the newest last.
     awards: VecDeque<(HireId, bool)>,
     ledger: Ledger,
@@ -162,7 +168,8 @@ impl Peer {
             bids: BTreeMap::new(),
             hires: BTreeMap::new(),
             taken: BTreeSet::new(),
-            reputation: BetaMean::default(),
+            reputation: WalkBeta::default(),
+            seeds: BTreeSet::new(),
             awards: VecDeque::new(),
             ledger: Ledger::default(),
             orders: Orders::default(),
@@ -208,6 +215,9 @@ impl Peer {
 
     /// Starts what a replayed state asks for: rooms, timers, letters, work. Once, after [`Peer::replay`].
     pub fn resume(&mut self, now: Timestamp, out: &mut Outbox) {
+        // Only now is somebody watching: what was read in any order is looked at once.
+        self.watch();
+        self.reputation.settle(now.day());
         let skills: Vec<Skill> = self.config.skills.iter().map(|serving| serving.entry.path.clone()).collect();
         for skill in skills {
             self.follow(&skill, out);
@@ -487,6 +497,16 @@ impl Peer {
                 }
             }
             Event::Scored { hire, scores } => self.with(hire, |hire| hire.scored = Some(scores)),
+            Event::Pinned { agent, pinned } => {
+                let before = self.seeds.clone();
+                if pinned {
+                    self.seeds.insert(agent)
+                } else {
+                    self.seeds.remove(&agent)
+                };
+                self.reputation.unwatch(&self.signer.agent(), &Vec::from_iter(before));
+                self.watch();
+            }
             Event::Booked { entry } => {
                 let micros = entry.amount.micros();
                 match entry.subject {
@@ -508,6 +528,16 @@ impl Peer {
             | Event::Decided { .. } => {}
         }
         false
+    }
+
+    /// My own eyes, and those through which the pinned seeds see, are kept up to date.
+    fn watch(&mut self) {
+        let me = self.agent();
+        for seeds in [Vec::new(), Vec::from_iter(self.seeds.iter().copied())] {
+            if !self.reputation.is_watched(&me, &seeds) {
+                self.reputation.watch(me, &seeds);
+            }
+        }
     }
 
     fn with(&mut self, id: HireId, change: impl FnOnce(&mut Hire)) {
@@ -544,6 +574,8 @@ impl Peer {
                 Wake::Bid(id) => self.repeat_bid(now, id, out),
                 Wake::Renew => self.renew(now, out),
                 Wake::Look => self.hungry = true,
+                Wake::Walk => {} // goes on below
+                Wake::Frontier => self.look_around(now),
             }
         }
         // Each of these may wake others, but only when it closes: this ends with the hires of the offer.
@@ -555,6 +587,11 @@ impl Peer {
         }
         let gone = self.reputation.take_gone().into_iter();
         out.extend(gone.map(|(subject, rating)| Output::Drop { subject, rating }));
+        let unfinished = self.reputation.work(now.day(), limits::PUSH);
+        self.wake(Wake::Walk, unfinished.then_some(now));
+        if self.pull.is_behind(self.reputation.changes()) && !self.wake_of.contains_key(&Wake::Frontier) {
+            self.wake(Wake::Frontier, Some(now + limits::FRONTIER_PAUSE));
+        }
         self.ask_for_ratings(now, out);
         for (to, records) in self.letters.due(now) {
             let hints = self.directory.contact_of(&to, now);

@@ -53,6 +53,14 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Bytes32>,
     },
+    /// Ratings by one rater, in order of their ids, after this one.
+    RatingsBy {
+        /// Who gave them.
+        by: AgentId,
+        /// The cursor of the answer before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Bytes32>,
+    },
     /// These ratings.
     RatingsById(List<Bytes32, { limits::NEWS }>),
     /// The leaf hashes of a blob.

@@ -64,6 +64,7 @@ async fn page(body: &Arc<Body>, from: AgentId, room: &str, after: Option<Bytes32
 pub(super) async fn ask_ratings(body: Arc<Body>, from: AgentId, hints: Vec<String>, wanted: Wanted) {
     let request = match &wanted {
         Wanted::About(about, after) => Request::Ratings { about: *about, after: *after },
+        Wanted::By(by, after) => Request::RatingsBy { by: *by, after: *after },
         Wanted::These(ids) => Request::RatingsById(List::fit(ids.iter().map(|id| id.untyped()))),
     };
     let (ratings, next) = ratings(&body, from, hints, request).await.unwrap_or_default();

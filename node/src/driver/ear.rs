@@ -14,9 +14,9 @@ use std::thread;
 use gigmesh_net::{Event, GossipToken, ResponseToken};
 use gigmesh_protocol::codec::Text;
 use gigmesh_protocol::gossip;
-use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::limits::{ADDRESS, ADDRESSES};
-use gigmesh_protocol::peer::io::Input;
+use gigmesh_protocol::peer::io::{Input, Query};
 use gigmesh_protocol::wire::{Request, Response};
 use tokio::sync::mpsc;
 
@@ -99,7 +99,14 @@ impl Ear {
                 return;
             }
             Ok(Request::Page { room, after }) => Box::pin(serve::page(Arc::clone(body), room.into(), after)),
-            Ok(Request::Ratings { about, after }) => Box::pin(serve::ratings(Arc::clone(body), about, after)),
+            Ok(Request::Ratings { about, after }) => {
+                let after = after.map(|after| Id::from_bytes(after.0));
+                Box::pin(serve::ratings(Arc::clone(body), Query::Ratings { about, after }))
+            }
+            Ok(Request::RatingsBy { by, after }) => {
+                let after = after.map(|after| Id::from_bytes(after.0));
+                Box::pin(serve::ratings(Arc::clone(body), Query::RatingsBy { by, after }))
+            }
             Ok(Request::RatingsById(ids)) => Box::pin(serve::ratings_by_id(Arc::clone(body), ids.to_vec(), None)),
             Ok(Request::Leaves { hire, root }) => Box::pin(serve::leaves(Arc::clone(body), from, hire, root)),
             Ok(Request::Chunk { hire, root, index }) => {

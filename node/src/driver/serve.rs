@@ -49,10 +49,9 @@ pub(super) async fn page(body: Arc<Body>, room: String, after: Option<Bytes32>) 
     }
 }
 
-/// Ratings of one subject.
-pub(super) async fn ratings(body: Arc<Body>, about: AgentId, after: Option<Bytes32>) -> Response {
-    let after = after.map(|after| Id::from_bytes(after.0));
-    match body.queue.ask(Query::Ratings { about, after }).await {
+/// Ratings of one subject, or by one rater.
+pub(super) async fn ratings(body: Arc<Body>, which: Query) -> Response {
+    match body.queue.ask(which).await {
         Some(Found::Ratings { ids, next }) => {
             let ids = ids.iter().map(Id::untyped).collect();
             ratings_by_id(body, ids, next.map(|next| next.untyped())).await

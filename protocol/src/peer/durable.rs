@@ -27,6 +27,7 @@ pub struct Durable<'a> {
     awards: &'a VecDeque<(HireId, bool)>,
     ledger: &'a Ledger,
     orders: &'a Orders,
+    seeds: &'a BTreeSet<AgentId>,
 }
 
 /// A [`Posting`] without what is soft in it.
@@ -138,6 +139,7 @@ impl Peer {
             awards: &self.awards,
             ledger: &self.ledger,
             orders: &self.orders,
+            seeds: &self.seeds,
         }
     }
 }

@@ -99,6 +99,13 @@ pub enum Event<R> {
         /// The scores.
         scores: Scores,
     },
+    /// An agent's judgement is taken for mine from now on, or no longer.
+    Pinned {
+        /// Whose.
+        agent: AgentId,
+        /// Whether it is pinned now.
+        pinned: bool,
+    },
     /// A line of the ledger.
     Booked {
         /// The line.
@@ -228,6 +235,7 @@ impl<R> Event<R> {
             Self::Asked { offer, with, price } => Event::Asked { offer, with, price },
             Self::Approved { offer, up_to } => Event::Approved { offer, up_to },
             Self::Scored { hire, scores } => Event::Scored { hire, scores },
+            Self::Pinned { agent, pinned } => Event::Pinned { agent, pinned },
             Self::Booked { entry } => Event::Booked { entry },
             Self::Said { record, judgement } => Event::Said { record: form(record)?, judgement },
             Self::Decided { hire, record } => Event::Decided { hire, record: form(record)? },
@@ -271,7 +279,7 @@ impl Event<Record> {
             | Self::Through { hire } => Subject::Hire(*hire),
             // A record of another kind than the event's name says is written by nobody; such an event is kept.
             Self::Posted { .. } | Self::Claimed { .. } | Self::Awarded { .. } => Subject::Own,
-            Self::Rated { .. } | Self::Booked { .. } => Subject::Own,
+            Self::Rated { .. } | Self::Booked { .. } | Self::Pinned { .. } => Subject::Own,
         }
     }
 }

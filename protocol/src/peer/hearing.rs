@@ -13,7 +13,6 @@ use crate::id::{AgentId, Bytes32};
 use crate::limits;
 use crate::market::Rating;
 use crate::record::{Record, Refusal, Verified};
-use crate::reputation::Model as _;
 use crate::time::Timestamp;
 use crate::wire::Reply;
 
@@ -23,9 +22,10 @@ impl Peer {
         let inserted = match record {
             Record::Manifest(manifest) => {
                 let who = manifest.issuer();
-                let known = self.directory.has(&who);
+                let (known, principal) = (self.directory.has(&who), manifest.principal);
                 let inserted = self.directory.insert_manifest(now, manifest);
                 if inserted == Insert::New {
+                    self.reputation.belongs(who, principal);
                     if !known {
                         self.on_newcomer(from, who);
                     }
@@ -151,7 +151,7 @@ impl Peer {
         if rating.day > (now + limits::AHEAD).day() {
             return Reply::Later;
         }
-        if self.reputation.insert(&rating) {
+        if self.learn(&rating) {
             let (hire, subject) = (rating.judgement.hire, rating.judgement.subject);
             out.push(Output::Notice(Notice::Rated { hire, by: rating.issuer(), subject }));
             out.push(Output::Keep(Box::new(rating.into())));

@@ -22,7 +22,7 @@ use crate::wire::{Item, Reply};
 
 pub use super::view::{
     AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, PassedRow, Query, RatingRow, ReputationView,
-    Shown, ShownRecord, Status, WaitsFor,
+    SeedRow, Shown, ShownRecord, Status, WaitsFor,
 };
 
 /// Names a caller waiting for an [`Answer`]; the driver's own number.
@@ -307,6 +307,13 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Take an agent's judgement for one's own, or no longer.
+    Pin {
+        /// Whose.
+        agent: AgentId,
+        /// Whether it is pinned from now on.
+        pinned: bool,
+    },
     /// Note a payment made outside.
     Book {
         /// The counterparty.
@@ -325,6 +332,8 @@ pub enum Command {
 pub enum Wanted {
     /// Those of one subject, after this one.
     About(AgentId, Option<Bytes32>),
+    /// Those by one rater, after this one.
+    By(AgentId, Option<Bytes32>),
     /// These.
     These(Vec<Id<Rating>>),
 }

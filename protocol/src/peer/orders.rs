@@ -7,7 +7,7 @@ use super::io::{Answer, Command, Outbox, Refused};
 use crate::codec::Text;
 use crate::hire::stage::Stage;
 use crate::hire::{HireId, Say, Side, Wish};
-use crate::id::{Bytes32, Id};
+use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::{Outcome, Ruling, Scores};
 use crate::record::Verified;
@@ -33,10 +33,27 @@ impl Peer {
             Command::Appeal { hire } => self.appeal(now, hire, out),
             Command::Approve { id, note } => self.approve(now, id, note, out),
             Command::Refuse { id, reason } => self.refuse(now, id, reason, out),
+            Command::Pin { agent, pinned } => self.pin(now, agent, pinned, out),
             Command::Book { with, amount, direction, note } => {
                 self.book_payment(now, with, amount, direction, note, out)
             }
         }
+    }
+
+    fn pin(&mut self, now: Timestamp, agent: AgentId, pinned: bool, out: &mut Outbox) -> Result<Answer, Refused> {
+        if agent == self.agent() {
+            return Err(Refused::Invalid("this is you; your own judgement counts anyway".to_owned()));
+        }
+        if pinned && !self.seeds.contains(&agent) && self.seeds.len() >= limits::SEEDS {
+            let most = limits::SEEDS;
+            return Err(Refused::Invalid(format!(
+                "{most} agents are pinned, which is the most; `gigmesh trust remove` one"
+            )));
+        }
+        if self.seeds.contains(&agent) != pinned {
+            self.commit(now, Event::Pinned { agent, pinned }, out);
+        }
+        Ok(Answer::Done)
     }
 
     fn stop(&mut self, now: Timestamp, id: Bytes32, reason: &str, out: &mut Outbox) -> Result<Answer, Refused> {

@@ -1,7 +1,8 @@
 //! Ratings of others: pulled by interest, never taken unasked.
 //!
-//! In: news that a rating has opened, manifests of agents that were not in the directory before, ratings that were asked
-//! for. Out: requests, a few at a time, and what is worth keeping. What must never happen: that words of strangers fill the
+//! In: news that a rating has opened, manifests of agents that were not in the directory before, whom the walk of reputation
+//! comes to, ratings that were asked for. Out: requests, a few at a time, and what is worth keeping: words of raters that
+//! count here, and about agents that matter here. What must never happen: that words of strangers fill the
 //! store, or that anybody makes this peer ask without end.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,9 +27,18 @@ pub(super) struct Pull {
     asked: BTreeMap<(AgentId, Wanted), u32>,
     /// News heard of each rater since the moment it is counted from.
     heard: BTreeMap<AgentId, (Timestamp, usize)>,
+    /// Whom the walk has come to, and when it was asked for the ratings it gave.
+    reached: BTreeMap<AgentId, Timestamp>,
+    /// How much had changed when this was looked at.
+    seen: u64,
 }
 
 impl Pull {
+    /// Whether what is held has changed since it was looked at whom the walk reaches.
+    pub(super) fn is_behind(&self, changes: u64) -> bool {
+        self.seen != changes
+    }
+
     fn want(&mut self, of: AgentId, wanted: Wanted, pages: u32) {
         let key = (of, wanted);
         if self.waiting.len() < limits::RATING_QUEUE
@@ -71,8 +81,10 @@ impl Peer {
         if rater == self.agent() || !current || !self.pull.count(now, rater) {
             return Verdict::Ignore;
         }
-        let new =
-            |news: &&News| self.interests(&news.subject) && !self.reputation.holds(&news.subject, &rater, &news.rating);
+        let heard = self.reputation.is_heard(&self.agent(), &rater);
+        let new = |news: &&News| {
+            (heard || self.interests(&news.subject)) && !self.reputation.holds(&news.subject, &rater, &news.rating)
+        };
         let wanted: Vec<_> = news.ratings.iter().filter(new).map(|news| news.rating).collect();
         if !wanted.is_empty() {
             self.pull.want(rater, Wanted::These(wanted), 1);
@@ -91,6 +103,34 @@ impl Peer {
                 self.pull.want(of, Wanted::About(subject, None), limits::RATING_PAGES);
             }
         }
+    }
+
+    /// Whoever the walk has come to is asked for the ratings it gave: its word counts, and where it leads is not known before.
+    /// The most massive first; agents nobody has dealt with cannot make anybody ask.
+    pub(super) fn look_around(&mut self, now: Timestamp) {
+        self.pull.seen = self.reputation.changes();
+        self.pull.reached.retain(|_, asked| *asked + limits::FRONTIER_AGAIN > now);
+        let reached = self.reputation.frontier(&self.agent());
+        let new = reached.into_iter().filter(|agent| !self.pull.reached.contains_key(agent));
+        for agent in new.take(limits::FRONTIER).collect::<Vec<_>>() {
+            if self.pull.reached.len() < limits::FRONTIER_ASKED {
+                self.pull.reached.insert(agent, now);
+                self.pull.want(agent, Wanted::By(agent, None), limits::RATING_PAGES);
+            }
+        }
+    }
+
+    /// Takes a rating into the model; whether it is new and stays.
+    pub(super) fn learn(&mut self, rating: &Verified<Rating>) -> bool {
+        let new = self.reputation.insert(rating);
+        if new {
+            for agent in [rating.issuer(), rating.judgement.subject] {
+                if let Some(manifest) = self.directory.manifest_of(&agent) {
+                    self.reputation.belongs(agent, manifest.principal);
+                }
+            }
+        }
+        new
     }
 
     /// Whether ratings of `subject` are worth keeping.
@@ -126,18 +166,24 @@ impl Peer {
         for rating in ratings {
             let fits = match &wanted {
                 Wanted::About(subject, _) => rating.judgement.subject == *subject,
+                Wanted::By(rater, _) => rating.issuer() == *rater,
                 Wanted::These(ids) => ids.contains(&rating.id()),
             };
             if fits {
                 self.keep(now, rating, out);
             }
         }
-        // Cursors rise, and a subject has an end: who says otherwise is not asked on.
-        if let (Wanted::About(subject, after), Some(next)) = (wanted, next)
+        // Cursors rise, and a list has an end: who says otherwise is not asked on.
+        let (more, after): (fn(AgentId, Option<Bytes32>) -> Wanted, _) = match wanted {
+            Wanted::About(agent, after) => (Wanted::About, (agent, after)),
+            Wanted::By(agent, after) => (Wanted::By, (agent, after)),
+            Wanted::These(_) => return,
+        };
+        if let Some(next) = next
             && pages > 1
-            && after.is_none_or(|after| next > after)
+            && after.1.is_none_or(|after| next > after)
         {
-            self.pull.want(from, Wanted::About(subject, Some(next)), pages - 1);
+            self.pull.want(from, more(after.0, Some(next)), pages - 1);
         }
     }
 
@@ -145,10 +191,12 @@ impl Peer {
         let subject = rating.judgement.subject;
         let dated = rating.day <= (now + limits::AHEAD).day();
         // My own are in the journal; a rating of me that I have not got is as good from a third.
-        if !dated || rating.issuer() == self.agent() || !self.interests(&subject) {
+        if !dated || rating.issuer() == self.agent() {
             return;
         }
-        if self.reputation.count(&subject) < limits::STRANGERS && self.reputation.insert(&rating) {
+        let heard = self.reputation.is_heard(&self.agent(), &rating.issuer());
+        // The model lets go of strangers' words when there are too many of one subject.
+        if (heard || self.interests(&subject)) && self.learn(&rating) {
             let hire = rating.judgement.hire;
             out.push(Output::Notice(super::io::Notice::Rated { hire, by: rating.issuer(), subject }));
             out.push(Output::Keep(Box::new(rating.into())));

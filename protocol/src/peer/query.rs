@@ -2,7 +2,7 @@
 
 use super::io::Review;
 use super::io::{
-    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, Query, RatingRow, ReputationView, Shown,
+    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, Query, RatingRow, ReputationView, SeedRow, Shown,
     ShownRecord, Status, WaitsFor,
 };
 use super::{Peer, dated};
@@ -18,7 +18,7 @@ use crate::market::{Manifest, Offer, Rating, Ruling, Skill, SkillEntry};
 use crate::peer::hiring::Posting;
 use crate::peer::serving::Bid;
 use crate::record::{Record, Verified};
-use crate::reputation::{About, Model as _};
+use crate::reputation::{About, Aspect, Model as _};
 use crate::time::Timestamp;
 
 impl Peer {
@@ -44,6 +44,16 @@ impl Peer {
                 ids.truncate(limits::STRANGERS);
                 Found::Ratings { next: ids.last().copied().filter(|_| more), ids }
             }
+            Query::RatingsBy { by, after } => {
+                let mut ids = self.reputation.ids_by(by, *after, limits::STRANGERS + 1);
+                let more = ids.len() > limits::STRANGERS;
+                ids.truncate(limits::STRANGERS);
+                Found::Ratings { next: ids.last().copied().filter(|_| more), ids }
+            }
+            Query::Explain { agent, skill, aspect, pinned } => {
+                self.explain(now, agent, skill.as_ref(), *aspect, *pinned)
+            }
+            Query::Seeds => Found::Seeds(self.seeds.iter().map(|agent| self.seed_row(agent)).collect()),
             Query::Records(id) => self.records(id),
             Query::RatingsOf { hire, requester, worker } => {
                 Found::Ratings { ids: self.ratings_of_hire(*hire, *requester, *worker), next: None }
@@ -53,34 +63,27 @@ impl Peer {
     }
 
     fn find(&self, now: Timestamp, find: &Find) -> Vec<AgentRow> {
-        let mut rows: Vec<(f64, AgentRow)> = self
-            .directory
-            .agents(now, find.skill.as_ref())
-            .filter_map(|(manifest, entry)| self.row(now, manifest, entry, find))
-            .map(|row| (self.reputation.low(&self.agent(), &row.agent, Some(&row.skill), now.day()), row))
-            .collect();
-        rows.sort_by(|(low_a, a), (low_b, b)| {
+        let me = self.agent();
+        let fits = self.directory.agents(now, find.skill.as_ref()).filter_map(|(manifest, entry)| {
+            let missing = fit(entry, find)?;
+            let low = self.reputation.low(&me, &manifest.issuer(), Some(&entry.path), now.day());
+            Some((low, manifest, entry, missing))
+        });
+        let mut rows: Vec<_> = fits.collect();
+        rows.sort_by(|(low_a, a, entry_a, _), (low_b, b, entry_b, _)| {
             low_b
                 .total_cmp(low_a)
-                .then_with(|| a.price.amount().micros().cmp(&b.price.amount().micros()))
-                .then_with(|| a.agent.cmp(&b.agent))
+                .then_with(|| entry_a.price.amount().micros().cmp(&entry_b.price.amount().micros()))
+                .then_with(|| a.issuer().cmp(&b.issuer()))
         });
-        let mut rows: Vec<AgentRow> = rows.into_iter().map(|(_, row)| row).collect();
         rows.truncate(find.limit.clamp(1, limits::ANSWER_ROWS));
-        rows
+        // What is not shown is not looked at closely.
+        rows.into_iter().map(|(_, manifest, entry, missing)| self.row(now, manifest, entry, missing)).collect()
     }
 
-    fn row(&self, now: Timestamp, manifest: &Verified<Manifest>, entry: &SkillEntry, find: &Find) -> Option<AgentRow> {
+    fn row(&self, now: Timestamp, manifest: &Verified<Manifest>, entry: &SkillEntry, missing: Vec<String>) -> AgentRow {
         let agent = manifest.issuer();
-        if find.max.as_ref().is_some_and(|max| entry.price.compare(max).is_none_or(std::cmp::Ordering::is_gt)) {
-            return None;
-        }
-        let missing = match find.constraint.as_ref().map(|constraint| constraint.evaluate(&entry.properties)) {
-            None | Some(Match::Yes) => Vec::new(),
-            Some(Match::Unknown(missing)) => missing.iter().map(ToString::to_string).collect(),
-            Some(Match::No(_)) => return None,
-        };
-        Some(AgentRow {
+        AgentRow {
             agent,
             name: manifest.name.to_string(),
             version: manifest.version.to_string(),
@@ -92,7 +95,7 @@ impl Peer {
             reputation: self.reputation.view(&self.agent(), &agent, Some(&entry.path), now.day()),
             manifest: manifest.id(),
             expires: manifest.expires,
-        })
+        }
     }
 
     fn list(&self, now: Timestamp, after: Option<Bytes32>) -> Found {
@@ -354,17 +357,47 @@ impl Peer {
         abouts.iter().filter_map(|about| self.reputation.rating(about)).collect()
     }
 
-    fn reputation_of(&self, now: Timestamp, agent: &str) -> Found {
-        // Agents are known from the directory, from hires and from ratings.
+    /// The agent with this id, or the one known whose id begins so.
+    fn known(&self, now: Timestamp, agent: &str) -> Result<AgentId, Missing> {
+        if let Ok(whole) = agent.parse::<AgentId>() {
+            return Ok(whole);
+        }
+        // Agents are known from the directory and from hires.
         let listed = self.directory.agents(now, None).map(|(manifest, _)| Bytes32(manifest.issuer().0));
         let met = self.hires.values().map(|hire| Bytes32(hire.other().0));
-        let whole = agent.parse::<AgentId>().ok();
-        let agent = match whole {
-            Some(agent) => agent,
-            None => match unique(agent, listed.chain(met), "agent", "gigmesh find") {
-                Ok(id) => AgentId(id.0),
-                Err(missing) => return missing.into(),
-            },
+        let pinned = self.seeds.iter().map(|agent| Bytes32(agent.0));
+        unique(agent, listed.chain(met).chain(pinned), "agent", "gigmesh find").map(|id| AgentId(id.0))
+    }
+
+    fn seed_row(&self, agent: &AgentId) -> SeedRow {
+        SeedRow {
+            agent: *agent,
+            name: self.directory.manifest_of(agent).map(|manifest| manifest.name.to_string()),
+            ratings: self.reputation.count_by(agent),
+        }
+    }
+
+    fn explain(&self, now: Timestamp, agent: &str, skill: Option<&Skill>, aspect: Aspect, pinned: bool) -> Found {
+        let agent = match self.known(now, agent) {
+            Ok(agent) => agent,
+            Err(missing) => return missing.into(),
+        };
+        if pinned && self.seeds.is_empty() {
+            return Found::Nothing(
+                "nobody is pinned; `gigmesh trust add` somebody whose judgement you trust".to_owned(),
+            );
+        }
+        let seeds = if pinned { Vec::from_iter(self.seeds.iter().copied()) } else { Vec::new() };
+        // For the record: from scratch, as anybody with the same ratings would find it.
+        let standing = self.reputation.standing(&self.agent(), &seeds, now.day());
+        let explained = standing.explain(&agent, skill, aspect, limits::EXPLAINED_RATERS);
+        Found::Explained(explained.map(Box::new))
+    }
+
+    fn reputation_of(&self, now: Timestamp, agent: &str) -> Found {
+        let agent = match self.known(now, agent) {
+            Ok(agent) => agent,
+            Err(missing) => return missing.into(),
         };
         let (me, day) = (self.agent(), now.day());
         let ratings = self.reputation.ratings_of(&agent, limits::RATINGS_LISTED);
@@ -438,6 +471,18 @@ impl From<Missing> for Found {
             Missing::Nothing(why) => Self::Nothing(why),
             Missing::Several(why) => Self::Several(why),
         }
+    }
+}
+
+/// What an entry leaves open of what is looked for; `None` if it does not fit.
+fn fit(entry: &SkillEntry, find: &Find) -> Option<Vec<String>> {
+    if find.max.as_ref().is_some_and(|max| entry.price.compare(max).is_none_or(std::cmp::Ordering::is_gt)) {
+        return None;
+    }
+    match find.constraint.as_ref().map(|constraint| constraint.evaluate(&entry.properties)) {
+        None | Some(Match::Yes) => Some(Vec::new()),
+        Some(Match::Unknown(missing)) => Some(missing.iter().map(ToString::to_string).collect()),
+        Some(Match::No(_)) => None,
     }
 }
 

@@ -12,7 +12,8 @@ use crate::market::checks::Report;
 use crate::market::constraint::Constraint;
 use crate::market::price::{Amount, Price};
 use crate::market::{BlobRef, Claim, Manifest, Offer, Rating, Skill};
-use crate::reputation::Columns;
+use crate::reputation::explain::Explained;
+use crate::reputation::{Aspect, Columns};
 use crate::time::{Millis, Timestamp};
 
 /// A question about what is.
@@ -29,6 +30,19 @@ pub enum Query {
     Show(String),
     /// What I think of an agent, by id or unique beginning.
     Reputation(String),
+    /// Why I think so of an agent, by id or unique beginning.
+    Explain {
+        /// Of whom.
+        agent: String,
+        /// At what; at anything without one.
+        skill: Option<Skill>,
+        /// Which aspect.
+        aspect: Aspect,
+        /// Whether as seen through the pinned seeds.
+        pinned: bool,
+    },
+    /// Whose judgement I take for mine.
+    Seeds,
     /// One page of a room's records for a peer that catches up.
     Page {
         /// The room.
@@ -55,6 +69,13 @@ pub enum Query {
     Ledger {
         /// How many lines to skip.
         skip: usize,
+    },
+    /// Ids of the ratings by a rater, in their order, after this one.
+    RatingsBy {
+        /// Who gave them.
+        by: AgentId,
+        /// After which.
+        after: Option<Id<Rating>>,
     },
     /// Ids of the ratings of a subject, in their order, after this one.
     Ratings {
@@ -107,6 +128,10 @@ pub enum Found {
     Shown(Box<Shown>),
     /// To [`Query::Reputation`].
     Reputation(Box<ReputationView>),
+    /// To [`Query::Explain`]: `None` if there is no view yet.
+    Explained(Option<Box<Explained>>),
+    /// To [`Query::Seeds`], in the order of their keys.
+    Seeds(Vec<SeedRow>),
     /// To [`Query::Page`].
     Page {
         /// Envelopes.
@@ -131,7 +156,7 @@ pub enum Found {
         /// How many to skip for the next; `None` at the end.
         next: Option<usize>,
     },
-    /// To [`Query::Ratings`] and [`Query::RatingsOf`].
+    /// To [`Query::Ratings`], [`Query::RatingsBy`] and [`Query::RatingsOf`].
     Ratings {
         /// In order.
         ids: Vec<Id<Rating>>,
@@ -363,6 +388,17 @@ pub struct ReputationView {
     pub skills: BTreeMap<String, Columns>,
     /// The ratings behind it, newest first, bounded.
     pub ratings: Vec<RatingRow>,
+}
+
+/// Somebody whose judgement is taken for one's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeedRow {
+    /// Who.
+    pub agent: AgentId,
+    /// Its name, if its manifest is held. Untrusted.
+    pub name: Option<String>,
+    /// How many ratings by it are held.
+    pub ratings: usize,
 }
 
 /// One rating in a list.

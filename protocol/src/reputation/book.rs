@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::evidence::{About, Aspect, Edition, Evidence};
+use super::evidence::{About, Aspect, Edition, Evidence, SCORE};
 use crate::hire::HireId;
 use crate::id::{AgentId, Id};
 use crate::market::{Outcome, Rating, Scores, Skill};
@@ -92,6 +92,11 @@ impl Agent {
     fn owner(&self) -> AgentId {
         self.principal.unwrap_or(self.key)
     }
+}
+
+/// Whether scores are of good work.
+pub(super) fn praises(scores: &Scores) -> bool {
+    Aspect::Overall.score(scores).is_some_and(|score| 2 * score >= SCORE)
 }
 
 /// All that is held.
@@ -201,7 +206,7 @@ impl Book {
     pub(super) fn said(&self, rater: Who, day: u32) -> Vec<(Who, Vec<&Held>)> {
         let mut pairs: BTreeMap<Who, Vec<&Held>> = BTreeMap::new();
         for held in self.agent(rater).by.iter().rev().map(|which| self.get(*which)).filter(|held| held.day <= day) {
-            if !self.is_same(rater, held.subject) {
+            if self.counts(held) {
                 pairs.entry(held.subject).or_default().push(held);
             }
         }
@@ -317,15 +322,17 @@ impl Book {
         (about, evidence)
     }
 
-    /// Whether these two are one and the same, or belong to the same: what they say of each other counts nothing.
+    /// Whether these two are one and the same, or say that they belong to the same.
     pub(super) fn same(&self, a: &AgentId, b: &AgentId) -> bool {
         let owner = |key: &AgentId| self.who(key).map_or(*key, |who| self.agent(who).owner());
         a == b || owner(a) == owner(b)
     }
 
-    /// The same by their numbers.
-    pub(super) fn is_same(&self, a: Who, b: Who) -> bool {
-        a == b || self.agent(a).owner() == self.agent(b).owner()
+    /// Whether a rating counts for anything. Praise within one house does not. Blame does: whose house somebody is of is its own
+    /// word, and nobody may get rid of a bad rating by moving in with the rater.
+    pub(super) fn counts(&self, held: &Held) -> bool {
+        let (rater, subject) = (self.agent(held.rater), self.agent(held.subject));
+        rater.owner() != subject.owner() || !praises(&held.scores())
     }
 
     /// Everything, by subject, rater and hire.

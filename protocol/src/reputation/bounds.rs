@@ -3,7 +3,7 @@
 //! Two bounds. Of one subject, a few ratings by raters whose word counts nothing for anybody who is watching: enough to see a
 //! pattern, and those stay that are nearest to counting. Of everything, as many as memory is given: first leaves what counts
 //! nothing, then what counts little, for it is old, one of many of a pair, or of a rater that counts little. What a viewer has
-//! said itself leaves after everything else. What must never happen: that strangers push out what counts.
+//! said itself, or was said of it (it had a part in each such hire), leaves after everything else. What must never happen: that strangers push out what counts.
 
 use std::cmp::Reverse;
 
@@ -56,7 +56,11 @@ impl WalkBeta {
     fn trim_strangers(&mut self, new: &About) {
         let Some(most) = self.params().strangers.filter(|_| self.is_settled()) else { return };
         let Some((subject, rater)) = self.book.who(&new.subject).zip(self.book.who(&new.rater)) else { return };
-        if self.book.agent(subject).of.len() <= most || self.counts(rater) > 0.0 || self.is_viewer(rater) {
+        if self.book.agent(subject).of.len() <= most
+            || self.counts(rater) > 0.0
+            || self.is_viewer(rater)
+            || self.is_viewer(subject)
+        {
             return;
         }
         let mass = |rater: Who| self.watched.values().map(|watched| watched.reached().of(rater)).max();
@@ -79,7 +83,8 @@ impl WalkBeta {
         let mut all: Vec<(bool, f64, _, Which)> = Vec::with_capacity(self.len());
         for (_, subject) in self.book.in_order() {
             for (rater, group) in self.book.raters(subject) {
-                let (own, weight) = (self.is_viewer(rater), self.counts(rater));
+                let own = self.is_viewer(rater) || self.is_viewer(subject);
+                let weight = self.counts(rater);
                 let mut newest: Vec<(&Held, Which)> =
                     group.iter().map(|which| (self.book.get(*which), *which)).collect();
                 newest.sort_unstable_by_key(|(held, _)| held.newest());

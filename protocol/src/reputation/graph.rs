@@ -130,12 +130,8 @@ impl Rules {
 
     /// The edge that these ratings of one pair, dated by `day`, make.
     pub(super) fn edge(&self, book: &Book, pair: &[Which], day: u32) -> u32 {
-        let Some(first) = pair.first().map(|which| book.get(*which)) else { return 0 };
-        if book.is_same(first.rater, first.subject) {
-            return 0;
-        }
         // What cannot add to an edge does not take the weight of what can.
-        let counts = |held: &&Held| held.day <= day && self.part(held) != 0;
+        let counts = |held: &&Held| held.day <= day && self.part(held) != 0 && book.counts(held);
         let mut newest: Vec<&Held> = pair.iter().map(|which| book.get(*which)).filter(counts).collect();
         newest.sort_unstable_by_key(|held| held.newest());
         let weights = self.discount.weights(&newest, self.value);

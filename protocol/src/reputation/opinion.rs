@@ -198,12 +198,13 @@ pub(super) fn levels<'m>(
     let mut levels: Vec<Level<'m>> = skills.map(|skill| Level { skill, voices: Vec::new() }).collect();
     for (rater, group) in book.raters(subject) {
         let weight = if without == Some(rater) { 0.0 } else { standing.voice_of(rater) };
-        if weight <= 0.0 || book.is_same(rater, subject) {
+        if weight <= 0.0 {
             continue;
         }
         let mut sorted: Vec<Vec<&Held>> = vec![Vec::new(); levels.len()];
         for held in group.iter().map(|which| book.get(*which)) {
             if held.day <= standing.day
+                && book.counts(held)
                 && held.score(aspect).is_some()
                 && let Some(level) = level(book, held, &levels)
             {

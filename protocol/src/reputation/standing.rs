@@ -171,7 +171,7 @@ impl<'m> Standing<'m> {
         if weight > 0.0 && self.eyes().distrusted.contains(&who) { 0.0 } else { weight }
     }
 
-    fn share(&self, who: Who) -> f64 {
+    pub(super) fn share(&self, who: Who) -> f64 {
         self.reached.of(who) as f64 / self.reached.total() as f64
     }
 

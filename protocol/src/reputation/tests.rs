@@ -189,15 +189,30 @@ proptest! {
 }
 
 #[test]
-fn what_is_said_within_one_house_counts_nothing_whenever_that_is_learnt() {
+fn praise_within_one_house_counts_nothing_whenever_that_is_learnt() {
     let mut model = model(&[said(0, 1, 1000), said(1, 2, 1000)]);
     assert!(model.standing(&agent(0), &[], TODAY).mass(&agent(2)) > 0.0);
     model.belongs(agent(1), Some(agent(9)));
     assert!(model.standing(&agent(0), &[], TODAY).mass(&agent(2)) > 0.0);
     model.belongs(agent(2), Some(agent(9)));
     assert_eq!(model.standing(&agent(0), &[], TODAY).mass(&agent(2)), 0.0);
-    let more = [said(2, 1, 900), said(9, 1, 900), said(1, 9, 900), said(3, 3, 900)];
+    let more = [said(2, 1, 900), said(9, 1, 900), said(1, 9, 900), said(3, 3, 900), said(3, 3, 0)];
     assert!(more.iter().all(|said| !model.add(said.about(), &said.evidence())));
+}
+
+#[test]
+fn nobody_gets_rid_of_a_bad_rating_by_moving_in_with_the_rater() {
+    let mut model = model(&[said(0, 1, 1000), said(1, 2, 0), said(1, 3, 1000)]);
+    for house in [None, Some(agent(1))] {
+        model.belongs(agent(2), house);
+        model.belongs(agent(3), house);
+        let standing = model.standing(&agent(0), &[], TODAY);
+        let [bad, good] = [2, 3].map(|subject| standing.opinion(&agent(subject), None, Aspect::Overall));
+        assert!(bad.is_some_and(|bad| bad.evidence == 1.0));
+        assert_eq!(good.is_some(), house.is_none());
+    }
+    let bad = Said { hire: 7, ..said(1, 2, 100) };
+    assert!(model.add(bad.about(), &bad.evidence()));
 }
 
 #[test]

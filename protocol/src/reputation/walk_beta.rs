@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::book::{Book, Held, Which, Who};
+use super::book::{Book, Held, Which, Who, praises};
 use super::evidence::{About, Evidence};
 use super::graph::{Graph, Row, Rules};
 use super::network::Said;
@@ -115,9 +115,10 @@ impl WalkBeta {
     // ---- what is held ----
 
     /// Takes evidence in, signed or not; false if it changes nothing: held already, outranked for its hire and direction, of
-    /// somebody about itself or another of its principal's, or of less use than all that is held when there is no place.
+    /// somebody about itself, praise of another of its principal's, or of less use than all that is held when there is no place.
     pub fn add(&mut self, about: About, evidence: &Evidence) -> bool {
-        if self.book.same(&about.rater, &about.subject) {
+        let same = self.book.same(&about.rater, &about.subject);
+        if about.rater == about.subject || same && praises(&evidence.scores) {
             return false;
         }
         if let Some(which) = self.book.find(&about) {
@@ -157,13 +158,10 @@ impl WalkBeta {
         self.change(rater, &touched);
     }
 
-    /// Learns whose an agent is. Agents of one principal are one: what they say of each other counts nothing, whenever it was
-    /// said.
+    /// Learns whose an agent says it is; of no use for one of which no rating is held. Praise among agents of one principal
+    /// counts nothing, whenever it was said.
     pub fn belongs(&mut self, agent: AgentId, principal: Option<AgentId>) {
-        if principal.is_none() && self.book.who(&agent).is_none() {
-            return;
-        }
-        let who = self.book.know(agent);
+        let Some(who) = self.book.who(&agent) else { return };
         if std::mem::replace(&mut self.book.agents[who as usize].principal, principal) == principal {
             return;
         }
@@ -202,16 +200,13 @@ impl WalkBeta {
     /// Puts everything held into a new book, without what is remembered of those that have left.
     pub(super) fn rebuild(&mut self) {
         let mut new = Self::new(self.params);
-        for agent in &self.book.agents {
-            let lives = !agent.of.is_empty() || !agent.by.is_empty();
-            if let Some(principal) = agent.principal.filter(|_| lives) {
-                new.belongs(agent.key, Some(principal));
-            }
-        }
         for (about, evidence) in self.evidence() {
             *new.days.entry(evidence.day).or_default() += 1;
             let (rater, touched) = new.book.insert(&about, &evidence);
             new.change(rater, &touched);
+        }
+        for agent in &self.book.agents {
+            new.belongs(agent.key, agent.principal);
         }
         for (viewer, seeds) in self.watched.keys() {
             new.watch(*viewer, seeds);
@@ -246,15 +241,41 @@ impl WalkBeta {
         self.graph.rows().flat_map(of)
     }
 
+    /// Ratings by this agent in the order of their ids, after one of them: at most `limit`.
+    pub fn ids_by(&self, rater: &AgentId, after: Option<Id<Rating>>, limit: usize) -> Vec<Id<Rating>> {
+        let by = self.book.who(rater).map_or(&[][..], |who| &self.book.agent(who).by);
+        let ids = by.iter().map(|which| self.book.get(*which).id);
+        let mut ids: Vec<_> = ids.filter(|id| after.is_none_or(|after| *id > after)).collect();
+        ids.sort_unstable();
+        ids.truncate(limit);
+        ids
+    }
+
+    /// How many ratings by this agent are held.
+    pub fn count_by(&self, rater: &AgentId) -> usize {
+        self.book.who(rater).map_or(0, |who| self.book.agent(who).by.len())
+    }
+
+    /// How often what is held, or who is watching, has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     // ---- who is watching ----
 
     /// Keeps the standings of this viewer, with these seeds, up to date from now on, for [`WalkBeta::live`].
     pub fn watch(&mut self, viewer: AgentId, seeds: &[AgentId]) {
         let place = self.book.know(viewer);
         let numbers: Vec<Who> = seeds.iter().map(|seed| self.book.know(*seed)).collect();
+        self.changes += 1;
         let starts = starts(place, &numbers, self.params.seed_share);
         let walk = Live::new(self.restart, &starts);
         self.watched.insert((viewer, seeds.to_vec()), Watched { starts, walk, eyes: None });
+    }
+
+    /// Whether it does.
+    pub fn is_watched(&self, viewer: &AgentId, seeds: &[AgentId]) -> bool {
+        self.watched.contains_key(&(*viewer, seeds.to_vec()))
     }
 
     /// Does not any longer.
@@ -271,9 +292,8 @@ impl WalkBeta {
                 None => return true,
             }
         }
-        let often = 64 + self.len() as u64 / 100;
-        let changes = self.changes;
-        self.look(day, |then, at| then == day && at + often > changes);
+        let (changes, often) = (self.changes, self.len() as u64 / 100);
+        self.look(day, |then, at| then == day && at + often >= changes);
         false
     }
 
@@ -327,6 +347,29 @@ impl WalkBeta {
             Some(said) => Cow::Borrowed(said),
             None => Cow::Owned(Said::of(&self.book, &self.weighing, rater, day)),
         }
+    }
+
+    /// Whom the walks of a viewer come to, the most massive first: whose ratings it would like to know. Without the viewer, and
+    /// those whose word counts nothing.
+    pub fn frontier(&self, viewer: &AgentId) -> Vec<AgentId> {
+        let mut known: BTreeMap<AgentId, f64> = BTreeMap::new();
+        let watched = self.watched.keys().filter(|(who, _)| who == viewer);
+        for standing in watched.filter_map(|(viewer, seeds)| self.live(viewer, seeds, 0)) {
+            for who in standing.raters() {
+                let mass = known.entry(self.book.agent(who).key).or_default();
+                *mass = mass.max(standing.share(who));
+            }
+        }
+        known.remove(viewer);
+        let mut all: Vec<(AgentId, f64)> = known.into_iter().collect();
+        all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        all.into_iter().map(|(agent, _)| agent).collect()
+    }
+
+    /// Whether an agent's word counts for this viewer, as far as is known now.
+    pub fn is_heard(&self, viewer: &AgentId, rater: &AgentId) -> bool {
+        let watched = self.watched.keys().filter(|(who, _)| who == viewer);
+        watched.filter_map(|(viewer, seeds)| self.live(viewer, seeds, 0)).any(|standing| standing.weight(rater) > 0.0)
     }
 
     // ---- standings ----

@@ -11,6 +11,7 @@ mod market;
 mod model;
 mod once;
 mod records;
+mod reputation;
 mod samples;
 mod stories;
 mod strain;

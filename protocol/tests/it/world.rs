@@ -736,9 +736,13 @@ impl World {
     fn ratings_for(&self, n: usize, wanted: &Wanted) -> (Vec<Verified<Rating>>, Option<Bytes32>) {
         let (ids, next) = match wanted {
             Wanted::These(ids) => (ids.clone(), None),
-            Wanted::About(about, after) => {
+            Wanted::About(agent, after) | Wanted::By(agent, after) => {
                 let after = after.map(|after| Id::from_bytes(after.0));
-                match self.query(n, &Query::Ratings { about: *about, after }) {
+                let query = match wanted {
+                    Wanted::By(..) => Query::RatingsBy { by: *agent, after },
+                    _ => Query::Ratings { about: *agent, after },
+                };
+                match self.query(n, &query) {
                     Some(Found::Ratings { ids, next }) => (ids, next.map(|id| id.untyped())),
                     other => panic!("no ratings: {other:?}"),
                 }

@@ -1,0 +1,191 @@
+//! Reputation in the brain: whose word reaches whom, what is shown, and what nobody can slip in.
+
+use gigmesh_protocol::id::{AgentId, Id};
+use gigmesh_protocol::market::Rating;
+use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::record::{Record, Verified};
+use gigmesh_protocol::reputation::explain::Explained;
+use gigmesh_protocol::reputation::{Aspect, Columns};
+use gigmesh_protocol::time::Millis;
+
+use crate::world::{World, network, signer, worker};
+
+fn ask(world: &World, n: usize, query: &Query) -> Found {
+    world.nodes[n].peer.as_ref().unwrap().query(world.now, query)
+}
+
+fn view(world: &World, n: usize, of: usize) -> ReputationView {
+    match ask(world, n, &Query::Reputation(world.id(of).to_string())) {
+        Found::Reputation(view) => *view,
+        other => panic!("no view: {other:?}"),
+    }
+}
+
+fn columns(world: &World, n: usize, of: usize) -> Columns {
+    view(world, n, of).overall
+}
+
+fn explain(world: &World, n: usize, of: usize, pinned: bool) -> Option<Explained> {
+    let query = Query::Explain { agent: world.id(of).to_string(), skill: None, aspect: Aspect::Overall, pinned };
+    match ask(world, n, &query) {
+        Found::Explained(explained) => explained.map(|explained| *explained),
+        other => panic!("no explanation: {other:?}"),
+    }
+}
+
+/// Peer `n` hires `to` directly, and both close it.
+fn hires(world: &mut World, n: usize, to: usize) {
+    let task = world.task();
+    world.nodes[n].blobs = world.nodes[0].blobs.clone();
+    let to = Some(world.id(to));
+    world.command(n, Command::Hire { task: Box::new(task), to, token: None }).unwrap();
+    world.drive(Millis::mins(1));
+}
+
+fn shopper(world: &mut World, name: &str) -> usize {
+    world.add(Config { name: name.into(), version: "1".into(), ..Config::default() })
+}
+
+fn pin(world: &mut World, n: usize, agent: AgentId, pinned: bool) -> Result<Answer, Refused> {
+    world.command(n, Command::Pin { agent, pinned })
+}
+
+/// Peer 0 has hired the worker 1. Dave (2) has hired the worker as well, and is in nobody's directory.
+fn acquainted() -> (World, usize) {
+    let mut world = World::new(1);
+    let dave = shopper(&mut world, "dave");
+    hires(&mut world, dave, 1);
+    hires(&mut world, 0, 1);
+    (world, dave)
+}
+
+#[test]
+fn whoever_the_walk_comes_to_is_asked_for_the_ratings_it_gave() {
+    let (mut world, dave) = acquainted();
+    world.drive(Millis::mins(2));
+    // Nobody told peer 0 of Dave; the worker that it trusts has rated him.
+    let seen = view(&world, 0, dave);
+    assert_eq!(seen.ratings.iter().map(|rating| rating.by).collect::<Vec<_>>(), [world.id(1)]);
+    assert!(seen.overall.mine.clone().is_some_and(|mine| mine.overall.n > 0.5 && mine.overall.mean > 0.5));
+    let told = explain(&world, 0, dave, false).unwrap();
+    let rater = &told.raters[0];
+    assert_eq!((rater.rater, &rater.paths[0].agents), (world.id(1), &vec![world.id(0), world.id(1)]));
+    let sum: f64 = told.raters.iter().map(|rater| rater.contribution).sum();
+    assert!((told.prior + sum + told.others - told.score).abs() < 1e-12);
+    // It is evidence like all other: there again after a fall.
+    world.restart(0);
+    assert_eq!(view(&world, 0, dave), seen);
+}
+
+#[test]
+fn a_newcomer_has_no_view_until_it_pins_somebody_whose_judgement_it_trusts() {
+    let (mut world, dave) = acquainted();
+    let eve = shopper(&mut world, "eve");
+    // It hears of the worker when its manifest is renewed.
+    world.drive(Millis::mins(31));
+    let Columns { mine, pinned, facts } = columns(&world, eve, 1);
+    assert_eq!((mine, pinned, facts.hires), (None, None, 2), "what is on record is no view");
+    assert_eq!(explain(&world, eve, 1, false), None);
+    let nobody = Query::Explain { agent: world.id(1).to_string(), skill: None, aspect: Aspect::Overall, pinned: true };
+    assert!(matches!(ask(&world, eve, &nobody), Found::Nothing(why) if why.contains("gigmesh trust add")));
+
+    let friend = world.id(0);
+    pin(&mut world, eve, friend, true).unwrap();
+    pin(&mut world, eve, friend, true).unwrap();
+    world.drive(Millis::mins(2));
+    for restarted in [false, true] {
+        if restarted {
+            world.restart(eve);
+        }
+        let Columns { mine, pinned, .. } = columns(&world, eve, 1);
+        assert_eq!(mine, None);
+        assert!(pinned.is_some_and(|pinned| pinned.overall.mean > 0.7), "through the seed, and whom it trusts");
+        assert!(columns(&world, eve, dave).pinned.is_some(), "two steps from the seed");
+        let Found::Seeds(seeds) = ask(&world, eve, &Query::Seeds) else { panic!("seeds are listed") };
+        assert_eq!(seeds.iter().map(|seed| (seed.agent, seed.ratings)).collect::<Vec<_>>(), [(friend, 1)]);
+        let told = explain(&world, eve, 1, true).unwrap();
+        let of_friend = told.raters.iter().find(|rater| rater.rater == friend).unwrap();
+        assert_eq!(of_friend.paths[0].agents, [friend], "the walk starts there");
+    }
+    pin(&mut world, eve, friend, false).unwrap();
+    world.drive(Millis::secs(1));
+    assert_eq!(columns(&world, eve, 1).pinned, None);
+
+    let me = world.id(eve);
+    assert!(pin(&mut world, eve, me, true).is_err());
+    let others = (100..116).map(|n| signer(n).agent()).collect::<Vec<_>>();
+    for other in &others {
+        pin(&mut world, eve, *other, true).unwrap();
+    }
+    let full = pin(&mut world, eve, friend, true).unwrap_err().to_string();
+    assert!(full.contains("`gigmesh trust remove`"), "{full}");
+}
+
+#[test]
+fn nothing_forged_replayed_self_dealt_or_dated_ahead_is_ever_held() {
+    let (mut world, dave) = acquainted();
+    world.drive(Millis::mins(2));
+    let eve = shopper(&mut world, "eve");
+    let good = world.nodes[1].ratings.iter().find(|rating| rating.issuer() == world.id(dave)).unwrap().clone();
+    let other = world.nodes[1].ratings.iter().find(|rating| rating.issuer() == world.id(0)).unwrap().clone();
+    // As the edge does it: what does not verify never gets as far as the brain.
+    let slip = |world: &mut World, envelope: &[u8], wanted: Wanted| {
+        let ratings = match Record::admit(envelope, None, &network()) {
+            Ok(Record::Rating(rating)) => vec![rating],
+            _ => Vec::new(),
+        };
+        let from = match &wanted {
+            Wanted::By(agent, _) | Wanted::About(agent, _) => *agent,
+            Wanted::These(_) => signer(77).agent(),
+        };
+        world.input(eve, Input::Ratings { from, wanted, ratings, next: None });
+        world.drive(Millis::secs(1));
+        world.nodes[eve].ratings.len()
+    };
+    let held = world.nodes[eve].ratings.len();
+    // Not asked for.
+    assert_eq!(slip(&mut world, good.envelope(), Wanted::By(signer(77).agent(), None)), held);
+    let sign = |by: u8, change: &dyn Fn(&mut Rating)| -> Verified<Rating> {
+        let mut rating: Rating = (*good).clone();
+        change(&mut rating);
+        signer(by).sign(&rating)
+    };
+    let mut unsigned = good.envelope().to_vec();
+    let last = unsigned.len() - 1;
+    unsigned[last] ^= 1;
+    let forged = [
+        unsigned,
+        sign(0, &|_| {}).envelope().to_vec(),
+        sign(77, &|_| {}).envelope().to_vec(),
+        sign(dave as u8, &|rating| rating.permit = other.permit.clone()).envelope().to_vec(),
+        sign(dave as u8, &|rating| rating.judgement.subject = signer(0).agent()).envelope().to_vec(),
+        sign(dave as u8, &|rating| rating.judgement.subject = signer(dave as u8).agent()).envelope().to_vec(),
+    ];
+    for (n, envelope) in forged.iter().enumerate() {
+        assert!(Record::admit(envelope, None, &network()).is_err(), "forgery {n}");
+    }
+    // The worker, whose hire it was, is sent a rating of the very hire dated a week ahead, and the same one again.
+    let ahead = sign(dave as u8, &|rating| (rating.day, rating.opening) = (rating.day + 7, None));
+    let before = world.nodes[1].ratings.len();
+    let replies = world.slip(signer(dave as u8).agent(), 1, &[ahead.into(), good.clone().into(), good.clone().into()]);
+    assert!(matches!(replies[0], gigmesh_protocol::wire::Reply::Later));
+    world.drive(Millis::secs(1));
+    assert_eq!(world.nodes[1].ratings.len(), before);
+    let ids: Vec<Id<Rating>> = view(&world, 1, 1).ratings.iter().map(|_| good.id()).collect();
+    assert_eq!(ids.len(), 2, "one each of Dave and of peer 0, however often they are sent");
+}
+
+#[test]
+fn the_own_rating_of_a_worker_is_chosen_by_at_once() {
+    let mut world = World::new(1);
+    world.add(worker("other", "0.02 USD per task", 1));
+    let low = |world: &World| columns(world, 0, 1).mine.map(|mine| mine.overall.low);
+    assert_eq!(low(&world), None);
+    let mut last = 0.0;
+    for n in 1..4 {
+        hires(&mut world, 0, 1);
+        let now = low(&world).unwrap();
+        assert!(now > last, "{n}: {now} after {last}");
+        last = now;
+    }
+}
