@@ -93,11 +93,19 @@ impl Row {
         self.edges.binary_search_by_key(&to, |edge| edge.to).map_or(0, |at| self.edges[at].weight)
     }
 
-    /// How `mass` (below 2^60) is passed on: to whom, how much. The rest is kept back. Off by less than three units an edge.
+    /// How `mass` (below 2^62) is passed on: to whom, how much, rounded down. The rest is kept back.
+    ///
+    /// What an edge of weight one gets is cut to 32 bits, so that the loop needs no more than 64: see [`Row::rounding`].
     pub(super) fn shares(&self, mass: u64) -> impl Iterator<Item = (Who, u64)> {
         let scaled = ((u128::from(mass) * u128::from(self.reciprocal)) >> 62) as u64;
-        let shift = self.shift;
-        self.edges.iter().map(move |edge| (edge.to, ((u128::from(scaled) * u128::from(edge.weight)) >> shift) as u64))
+        let cut = (u64::BITS - scaled.leading_zeros()).saturating_sub(u32::BITS);
+        let (unit, down, up) = (scaled >> cut, self.shift.saturating_sub(cut), cut.saturating_sub(self.shift));
+        self.edges.iter().map(move |edge| (edge.to, (unit * u64::from(edge.weight)) >> down << up))
+    }
+
+    /// The most that rounding takes of a mass that is passed on: a unit an edge and one more, and what was cut off.
+    pub(super) fn rounding(&self, mass: u64) -> u64 {
+        if self.edges.is_empty() { 1 } else { 2 * self.edges.len() as u64 + 2 + (mass >> 31) }
     }
 
     /// Which part of what is passed on goes to each.

@@ -320,7 +320,7 @@ impl Standing<'_> {
         /// Ratings that weigh against its being like everybody else.
         const SHRINK: f64 = 5.0;
         /// The newest of its ratings that are looked at.
-        const RECENT: usize = 256;
+        const RECENT: usize = 64;
         let (book, _) = (self.model.book(), self.network());
         let Some(viewer) = book.who(&self.viewer) else { return 0.0 };
         let newest = book.agent(viewer).by.iter().rev().map(|which| book.get(*which));

@@ -18,10 +18,16 @@ use super::graph::{Graph, Row};
 /// The whole mass. Sums and products stay within 64 and 128 bits, and a unit is 3.5e-18.
 pub(super) const MASS: u64 = 1 << 58;
 
-/// Residues below this are left where they are by the canonical walk: with 10,000 agents reached, the certificate is 1e-9.
-const CANONICAL: u64 = MASS >> 44;
-/// The same of the live one. An agent's standing in full is 2e-3, so this is a ten-millionth of it.
-const LIVE: u64 = MASS >> 32;
+/// Residues below this, for each edge they would be passed on through, are left where they are by the canonical walk: to pass on
+/// little to many is much work for nothing. With 35,000 edges the certificate is some 1e-8.
+const CANONICAL: u64 = MASS >> 40;
+/// The same of the live one: with 35,000 edges some 1e-6. Standing in full is 2e-3.
+const LIVE: u64 = MASS >> 33;
+
+/// Whether so much is passed on through a row.
+fn enough(held: u64, least: u64, row: &Row) -> bool {
+    held >= least * (row.edges.len() as u64 + 1)
+}
 
 /// How often a walk starts again, in whole numbers.
 #[derive(Debug, Clone, Copy)]
@@ -80,11 +86,6 @@ impl Reached {
     }
 }
 
-/// What a push through this row may lose to rounding: three units an edge, and what is kept and passed on.
-fn rounded(row: &Row) -> u64 {
-    3 * row.edges.len() as u64 + 8
-}
-
 /// The canonical walk under way: can be taken up where it was left, as long as the graph has not changed.
 #[derive(Debug, Clone)]
 pub(super) struct Canonical {
@@ -130,11 +131,11 @@ impl Canonical {
         while !self.round.is_empty() {
             while let Some(who) = self.round.get(self.turn).map(|who| *who as usize) {
                 self.turn += 1;
+                let row = graph.row(who as Who);
                 let held = std::mem::take(&mut self.residue[who]);
                 let onward = self.restart.onward(held);
                 self.mass[who] += (held - onward) as i64; // at most MASS, which is below 2^63
-                let row = graph.row(who as Who);
-                self.lost += rounded(row);
+                self.lost += row.rounding(held);
                 for (to, share) in row.shares(onward) {
                     let coming = &mut self.coming[to as usize];
                     if *coming == 0 && share > 0 {
@@ -152,7 +153,7 @@ impl Canonical {
             for who in self.reached.drain(..) {
                 let residue = &mut self.residue[who as usize];
                 *residue += std::mem::take(&mut self.coming[who as usize]);
-                if *residue >= CANONICAL {
+                if enough(*residue, CANONICAL, graph.row(who)) {
                     self.round.push(who);
                 }
             }
@@ -196,7 +197,7 @@ impl Live {
         };
         for (who, share) in starts {
             live.add(*who, *share as i64);
-            live.look(*who);
+            live.enqueue(*who);
         }
         live
     }
@@ -224,23 +225,27 @@ impl Live {
         self.reached.left -= before.unsigned_abs();
     }
 
-    /// Queues whoever holds enough.
-    fn look(&mut self, who: Who) {
-        let at = who as usize;
-        if self.residue.get(at).is_some_and(|held| held.unsigned_abs() >= LIVE)
-            && !std::mem::replace(&mut self.queued[at], true)
-        {
+    fn enqueue(&mut self, who: Who) {
+        if !std::mem::replace(&mut self.queued[who as usize], true) {
             self.queue.push_back(who);
         }
     }
 
+    /// Queues whoever holds enough to push.
+    fn look(&mut self, who: Who, graph: &Graph) {
+        let held = self.residue.get(who as usize).map_or(0, |held| held.unsigned_abs());
+        if held >= LIVE && enough(held, LIVE, graph.row(who)) {
+            self.enqueue(who);
+        }
+    }
+
     /// Passes on through a row: `mass`, which is negative if it is taken back.
-    fn spread(&mut self, row: &Row, mass: i64, look: bool) {
-        self.reached.left += rounded(row);
+    fn spread(&mut self, row: &Row, mass: i64, graph: Option<&Graph>) {
+        self.reached.left += row.rounding(mass.unsigned_abs());
         for (to, share) in row.shares(mass.unsigned_abs()) {
             self.add(to, share as i64 * mass.signum()); // below 2^63
-            if look {
-                self.look(to);
+            if let Some(graph) = graph {
+                self.look(to, graph);
             }
         }
     }
@@ -255,16 +260,16 @@ impl Live {
     pub(super) fn take_back(&mut self, who: Who, row: &Row) {
         let passed = self.passed(who);
         if passed != 0 {
-            self.spread(row, -passed, false);
+            self.spread(row, -passed, None);
         }
     }
 
     /// Passes it on again, after. `former` are those that the row led to before.
-    pub(super) fn give_again(&mut self, who: Who, row: &Row, former: &[Who]) {
+    pub(super) fn give_again(&mut self, who: Who, graph: &Graph, former: &[Who]) {
         let passed = self.passed(who);
         if passed != 0 {
-            self.spread(row, passed, true);
-            former.iter().for_each(|who| self.look(*who));
+            self.spread(graph.row(who), passed, Some(graph));
+            former.iter().for_each(|who| self.look(*who, graph));
         }
     }
 
@@ -273,16 +278,15 @@ impl Live {
         while let Some(who) = self.queue.pop_front() {
             let at = who as usize;
             self.queued[at] = false;
-            let held = self.residue[at];
-            if held.unsigned_abs() < LIVE {
+            let (held, row) = (self.residue[at], graph.row(who));
+            if !enough(held.unsigned_abs(), LIVE, row) {
                 continue;
             }
             self.add(who, -held);
             let onward = self.restart.onward(held.unsigned_abs()) as i64 * held.signum();
             self.reached.mass[at] += held - onward;
             self.reached.total += held - onward;
-            let row = graph.row(who);
-            self.spread(row, onward, true);
+            self.spread(row, onward, Some(graph));
             match budget.checked_sub(row.edges.len() + 1) {
                 Some(left) => budget = left,
                 None => return None,

@@ -193,7 +193,7 @@ impl WalkBeta {
             self.graph.set(rater, subject, edge, &self.rules);
         }
         for watched in self.watched.values_mut() {
-            watched.walk.give_again(rater, self.graph.row(rater), &former);
+            watched.walk.give_again(rater, &self.graph, &former);
         }
     }
 

@@ -395,3 +395,31 @@ fn many_who_watch_see_what_they_would_alone_and_pinned_seeds_open_eyes() {
     assert!(low > 0.3, "the seeds' word is chosen by: {low}");
     assert!(model.low(&agent(8), &agent(9), None, TODAY) < 0.01);
 }
+
+#[test]
+fn the_example_in_the_documentation_is_what_the_model_says() {
+    const TEXT: &str = include_str!("../../../REPUTATION.md");
+    // Ana, Bo, Cy, Di.
+    let words =
+        [ago(0, 1, 0, 1000, 0), ago(0, 1, 1, 1000, 0), ago(0, 2, 2, 800, 0), ago(1, 3, 3, 900, 0), ago(2, 3, 4, 0, 0)];
+    let model = filled(&words);
+    let standing = model.standing(&agent(0), &[], TODAY);
+    for (n, share) in [(0, "0.6994"), (1, "0.1936"), (2, "0.0683"), (3, "0.0387")] {
+        assert_eq!((format!("{:.4}", standing.mass(&agent(n))), standing.weight(&agent(n))), (share.to_owned(), 1.0));
+        assert!(TEXT.contains(&format!("| {share} | 1 |")), "{share}");
+    }
+    let skill = "table/sort".parse().unwrap();
+    let told = standing.explain(&agent(3), Some(&skill), Aspect::Overall, 5).unwrap();
+    let figures = [told.prior, told.score, told.raters[0].contribution.abs(), told.raters[1].contribution, told.low];
+    let figures = figures.map(|figure| format!("{figure:.4}"));
+    assert_eq!(figures, ["0.6842", "0.5281", "0.2281", "0.0719", "0.0801"]);
+    for text in [" = 0.6842", "**0.5281**", " = 0.2281", " = 0.0719", "**0.0801**"] {
+        assert!(TEXT.contains(text), "{text}");
+    }
+    // Half a year later.
+    let later =
+        model.standing(&agent(0), &[], TODAY + 180).explain(&agent(3), Some(&skill), Aspect::Overall, 5).unwrap();
+    let ratings = later.raters.iter().flat_map(|rater| &rater.ratings);
+    assert!(ratings.clone().all(|rating| rating.decay_good == 0.5 && (rating.decay_bad - 0.5f64.sqrt()).abs() < 1e-9));
+    assert_eq!(ratings.count(), 2);
+}
