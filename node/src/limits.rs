@@ -116,6 +116,12 @@ pub const API_KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub const SHORT_ID: usize = 4;
 /// A column of a table on a narrow terminal: a short id still fits.
 pub const CELL_MIN: usize = 8;
+/// Raters that an explanation names to a person; `--json` has all that the brain names.
+pub const EXPLAINED: usize = 5;
+/// Models of one worker that a person is told of, the newest.
+pub const MODELS_TOLD: usize = 3;
+/// Columns of a terminal, where lines are broken for people and its width is not known.
+pub const COLUMNS: usize = 80;
 /// `ledger export` reads all pages again if a line was booked meanwhile, at most so often: hundreds of pages are read in a second.
 pub const EXPORT_TRIES: u32 = 5;
 /// `hire --wait` asks again after this, should an event have been missed.

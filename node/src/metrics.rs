@@ -241,7 +241,7 @@ impl Page {
             ("gigmesh_claims_out", "Claims of ours that bind us.", status.claims_out),
             ("gigmesh_hires_open", "Hires under way, on either side.", status.hires_open),
             ("gigmesh_hires_closed", "Closed hires in memory.", status.hires_closed),
-            ("gigmesh_ratings", "Ratings that count.", status.ratings),
+            ("gigmesh_ratings", "Ratings held, whoever gave them.", status.ratings),
             ("gigmesh_outbox_records", "Records that wait for a peer to take them.", status.outbox),
             ("gigmesh_rooms", "Rooms followed.", status.rooms.len()),
         ] {

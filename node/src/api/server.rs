@@ -21,8 +21,11 @@ use gigmesh_protocol::limits::ANSWER_ROWS;
 use gigmesh_protocol::market::{BlobRef, Rating, Ruling, Scores, Skill};
 use gigmesh_protocol::merkle::CHUNK_BYTES;
 use gigmesh_protocol::peer::io::{
-    AgentRow, Answer, ClaimRow, Command, Find, Found, HireRow, InboxRow, PassedRow, Query, ReputationView, Shown,
+    AgentRow, Answer, ClaimRow, Command, Find, Found, HireRow, InboxRow, PassedRow, Query, ReputationView, SeedRow,
+    Shown,
 };
+use gigmesh_protocol::reputation::Aspect;
+use gigmesh_protocol::reputation::explain::Explained;
 use gigmesh_protocol::time::{Millis, Timestamp};
 use gigmesh_protocol::transcript::Transcript;
 use gigmesh_protocol::wire::Item;
@@ -32,9 +35,9 @@ use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
 use super::error::ApiError;
 use super::types::{
-    Done, FindParams, HireRequest, Identity, JudgeRequest, Judged, LedgerPage, LedgerParams, NodeStatus, PageParams,
-    PaymentRequest, Peer, Posted, RateRequest, Readiness, ReplyRequest, Room, Rows, SettleRequest, StopRequest,
-    TextRequest, TransferEvent,
+    Done, Explanations, FindParams, HireRequest, Identity, JudgeRequest, Judged, LedgerPage, LedgerParams, NodeStatus,
+    PageParams, PaymentRequest, Peer, Posted, RateRequest, Readiness, ReplyRequest, Reputation, ReputationParams, Room,
+    Rows, SettleRequest, StopRequest, TextRequest, TransferEvent, TrustRequest, Trusted, aspect, id_prefix,
 };
 use crate::limits::{API_KEEP_ALIVE, FIRST_SEARCH, MAX_API_BODY, SEARCH_AGAIN};
 use crate::node::{CallError, NodeHandle, Transfer};
@@ -91,6 +94,7 @@ fn routes(api: Api) -> Router {
         .route("/v1/passed", get(passed))
         .route("/v1/ledger", get(ledger).post(book))
         .route("/v1/reputation/{agent}", get(reputation))
+        .route("/v1/trust", get(trusted).post(trust))
         .route("/v1/peers", get(peers))
         .route("/v1/transfers", get(transfers))
         .route("/v1/blobs", blobs)
@@ -144,9 +148,35 @@ impl Api {
         }
     }
 
-    async fn view(&self, agent: &str) -> Result<ReputationView, ApiError> {
-        match self.ask(Query::Reputation(agent.to_owned())).await? {
-            Found::Reputation(view) => Ok(*view),
+    async fn view(&self, agent: &str, skill: Option<&Skill>) -> Result<ReputationView, ApiError> {
+        let mut view = match self.ask(Query::Reputation(agent.to_owned())).await? {
+            Found::Reputation(view) => *view,
+            other => return Err(unexpected(&other)),
+        };
+        if let Some(skill) = skill {
+            view.skills.retain(|path, _| path.parse().is_ok_and(|path| skill.covers(&path)));
+            view.ratings.retain(|rating| skill.covers(&rating.skill));
+        }
+        Ok(view)
+    }
+
+    async fn explain(
+        &self,
+        agent: AgentId,
+        skill: Option<&Skill>,
+        aspect: Aspect,
+        pinned: bool,
+    ) -> Result<Option<Explained>, ApiError> {
+        let query = Query::Explain { agent: agent.to_string(), skill: skill.cloned(), aspect, pinned };
+        match self.ask(query).await? {
+            Found::Explained(explained) => Ok(explained.map(|explained| *explained)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn seeds(&self) -> Result<Vec<SeedRow>, ApiError> {
+        match self.ask(Query::Seeds).await? {
+            Found::Seeds(seeds) => Ok(seeds),
             other => Err(unexpected(&other)),
         }
     }
@@ -155,7 +185,7 @@ impl Api {
     async fn agent(&self, text: &str) -> Result<AgentId, ApiError> {
         match text.parse() {
             Ok(agent) => Ok(agent),
-            Err(_) => Ok(self.view(text).await?.agent),
+            Err(_) => Ok(self.view(text, None).await?.agent),
         }
     }
 
@@ -491,8 +521,56 @@ pub(super) fn now() -> Timestamp {
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-async fn reputation(State(api): State<Api>, Path(agent): Path<String>) -> Answered<ReputationView> {
-    api.view(&agent).await.map(Json)
+async fn reputation(
+    State(api): State<Api>,
+    Path(agent): Path<String>,
+    params: Result<UrlQuery<ReputationParams>, QueryRejection>,
+) -> Answered<Reputation> {
+    let UrlQuery(ReputationParams { skill, explain }) = params?;
+    let skill: Option<Skill> = parse("skill", skill)?;
+    let aspect =
+        explain.map(|name| aspect(&name)).transpose().map_err(|why| ApiError::bad(format!("explain: {why}")))?;
+    let view = api.view(&agent, skill.as_ref()).await?;
+    let seeds = api.seeds().await?.len();
+    let explained = match aspect {
+        None => None,
+        Some(aspect) => {
+            let (agent, skill) = (view.agent, skill.as_ref());
+            let mine = api.explain(agent, skill, aspect, false).await?;
+            let pinned = if seeds > 0 { api.explain(agent, skill, aspect, true).await? } else { None };
+            Some(Explanations { mine, pinned })
+        }
+    };
+    Ok(Json(Reputation { view, seeds, explained }))
+}
+
+async fn trusted(State(api): State<Api>) -> Answered<Rows<SeedRow>> {
+    Ok(Json(api.seeds().await?.into()))
+}
+
+async fn trust(State(api): State<Api>, body: Given<TrustRequest>) -> Answered<Trusted> {
+    let Json(TrustRequest { agent: named, pinned }) = body?;
+    let before = api.seeds().await?;
+    let agent = if pinned { api.agent(&named).await? } else { one_pinned(&before, &named)? };
+    api.node.command(Command::Pin { agent, pinned }).await?;
+    let after = api.seeds().await?;
+    let row = after.iter().chain(&before).find(|row| row.agent == agent).cloned();
+    let seed = row.unwrap_or(SeedRow { agent, name: None, ratings: 0 });
+    Ok(Json(Trusted { pinned: after.iter().any(|row| row.agent == agent), seed, seeds: after.len() }))
+}
+
+/// The pinned agent whose id begins so.
+fn one_pinned(seeds: &[SeedRow], named: &str) -> Result<AgentId, ApiError> {
+    let prefix = id_prefix(named).map_err(ApiError::bad)?;
+    let mut found = seeds.iter().map(|row| row.agent).filter(|agent| agent.to_string().starts_with(&prefix));
+    match (found.next(), found.next()) {
+        (Some(agent), None) => Ok(agent),
+        (Some(_), Some(_)) => {
+            Err(ApiError::bad(format!("several pinned agents begin with {prefix}; give more digits")))
+        }
+        (None, _) => Err(ApiError::missing(format!("{prefix} is not pinned"))
+            .hint("`gigmesh trust list` lists whom this node has pinned")),
+    }
 }
 
 async fn peers(State(api): State<Api>) -> Json<Rows<Peer>> {

@@ -14,7 +14,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::client::{Client, ClientError};
-use super::types::{Done, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, Readiness, StopRequest};
+use super::types::{
+    Done, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, Readiness, StopRequest, TrustRequest,
+    Trusted,
+};
 use super::{server, socket};
 use crate::config::{self, Overrides};
 use crate::node::{self, NodeHandle};
@@ -118,6 +121,37 @@ async fn what_cannot_be_done_is_told_with_a_status_and_in_json() {
     let judge = JudgeRequest { ruling: Judged::Changes, note: String::new(), within: None };
     let (status, error, _) = refused(client.post::<Done>("/v1/hires/abcdef/judge", &judge).await);
     assert!(status == StatusCode::BAD_REQUEST && error.contains("within"), "{status} {error}");
+    alone.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_it_trusts_is_pinned_listed_and_let_go() {
+    let alone = Alone::start().await;
+    let client = &alone.client;
+    let pin = |agent: &str, pinned| TrustRequest { agent: agent.to_owned(), pinned };
+    let (friend, other) = ("ab".repeat(32), format!("abab{}", "cd".repeat(30)));
+    assert_eq!(client.get::<Value>("/v1/trust").await.unwrap(), json!({ "rows": [] }));
+    let (status, error, _) = refused(client.post::<Trusted>("/v1/trust", &pin("abab", true)).await);
+    assert!(status == StatusCode::NOT_FOUND && error.contains("gigmesh find"), "{status} {error}");
+    let (status, error, _) =
+        refused(client.post::<Trusted>("/v1/trust", &pin(&alone.node.agent().to_string(), true)).await);
+    assert!(status == StatusCode::BAD_REQUEST && error.contains("this is you"), "{status} {error}");
+
+    let pinned: Value = client.post("/v1/trust", &pin(&friend, true)).await.unwrap();
+    assert_eq!(pinned, json!({ "agent": friend, "name": null, "ratings": 0, "pinned": true, "seeds": 1 }));
+    client.post::<Trusted>("/v1/trust", &pin(&other, true)).await.unwrap();
+    let (status, error, _) = refused(client.post::<Trusted>("/v1/trust", &pin("abab", false)).await);
+    assert!(status == StatusCode::BAD_REQUEST && error.contains("several"), "{status} {error}");
+    let seen: Value = client.get(&format!("/v1/reputation/{friend}?explain=overall&skill=a/b")).await.unwrap();
+    assert_eq!((&seen["seeds"], &seen["overall"]["pinned"]), (&json!(2), &Value::Null));
+    assert_eq!(seen["explained"], json!({ "mine": null, "pinned": null }));
+    let (status, error, _) = refused(client.get::<Value>(&format!("/v1/reputation/{friend}?explain=colour")).await);
+    assert!(status == StatusCode::BAD_REQUEST && error.contains("`speed`"), "{status} {error}");
+
+    let trusted: Trusted = client.post("/v1/trust", &pin("ABABAB", false)).await.unwrap();
+    assert_eq!((trusted.seed.agent.to_string(), trusted.pinned, trusted.seeds), (friend.clone(), false, 1));
+    let (status, _, hint) = refused(client.post::<Trusted>("/v1/trust", &pin(&friend, false)).await);
+    assert!(status == StatusCode::NOT_FOUND && hint.unwrap().contains("gigmesh trust list"));
     alone.stop().await;
 }
 

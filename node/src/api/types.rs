@@ -6,7 +6,9 @@ use gigmesh_net::PeerInfo;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::ledger::{Balance, Direction, Entry};
 use gigmesh_protocol::market::Offer;
-use gigmesh_protocol::peer::io::{OrderToken, Status, Task};
+use gigmesh_protocol::peer::io::{OrderToken, ReputationView, SeedRow, Status, Task};
+use gigmesh_protocol::reputation::Aspect;
+use gigmesh_protocol::reputation::explain::Explained;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::SHORT_ID;
@@ -315,6 +317,74 @@ pub struct LedgerPage {
     /// The `skip` of the next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<usize>,
+}
+
+/// Whose judgement is to be taken for one's own, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustRequest {
+    /// Its id or a unique beginning.
+    pub agent: String,
+    /// Whether it is pinned from now on.
+    pub pinned: bool,
+}
+
+/// Who is pinned now, or no longer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trusted {
+    /// Who.
+    #[serde(flatten)]
+    pub seed: SeedRow,
+    /// Whether it is pinned.
+    pub pinned: bool,
+    /// How many are.
+    pub seeds: usize,
+}
+
+/// What is to be told of an agent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReputationParams {
+    /// Of its work at this skill and below; without it, of all it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skill: Option<String>,
+    /// With the reasons of this score: `overall`, or one criterion as in `speed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explain: Option<String>,
+}
+
+/// What this node thinks of an agent, in three columns: `mine`, `pinned` (through whom it has pinned) and `facts`. A column
+/// without a view is null, which is "no view yet" and not a bad one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reputation {
+    /// What it thinks.
+    #[serde(flatten)]
+    pub view: ReputationView,
+    /// How many agents are pinned. Without any, there is nothing in that column.
+    pub seeds: usize,
+    /// Why, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explained: Option<Explanations>,
+}
+
+/// Why a score is what it is, by column: `score = prior + the raters' contributions + others`, to 1e-12. A column without a
+/// view has nothing to explain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanations {
+    /// Of my own view.
+    pub mine: Option<Explained>,
+    /// Of the view through whom I have pinned.
+    pub pinned: Option<Explained>,
+}
+
+/// The aspect of this name.
+///
+/// # Errors
+/// Which there are.
+pub fn aspect(name: &str) -> Result<Aspect, String> {
+    let named = |aspect: &&Aspect| serde_json::to_value(aspect).is_ok_and(|known| known == name);
+    let found = Aspect::ALL.iter().find(named).copied();
+    found.ok_or_else(|| "what is explained is `overall`, `accuracy`, `quality`, `speed` or `communication`".to_owned())
 }
 
 /// What a person says to a delivery.

@@ -8,6 +8,7 @@ use gigmesh_protocol::limits::{NOTE, SUMMARY};
 use gigmesh_protocol::market::Skill;
 use gigmesh_protocol::market::constraint::Constraint;
 use gigmesh_protocol::market::price::{Amount, Price};
+use gigmesh_protocol::reputation::Aspect;
 use gigmesh_protocol::time::Millis;
 
 use super::demo::DemoArgs;
@@ -17,10 +18,11 @@ use super::id::IdArgs;
 use super::ledger::{BalanceArgs, LedgerArgs};
 use super::store::StoreCommand;
 use super::terminal::remember;
+use super::trust::TrustCommand;
 use super::verify::VerifyArgs;
 use crate::api::client::Client;
 use crate::api::socket;
-use crate::api::types::{Judged, id_prefix};
+use crate::api::types::{Judged, aspect, id_prefix};
 use crate::config::{self, ConfigError, Overrides};
 use crate::limits::{BULK_PARALLEL, BULK_PARALLEL_MAX};
 
@@ -86,6 +88,9 @@ pub(super) enum Command {
     Stop(StopArgs),
     /// Show what this node thinks of an agent, and why
     Reputation(ReputationArgs),
+    /// Say whose judgement you take for your own
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Show what this node does as a worker
     Work(WorkArgs),
     /// Show who owes whom
@@ -463,6 +468,13 @@ pub(super) struct ReputationArgs {
     /// Of whom
     #[arg(value_parser = id_prefix)]
     pub agent: String,
+    /// Of its work at this skill and below; without it, of all it did
+    #[arg(long, value_name = "SKILL")]
+    pub skill: Option<Skill>,
+    /// Why the score is what it is: who moved it by how much, and how you come to know them. `--explain=speed` explains one
+    /// criterion: accuracy, quality, speed or communication
+    #[arg(long, value_name = "SCORE", value_parser = aspect, num_args = 0..=1, require_equals = true, default_missing_value = "overall")]
+    pub explain: Option<Aspect>,
     #[command(flatten)]
     pub door: Door,
 }
@@ -544,6 +556,7 @@ impl Command {
             Self::Judge(args) => args.door.json,
             Self::Stop(args) => args.door.json,
             Self::Reputation(args) => args.door.json,
+            Self::Trust(command) => command.json(),
             Self::Inbox(door) | Self::Peers(door) | Self::Watch(door) => door.json,
             Self::Approve(args) => args.door.json,
             Self::Refuse(args) => args.door.json,

@@ -1,15 +1,15 @@
-//! Who is here: `find`, `reputation`, `peers`, `id`, `status`.
+//! Who is here: `find`, `peers`, `id`, `status`.
 
 use gigmesh_protocol::limits::ROOM_DEPTH;
 use gigmesh_protocol::market::Skill;
-use gigmesh_protocol::peer::io::{AgentRow, ReputationView};
-use gigmesh_protocol::reputation::{Columns, Criterion, Estimate, Facts, View};
-use gigmesh_protocol::time::{Millis, Timestamp};
+use gigmesh_protocol::peer::io::AgentRow;
+use gigmesh_protocol::time::Millis;
 use serde_json::Value;
 
-use super::args::{Door, FindArgs, ReputationArgs, StatusArgs};
+use super::args::{Door, FindArgs, StatusArgs};
 use super::failure::{Exit, Failure};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, score, short, span, theirs};
+use super::reputation::{brief, in_brief};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, short, span, theirs};
 use crate::api::client::Client;
 use crate::api::types::{Bootstrap, FindParams, Identity, NodeStatus, Peer, Reach, Rows};
 
@@ -63,8 +63,10 @@ async fn rooms_only(client: &Client, agents: &[AgentRow], table: String) -> Resu
 }
 
 fn agents_table(agents: &[AgentRow]) -> Table {
-    let headings = ["AGENT", "NAME", "SKILL", "PRICE", "EXPECTS", "MY VIEW", "ON RECORD", "DEMANDS", "NOT STATED"];
-    let mut table = Table::new(headings).yielding(["NAME", "ON RECORD", "DEMANDS", "NOT STATED", "EXPECTS"]);
+    let headings =
+        ["AGENT", "NAME", "SKILL", "PRICE", "EXPECTS", "MY VIEW", "MY SEEDS", "HIRES", "DEMANDS", "NOT STATED"];
+    // Opinions come in three columns however narrow it is.
+    let mut table = Table::new(headings).yielding(["NAME", "DEMANDS", "NOT STATED", "EXPECTS"]);
     for row in agents {
         table.row([
             (Tone::Plain, short(Some(row.agent))),
@@ -72,100 +74,14 @@ fn agents_table(agents: &[AgentRow]) -> Table {
             (Tone::Plain, row.skill.to_string()),
             (Tone::Plain, row.price.to_string()),
             (Tone::Plain, span(row.expect)),
-            (Tone::Plain, opinion(row.reputation.mine.as_ref())),
-            (Tone::Plain, facts(&row.reputation.facts)),
+            (Tone::Plain, brief(row.reputation.mine.as_ref())),
+            (Tone::Plain, brief(row.reputation.pinned.as_ref())),
+            (Tone::Plain, in_brief(&row.reputation.facts)),
             (Tone::Quiet, row.demands.as_ref().map(|demands| theirs(&demands.to_string())).unwrap_or_default()),
             (Tone::Quiet, row.missing.join(", ")),
         ]);
     }
     table
-}
-
-fn estimate(estimate: &Estimate) -> String {
-    let Estimate { mean, low, high, n } = estimate;
-    format!("{mean:.2} ({low:.2} to {high:.2}, n {n:.0})")
-}
-
-fn facts(facts: &Facts) -> String {
-    let Facts { hires, accepted, counterparties, median_took } = facts;
-    let took = median_took.map(|took| format!(", median {}", span(took))).unwrap_or_default();
-    if *hires == 0 {
-        "nothing".to_owned()
-    } else {
-        format!("{accepted} of {hires} accepted, {counterparties} parties{took}")
-    }
-}
-
-fn opinion(view: Option<&View>) -> String {
-    view.map_or_else(|| "none yet".to_owned(), |view| estimate(&view.overall))
-}
-
-/// `gigmesh reputation`.
-pub(super) async fn reputation(args: ReputationArgs) -> Result<Exit, Failure> {
-    let view: ReputationView = args.door.client()?.get(&format!("/v1/reputation/{}", args.agent)).await?;
-    if args.door.json {
-        emit_json(&view)?;
-    } else {
-        emit(&reputation_text(&view, &Screen::stdout()))?;
-    }
-    Ok(Exit::Done)
-}
-
-fn reputation_text(view: &ReputationView, screen: &Screen) -> String {
-    let name = view.name.as_ref().map(|name| format!(", which calls itself {}", theirs(name))).unwrap_or_default();
-    let mut text = format!("agent {}{name}\n\n", view.agent);
-
-    let mut table = Table::new(["SKILL", "MY VIEW", "MY SEEDS' VIEW", "ON RECORD"]);
-    let mut row = |skill: &str, columns: &Columns| {
-        let Columns { mine, pinned, facts: record } = columns;
-        let cells = [skill.to_owned(), opinion(mine.as_ref()), opinion(pinned.as_ref()), facts(record)];
-        table.row(cells.map(|cell| (Tone::Plain, cell)));
-    };
-    row("all", &view.overall);
-    view.skills.iter().for_each(|(skill, columns)| row(skill, columns));
-    text.push_str(&table.render(screen));
-
-    if let Some(mine) = view.overall.mine.as_ref().filter(|mine| !mine.criteria.is_empty()) {
-        let mut table = Table::new(["CRITERION", "MY VIEW"]);
-        for (criterion, seen) in &mine.criteria {
-            table.row([(Tone::Plain, named(*criterion).to_owned()), (Tone::Plain, estimate(seen))]);
-        }
-        text.push('\n');
-        text.push_str(&table.render(screen));
-    }
-
-    let headings = ["DAY", "BY", "SKILL", "ACCURACY", "QUALITY", "SPEED", "COMMUNICATION", "CLOSE"];
-    let mut table = Table::new(headings).yielding(["CLOSE", "SKILL"]);
-    for rating in &view.ratings {
-        let given = |given: Option<u16>| (Tone::Plain, given.map_or_else(|| "-".to_owned(), score));
-        table.row([
-            (Tone::Plain, day(rating.day)),
-            (Tone::Plain, short(Some(rating.by))),
-            (Tone::Plain, rating.skill.to_string()),
-            given(rating.scores.accuracy),
-            given(rating.scores.quality),
-            given(rating.scores.speed),
-            given(rating.scores.communication),
-            (Tone::Quiet, if rating.agreed { "signed by both" } else { "one-sided" }.to_owned()),
-        ]);
-    }
-    text.push('\n');
-    text.push_str(&if table.is_empty() { "no ratings held\n".to_owned() } else { table.render(screen) });
-    text
-}
-
-fn named(criterion: Criterion) -> &'static str {
-    match criterion {
-        Criterion::Accuracy => "accuracy",
-        Criterion::Quality => "quality",
-        Criterion::Speed => "speed",
-        Criterion::Communication => "communication",
-    }
-}
-
-/// A UTC day as a date.
-fn day(days: u32) -> String {
-    Timestamp(u64::from(days) * 86_400_000).to_string().chars().take(10).collect()
 }
 
 /// `gigmesh peers`.
@@ -282,11 +198,9 @@ mod tests {
     use super::*;
     use crate::cli::terminal::{self, PIPE};
 
-    fn columns(seen: bool) -> Value {
-        let estimate = json!({ "mean": 0.9, "low": 0.713, "high": 0.98, "n": 12.0 });
-        let mine = seen.then(|| json!({ "overall": estimate, "criteria": { "speed": estimate } }));
+    fn columns() -> Value {
         let facts = json!({ "hires": 6, "accepted": 5, "counterparties": 3, "median_took": 12_000 });
-        json!({ "mine": mine, "pinned": null, "facts": facts })
+        json!({ "mine": null, "pinned": null, "facts": facts })
     }
 
     fn agent() -> AgentRow {
@@ -294,7 +208,7 @@ mod tests {
             "agent": "ab".repeat(32), "name": "desk\u{1b}[31m", "version": "1", "skill": "table/summarise",
             "price": "0.02 USD".parse::<Price>().unwrap(), "expect": 30_000, "missing": ["region"],
             "demands": "rows <= 1000".parse::<Constraint>().unwrap(),
-            "reputation": columns(false), "manifest": "cd".repeat(32), "expires": 1,
+            "reputation": columns(), "manifest": "cd".repeat(32), "expires": 1,
         });
         serde_json::from_value(row).unwrap()
     }
@@ -310,8 +224,9 @@ mod tests {
             "table/summarise",
             "0.02 USD per task",
             "30s",
-            "none yet",
-            "5 of 6 accepted, 3 parties, median 12s",
+            "no view yet",
+            "no view yet",
+            "5 of 6",
             r#""rows <= 1000""#,
             "region",
         ];
@@ -320,34 +235,10 @@ mod tests {
         for width in [60, 80, 120] {
             let text = agents_table(&[agent()]).render(&terminal::columns(width));
             assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
-            for kept in ["abababab", "table/summarise", "0.02", "none yet"] {
+            for kept in ["abababab", "table/summarise", "no view yet  no view yet  5 of 6"] {
                 assert!(text.contains(kept), "{kept} is not in\n{text}");
             }
+            assert!(width < 80 || text.contains("0.02"), "{text}");
         }
-    }
-
-    #[test]
-    fn reputation_is_shown_in_three_columns_with_what_is_behind_it() {
-        let view = json!({
-            "agent": "ab".repeat(32), "name": "desk", "overall": columns(true), "skills": { "a/b": columns(false) },
-            "ratings": [{
-                "hire": "cd".repeat(32), "by": "ef".repeat(32), "skill": "a/b", "day": 20_000,
-                "scores": { "speed": 1000, "quality": 612 }, "agreed": true,
-            }],
-        });
-        let text = reputation_text(&serde_json::from_value(view).unwrap(), &PIPE);
-        let expected =
-            "agent abababababababababababababababababababababababababababababababab, which calls itself \"desk\"\n
-SKILL  MY VIEW                    MY SEEDS' VIEW  ON RECORD
-all    0.90 (0.71 to 0.98, n 12)  none yet        5 of 6 accepted, 3 parties, median 12s
-a/b    none yet                   none yet        5 of 6 accepted, 3 parties, median 12s
-
-CRITERION  MY VIEW
-speed      0.90 (0.71 to 0.98, n 12)
-
-DAY         BY        SKILL  ACCURACY  QUALITY  SPEED  COMMUNICATION  CLOSE
-2024-10-04  efefefef  a/b    -         0.61     1.00   -              signed by both
-";
-        assert_eq!(text, expected);
     }
 }

@@ -12,7 +12,8 @@ use super::args::{Cli, ClockCommand, Command, ConfigCommand};
 use super::failure::{Exit, Failure};
 use super::terminal::emit;
 use super::{
-    check, demo, export, find, hire, hires, id, inbox, ledger, mcp, show, store, trial, up, verify, watch, work,
+    check, demo, export, find, hire, hires, id, inbox, ledger, mcp, reputation, show, store, trial, trust, up, verify,
+    watch, work,
 };
 use crate::demo_agent::{self, Reading};
 
@@ -82,7 +83,8 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Completions { shell } => completions(shell),
         Command::Judge(args) => hires::judge(args).await,
         Command::Stop(args) => hires::stop(args).await,
-        Command::Reputation(args) => find::reputation(args).await,
+        Command::Reputation(args) => reputation::reputation(args).await,
+        Command::Trust(command) => trust::trust(command).await,
         Command::Peers(door) => find::peers(door).await,
         Command::Id(args) => id::id(args).await,
         Command::Store(command) => store::store(command),

@@ -1,21 +1,28 @@
 //! `gigmesh show`: one offer, claim or hire, record by record; with `--why` the claims it was chosen from.
 //!
-//! Key facts for people; everything is in `--json`.
+//! Key facts for people; everything is in `--json`. What is thought of the claimants is as of now; the number that was chosen by
+//! is as of then.
+
+use std::collections::BTreeMap;
 
 use gigmesh_protocol::hire::selection::Why;
 use gigmesh_protocol::hire::{HireId, Side};
+use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::market::price::Price;
 use gigmesh_protocol::market::{Outcome, Ruling};
 use gigmesh_protocol::peer::io::{Shown, ShownRecord};
+use gigmesh_protocol::reputation::Columns;
 use gigmesh_protocol::time::{Millis, Timestamp};
 use serde_json::{Value, json};
 
 use super::args::ShowArgs;
 use super::failure::{Exit, Failure};
 use super::hires::{checks, held_result, may_write, on_its_way, side, state, write};
+use super::reputation::{brief, in_brief};
 use super::run::now;
 use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, score, short, span, theirs, when};
-use crate::api::types::Rows;
+use crate::api::client::Client;
+use crate::api::types::{Reputation, ReputationParams, Rows};
 use crate::node::Transfer;
 
 /// `gigmesh show`.
@@ -32,12 +39,16 @@ pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
     let transfers: Rows<Transfer> = client.get("/v1/transfers").await?;
     let of_it = |transfer: &&Transfer| shown.row.hire == Some(transfer.hire) || shown.hires.contains(&transfer.hire);
     let transfers: Vec<_> = transfers.rows.iter().filter(of_it).collect();
+    let seen = if args.why { Some(seen(&client, &shown).await?) } else { None };
     if args.door.json {
         let mut document = serde_json::to_value(&shown).map_err(|error| Failure::new(Exit::Ours, error))?;
         document["transfers"] = json!(transfers);
+        if let Some(seen) = seen {
+            document["reputation"] = json!(seen);
+        }
         emit_json(&document)?;
-    } else if args.why {
-        emit(&why_text(&shown, &Screen::stdout(), now()))?;
+    } else if let Some(seen) = seen {
+        emit(&why_text(&shown, &seen, &Screen::stdout(), now()))?;
     } else {
         let screen = Screen::stdout();
         let mut text = text(&shown, &screen, now());
@@ -48,6 +59,20 @@ pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
         emit(&text)?;
     }
     Ok(Exit::Done)
+}
+
+/// What is thought now of those who were considered, at the skill they were wanted for.
+async fn seen(client: &Client, shown: &Shown) -> Result<BTreeMap<AgentId, Columns>, Failure> {
+    let skill = shown.row.skill.to_string();
+    let params = ReputationParams { skill: Some(skill.clone()), explain: None };
+    let mut seen = BTreeMap::new();
+    for claim in shown.why.iter().flat_map(|why| &why.considered) {
+        let mut of: Reputation = client.get_with(&format!("/v1/reputation/{}", claim.agent), &params).await?;
+        if let Some(columns) = of.view.skills.remove(&skill) {
+            seen.insert(claim.agent, columns);
+        }
+    }
+    Ok(seen)
 }
 
 /// Whether nobody has been hired for it yet and somebody may be.
@@ -154,7 +179,7 @@ fn so_far(shown: &Shown) -> String {
     format!("claims held: {}{reason}", shown.claims)
 }
 
-fn why_text(shown: &Shown, screen: &Screen, now: Timestamp) -> String {
+fn why_text(shown: &Shown, seen: &BTreeMap<AgentId, Columns>, screen: &Screen, now: Timestamp) -> String {
     let mut lines = head(shown, screen, now);
     lines.push(match (&shown.why, shown.row.side) {
         (_, Side::Requester) if is_open(shown) => so_far(shown),
@@ -170,8 +195,21 @@ fn why_text(shown: &Shown, screen: &Screen, now: Timestamp) -> String {
     let mut text = lines.join("\n") + "\n";
     if let Some(why) = &shown.why {
         section(&mut text, &considered(why), screen);
+        section(&mut text, &opinions(why, seen), screen);
     }
     text
+}
+
+/// What I think of them now.
+fn opinions(why: &Why, seen: &BTreeMap<AgentId, Columns>) -> Table {
+    let mut table = Table::new(["AGENT", "MY VIEW NOW", "MY SEEDS' VIEW", "HIRES ACCEPTED"]);
+    for claim in &why.considered {
+        if let Some(Columns { mine, pinned, facts }) = seen.get(&claim.agent) {
+            let cells = [short(Some(claim.agent)), brief(mine.as_ref()), brief(pinned.as_ref()), in_brief(facts)];
+            table.row(cells.map(|cell| (Tone::Plain, cell)));
+        }
+    }
+    table
 }
 
 /// The claims as they were compared, the chosen one first.
@@ -256,6 +294,15 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(100_000);
 
+    fn seen() -> BTreeMap<AgentId, Columns> {
+        let overall = json!({ "mean": 0.9, "low": 0.71, "high": 0.98, "n": 4.0 });
+        let columns = json!({
+            "mine": { "overall": overall, "criteria": {} }, "pinned": null,
+            "facts": { "hires": 6, "accepted": 5, "counterparties": 3, "median_took": null },
+        });
+        BTreeMap::from([(AgentId([0xef; 32]), serde_json::from_value(columns).unwrap())])
+    }
+
     fn has(text: &str, line: &str) {
         assert!(text.lines().any(|written| written == line), "{line}\n is not in\n{text}");
     }
@@ -281,10 +328,11 @@ mod tests {
 
     #[test]
     fn why_compares_the_claims_with_reputation_from_nought_to_one() {
-        let text = why_text(&hire(Value::Null), &PIPE, NOW);
+        let text = why_text(&hire(Value::Null), &seen(), &PIPE, NOW);
         has(&text, "chosen: best of 2 by price; of 2 claims");
         has(&text, "efefefef  0.02 USD per task  30s   0.61        2    no        chosen");
         has(&text, "12121212  0.02 USD per task  30s   0.61        2    no        a lower price was chosen");
+        has(&text, "efefefef  0.90 (>0.71)  no view yet     5 of 6");
     }
 
     #[test]
@@ -309,7 +357,7 @@ mod tests {
     #[test]
     fn tables_fit_the_terminal() {
         for width in [60, 80, 120] {
-            let why = why_text(&hire(Value::Null), &columns(width), NOW);
+            let why = why_text(&hire(Value::Null), &seen(), &columns(width), NOW);
             let all = text(&hire(Value::Null), &columns(width), NOW) + &why;
             // Ids by which something is addressed are never cut.
             let tables =

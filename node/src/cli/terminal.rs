@@ -14,7 +14,7 @@ use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::failure::{Exit, Failure};
-use crate::limits::{CELL_MIN, QUOTE};
+use crate::limits::{CELL_MIN, COLUMNS, QUOTE};
 
 /// How a text stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -330,6 +330,24 @@ fn squeeze(columns: &mut Vec<(usize, usize)>, yielding: &[usize], available: usi
     }
 }
 
+/// Sentences in lines that fit the terminal, each with its end.
+pub(super) fn wrapped(text: &str, screen: &Screen) -> String {
+    let width = screen.width.unwrap_or(COLUMNS);
+    let (mut out, mut used) = (String::new(), 0);
+    for word in text.split_ascii_whitespace() {
+        if used > 0 && used + 1 + word.width() > width {
+            out.push('\n');
+            used = 0;
+        } else if used > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += word.width();
+    }
+    out + "\n"
+}
+
 /// The text in at most so many columns of a terminal.
 pub(super) fn fit(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -395,6 +413,14 @@ mod tests {
         assert_eq!(row(6), "ab12c…");
         let heading = table.render(&PIPE).lines().next().unwrap().to_owned();
         assert!(heading.ends_with("EMPTY"), "a program that reads finds every column: {heading}");
+    }
+
+    #[test]
+    fn sentences_are_broken_where_the_terminal_ends() {
+        let text = "one two  three\nfour five";
+        assert_eq!(wrapped(text, &columns(9)), "one two\nthree\nfour five\n");
+        assert_eq!(wrapped(text, &columns(3)), "one\ntwo\nthree\nfour\nfive\n");
+        assert_eq!(wrapped(text, &PIPE), "one two three four five\n");
     }
 
     #[test]

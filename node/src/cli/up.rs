@@ -1,14 +1,17 @@
 //! `gigmesh up`: a node and its local door, until somebody stops it. If its disk is full or fails meanwhile, it ends, with
 //! nothing said that is not on disk, and is started again from there when there is room.
 
+use std::io::IsTerminal as _;
 use std::time::Instant;
 
+use gigmesh_protocol::peer::io::{Found, Query};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::args::UpArgs;
 use super::failure::{Exit, Failure};
 use super::terminal::{emit, emit_json};
+use super::trust::NO_HISTORY;
 use crate::api::server;
 use crate::api::socket;
 use crate::api::types::Identity;
@@ -97,6 +100,10 @@ async fn stay(running: Running, config: &Config, json: bool, stop: &mut Stop) ->
         if !serves {
             emit(if offers { SERVES_NOBODY } else { ONLY_SHOPS })?;
         }
+        // For a person who starts it: a service has nobody who would pin anyone.
+        if std::io::stdout().is_terminal() && has_no_history(&running.node).await {
+            emit(NO_HISTORY)?;
+        }
     }
     if !invited && !mdns {
         tracing::warn!(
@@ -112,6 +119,12 @@ async fn stay(running: Running, config: &Config, json: bool, stop: &mut Stop) ->
         ended = running.stop() => ended.map(|()| Exit::Done),
         () = stop.wanted() => Err(Failure::new(Exit::Ours, "stopped at once; what was under way goes on at the next start")),
     }
+}
+
+/// Whether this node holds no rating and has pinned nobody: it can have a view of no one.
+async fn has_no_history(node: &NodeHandle) -> bool {
+    let empty = matches!(node.query(Query::Status).await, Ok(Found::Status(status)) if status.ratings == 0);
+    empty && matches!(node.query(Query::Seeds).await, Ok(Found::Seeds(seeds)) if seeds.is_empty())
 }
 
 /// A node with its local door open.

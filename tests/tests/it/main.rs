@@ -20,6 +20,7 @@ mod network;
 mod order;
 mod refusal;
 mod relay;
+mod reputation;
 mod stop;
 mod store;
 mod tasks;

@@ -198,8 +198,11 @@ fn a_language_model_hires_waits_reads_and_judges_and_what_others_say_is_marked()
         assert_eq!(node.settled(&hire)["row"]["closed"]["outcome"], "accepted");
     }
     assert_eq!(session.call("show", &json!({}))["rows"][0]["id"], hire);
-    let details = session.call("agent_details", &json!({ "agent": worker.agent }));
+    let details = session.call("agent_details", &json!({ "agent": worker.agent, "explain": true }));
     assert_eq!(details["ratings"][0]["scores"], json!({ "quality": 250 }), "the model's own rating: {details}");
+    let why = &details["explained"];
+    assert_eq!((&why["mine"]["raters"][0]["rater"], &why["pinned"]), (&json!(requester.agent), &Value::Null));
+    assert_eq!((&details["reputation"]["pinned"], &details["pinned_seeds"]), (&Value::Null, &json!(0)));
     let (late, _) = session.refused("rate", &json!({ "id": hire, "quality": 1 }));
     assert!(!late.is_empty());
     session.close();

@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use gigmesh_protocol::hire::{Closed, Side};
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::market::Outcome;
-use gigmesh_protocol::peer::io::{
-    AgentRow, CheckedView, HireRow, InboxRow, OrderToken, ReputationView, Shown, ShownRecord, WaitsFor,
-};
+use gigmesh_protocol::peer::io::{AgentRow, CheckedView, HireRow, InboxRow, OrderToken, Shown, ShownRecord, WaitsFor};
+use gigmesh_protocol::reputation::explain::Explained;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,12 +18,12 @@ use super::theirs;
 use crate::api::client::{ClientError, Events};
 use crate::api::server::now;
 use crate::api::types::{
-    self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, RateRequest, ReplyRequest, Rows,
-    StopRequest, id_prefix,
+    self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, RateRequest, ReplyRequest, Reputation,
+    ReputationParams, Rows, StopRequest, id_prefix,
 };
 use crate::limits::{
-    MCP_FOUND, MCP_IDS, MCP_RATINGS, MCP_RESULT, MCP_ROWS, MCP_SAID, MCP_START, MCP_TOLD, MCP_WAIT, MCP_WORDS, QUOTE,
-    WATCH_PAUSE,
+    EXPLAINED, MCP_FOUND, MCP_IDS, MCP_RATINGS, MCP_RESULT, MCP_ROWS, MCP_SAID, MCP_START, MCP_TOLD, MCP_WAIT,
+    MCP_WORDS, QUOTE, WATCH_PAUSE,
 };
 use crate::node::Transfer;
 use crate::task::inline::{self, JsonError};
@@ -42,6 +41,8 @@ struct FindAgents {
 #[serde(deny_unknown_fields)]
 struct AgentDetails {
     agent: String,
+    #[serde(default)]
+    explain: bool,
 }
 
 #[derive(Deserialize)]
@@ -221,7 +222,10 @@ impl Door {
 
     async fn agent_details(&self, asked: AgentDetails) -> Result<Done, Trouble> {
         let id = prefix("/agent", &asked.agent)?;
-        let view: ReputationView = self.get(&format!("/v1/reputation/{id}")).await?;
+        let params = ReputationParams { skill: None, explain: asked.explain.then(|| "overall".to_owned()) };
+        let path = format!("/v1/reputation/{id}");
+        let seen: Reputation = self.client().get_with(&path, &params).await.map_err(|error| self.trouble(error))?;
+        let Reputation { view, seeds, explained } = seen;
         let from = json!(view.agent);
         let Rows { rows, .. }: Rows<AgentRow> = self.get("/v1/agents").await?;
         let offers: Vec<Value> = rows.iter().filter(|row| row.agent == view.agent).map(agent).collect();
@@ -232,12 +236,16 @@ impl Door {
         };
         let text = format!("agent {}: {}; {next}", view.agent, count(offers.len(), "offered skill"));
         let name = view.name.map(|name| theirs::text(&from, &name, QUOTE));
-        let document = json!({
+        let mut document = json!({
             "agent": view.agent, "name": name, "offers": offers, "reputation": scores(&view.overall),
-            "by_skill": scores(&view.skills),
+            "by_skill": scores(&view.skills), "pinned_seeds": seeds,
             "ratings": view.ratings.iter().take(MCP_RATINGS).collect::<Vec<_>>(), "ratings_held": view.ratings.len(),
             "next": next,
         });
+        if let Some(types::Explanations { mine, pinned }) = explained {
+            let reasons = |explained: Option<Explained>| explained.as_ref().map(reasons);
+            document["explained"] = json!({ "mine": reasons(mine), "pinned": reasons(pinned) });
+        }
         Ok(Done { text, document })
     }
 
@@ -642,6 +650,24 @@ fn slice(from: &Value, bytes: &[u8], offset: usize) -> Value {
     };
     shown["size"] = json!(bytes.len());
     shown
+}
+
+/// Whose word moved a score by how much, most first, and the shortest account of how this node comes to know them.
+fn reasons(explained: &Explained) -> Value {
+    let raters = explained.raters.iter().take(EXPLAINED);
+    let rest: f64 = explained.raters.iter().skip(EXPLAINED).map(|rater| rater.contribution).sum();
+    let raters: Vec<Value> = raters
+        .map(|rater| {
+            json!({
+                "rater": rater.rater, "added": rater.contribution, "word_counts": rater.weight, "hires": rater.ratings.len(),
+                "known_through": rater.paths.first().map(|way| &way.agents),
+            })
+        })
+        .collect();
+    rounded(json!({
+        "score": explained.score, "low": explained.low, "prior": explained.prior, "raters": raters,
+        "others_added": rest + explained.others,
+    }))
 }
 
 /// Scores to three decimals: more is noise, and costs whoever reads it.

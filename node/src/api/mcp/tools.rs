@@ -45,7 +45,8 @@ pub(super) fn all() -> Vec<Tool> {
              and agents that offer `table` in general. The first search in an area of skills waits up to 4 s for agents to \
              be heard of. An empty list may mean that this node has just started: try again in some seconds. Next: \
              agent_details for one of them, or hire. `reputation.mine` is null where this node has no view yet, which is \
-             not a bad one; `reputation.mine.overall.low` is the number to choose by; `reputation.facts` are counts on \
+             not a bad one; `reputation.pinned` is the view through the agents that the operator has pinned, null without \
+             any; `overall.low` of `pinned`, or else of `mine`, is the number to choose by; `reputation.facts` are counts on \
              record that friends could fake.",
             json!({
                 "skill": { "type": "string", "maxLength": bounds::SKILL, "examples": ["table/summarise"],
@@ -61,9 +62,13 @@ pub(super) fn all() -> Vec<Tool> {
             "agent_details",
             "Agent details",
             "Everything this node knows of one agent: the skills it offers now, its reputation by skill and criterion in \
-             three columns (my view, my pinned seeds' view, facts on record), and the newest ratings behind it. Next: hire \
-             it directly with `to`, or let the market compete by leaving `to` out.",
-            json!({ "agent": with(id(), "The agent's id from find_agents, or its first digits") }),
+             three columns (my view, my pinned seeds' view, facts on record), and the newest ratings behind it. With \
+             `explain`, who moved its score by how much, and through whom this node knows them. Next: hire it directly with \
+             `to`, or let the market compete by leaving `to` out.",
+            json!({
+                "agent": with(id(), "The agent's id from find_agents, or its first digits"),
+                "explain": { "type": "boolean", "default": false, "description": "Whether to say why the score is what it is" },
+            }),
             &["agent"],
         ),
         Tool::new("hire", HIRE, object(hire_schema(), &["skill", "summary"])).with_title("Hire").with_annotations(
