@@ -345,7 +345,8 @@ pub struct Trusted {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReputationParams {
-    /// Of its work at this skill and below; without it, of all it did.
+    /// `skills` and `ratings` of its work at this skill and below only, and the reasons of the score at just this skill;
+    /// without it, of all it did. `overall` is of all it did in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skill: Option<String>,
     /// With the reasons of this score: `overall`, or one criterion as in `speed`.

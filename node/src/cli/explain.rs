@@ -5,7 +5,7 @@ use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::reputation::Aspect;
 use gigmesh_protocol::reputation::explain::{Explained, LevelShare, RaterShare, RatingShare, Way};
 
-use super::reputation::{day, models, named};
+use super::reputation::{day, models, named, quiet};
 use super::terminal::{Screen, Tone, short, wrapped};
 use crate::limits::EXPLAINED;
 
@@ -58,7 +58,7 @@ pub(super) fn explained_text(column: &str, explained: Option<&Explained>, screen
         text += &wrapped(&changed, screen);
     }
     let exact = format!("All weights together are off by at most {:.0e}.", explained.certificate);
-    text + &screen.paint(Tone::Quiet, &wrapped(&exact, screen))
+    text + &quiet(&exact, screen)
 }
 
 fn text_line(sign: &str, number: &str, what: &str) -> String {

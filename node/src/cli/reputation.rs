@@ -48,15 +48,13 @@ fn text(seen: &Reputation, skill: Option<&Skill>, screen: &Screen) -> String {
     if let Some(name) = &view.name {
         text += &format!("which calls itself {}\n", theirs(name));
     }
-    let at =
-        skill.map_or_else(|| "in all it did, as worker and as requester".to_owned(), |skill| format!("at {skill}"));
-    text += &format!("\n{}\n", screen.paint(Tone::Heading, &at));
-    let columns = match skill {
-        None => Some(&view.overall),
-        Some(skill) => view.skills.get(skill.as_str()),
+    let whole = "in all it did, as worker and as requester";
+    let (at, columns) = match skill.map(|skill| (skill, view.skills.get(skill.as_str()))) {
+        None => (whole.to_owned(), &view.overall),
+        Some((skill, Some(columns))) => (format!("at {skill}"), columns),
+        Some((skill, None)) => (format!("no rating is of just {skill}; {whole}"), &view.overall),
     };
-    let nothing = Columns { mine: None, pinned: None, facts: Facts::default() };
-    let columns = columns.unwrap_or(&nothing);
+    text += &format!("\n{}\n", screen.paint(Tone::Heading, &at));
     text += &details(columns).render(screen);
     text += &legend(columns, *seeds, screen);
 
@@ -143,7 +141,12 @@ fn legend(Columns { mine, pinned, .. }: &Columns, seeds: usize, screen: &Screen)
     if seeds == 0 {
         words.push("Nobody is pinned: `gigmesh trust add AGENT` adds the view through somebody you trust.".to_owned());
     }
-    words.iter().map(|words| screen.paint(Tone::Quiet, &wrapped(words, screen))).collect()
+    words.iter().map(|words| quiet(words, screen)).collect()
+}
+
+/// Sentences that stand back.
+pub(super) fn quiet(words: &str, screen: &Screen) -> String {
+    wrapped(words, screen).lines().map(|line| screen.paint(Tone::Quiet, line) + "\n").collect()
 }
 
 fn ratings(ratings: &[RatingRow]) -> Table {
@@ -262,7 +265,7 @@ overall        0.90 (0.71-0.98) of 12  no view yet     5 of 6 accepted
         assert!(told.contains("\nat a/b\n") && told.contains("0.90 (0.71-0.98) of 12"), "{told}");
         assert!(!told.contains("trust add"), "{told}");
         let told = text(&seen(three(false, true), 1), Some(&"x/y".parse().unwrap()), &PIPE);
-        assert!(told.contains("no view yet") && told.contains("no hires"), "{told}");
+        assert!(told.contains("\nno rating is of just x/y; in all it did, as worker and as requester\n"), "{told}");
     }
 
     #[test]

@@ -61,16 +61,15 @@ pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What is thought now of those who were considered, at the skill they were wanted for.
+/// What is thought now of those who were considered, at the skill they were wanted for; of who has no ratings there, at all it did.
 async fn seen(client: &Client, shown: &Shown) -> Result<BTreeMap<AgentId, Columns>, Failure> {
     let skill = shown.row.skill.to_string();
     let params = ReputationParams { skill: Some(skill.clone()), explain: None };
     let mut seen = BTreeMap::new();
     for claim in shown.why.iter().flat_map(|why| &why.considered) {
         let mut of: Reputation = client.get_with(&format!("/v1/reputation/{}", claim.agent), &params).await?;
-        if let Some(columns) = of.view.skills.remove(&skill) {
-            seen.insert(claim.agent, columns);
-        }
+        let at_skill = of.view.skills.remove(&skill);
+        seen.insert(claim.agent, at_skill.unwrap_or(of.view.overall));
     }
     Ok(seen)
 }

@@ -11,7 +11,7 @@ use crate::api::types::{Rows, TrustRequest, Trusted, id_prefix};
 
 /// What a node without history is told.
 pub(super) const NO_HISTORY: &str = "\
-no view of anybody yet: pin somebody whose judgement you trust with `gigmesh trust add AGENT`, or hire and see for yourself
+no view of anybody yet: hire, or pin whom you trust: `gigmesh trust add AGENT`
 ";
 
 #[derive(Debug, Subcommand)]
