@@ -330,11 +330,20 @@ fn squeeze(columns: &mut Vec<(usize, usize)>, yielding: &[usize], available: usi
     }
 }
 
-/// Sentences in lines that fit the terminal, each with its end.
+/// Sentences in lines that fit the terminal, each with its end. A command in backticks is not broken.
 pub(super) fn wrapped(text: &str, screen: &Screen) -> String {
     let width = screen.width.unwrap_or(COLUMNS);
-    let (mut out, mut used) = (String::new(), 0);
+    let mut quoted = false;
+    let mut pieces: Vec<String> = Vec::new();
     for word in text.split_ascii_whitespace() {
+        match pieces.last_mut().filter(|_| quoted) {
+            Some(command) => *command = format!("{command} {word}"),
+            None => pieces.push(word.to_owned()),
+        }
+        quoted ^= word.matches('`').count() % 2 == 1;
+    }
+    let (mut out, mut used) = (String::new(), 0);
+    for word in pieces {
         if used > 0 && used + 1 + word.width() > width {
             out.push('\n');
             used = 0;
@@ -342,7 +351,7 @@ pub(super) fn wrapped(text: &str, screen: &Screen) -> String {
             out.push(' ');
             used += 1;
         }
-        out.push_str(word);
+        out.push_str(&word);
         used += word.width();
     }
     out + "\n"
@@ -421,6 +430,7 @@ mod tests {
         assert_eq!(wrapped(text, &columns(9)), "one two\nthree\nfour five\n");
         assert_eq!(wrapped(text, &columns(3)), "one\ntwo\nthree\nfour\nfive\n");
         assert_eq!(wrapped(text, &PIPE), "one two three four five\n");
+        assert_eq!(wrapped("say `two words` now", &columns(9)), "say\n`two words`\nnow\n", "to be copied whole");
     }
 
     #[test]

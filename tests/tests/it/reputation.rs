@@ -48,7 +48,7 @@ fn a_newcomer_sees_through_the_eyes_of_whom_it_has_pinned_until_it_takes_that_ba
     assert_eq!((&columns["mine"], &columns["pinned"], &view["seeds"]), (&Value::Null, &Value::Null, &json!(0)));
     assert_eq!((&columns["facts"]["hires"], &columns["facts"]["counterparties"]), (&json!(2), &json!(1)));
     let told = newcomer.cli(&["reputation", &worker.agent, "--explain"]).stdout;
-    for words in ["no view yet", "2 of 2 accepted", "`gigmesh trust add AGENT`", "why my view says nothing"] {
+    for words in ["no view yet", "2 of 2 accepted", "`gigmesh trust add AGENT", "why my view says nothing"] {
         assert!(told.contains(words), "{words} is not in\n{told}");
     }
 
