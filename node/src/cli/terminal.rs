@@ -330,12 +330,12 @@ fn squeeze(columns: &mut Vec<(usize, usize)>, yielding: &[usize], available: usi
     }
 }
 
-/// Sentences in lines that fit the terminal, each with its end. A command in backticks is not broken.
+/// Sentences in lines that fit the terminal, each with its end. A command in backticks is not broken, and can be run here.
 pub(super) fn wrapped(text: &str, screen: &Screen) -> String {
     let width = screen.width.unwrap_or(COLUMNS);
     let mut quoted = false;
     let mut pieces: Vec<String> = Vec::new();
-    for word in text.split_ascii_whitespace() {
+    for word in runnable(text).split_ascii_whitespace() {
         match pieces.last_mut().filter(|_| quoted) {
             Some(command) => *command = format!("{command} {word}"),
             None => pieces.push(word.to_owned()),
