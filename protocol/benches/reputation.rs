@@ -187,7 +187,7 @@ fn main() {
         let Ok(number) = matrix.people.binary_search(&viewer) else { continue };
         let (slow, exact) = timed(|| matrix.walk(number, params.restart, 1e-9));
         let off: f64 = matrix.people.iter().zip(exact).map(|(agent, p)| (standing.mass(agent) - p).abs()).sum();
-        assert!(off < 1e-8, "they differ by {off}");
+        assert!(off < standing.certificate() + 1e-9, "they differ by {off}");
         reach += standing.iter().count();
         certificate = certificate.max(standing.certificate());
         ours.push(time);

@@ -79,6 +79,8 @@ impl WalkBeta {
 
     /// A slice of everything, that which moves least.
     fn trim(&mut self) {
+        // Before a walk has come to its end everybody looks like a stranger.
+        self.walk_on(usize::MAX);
         let latest = self.book.all().map(|held| held.day).max().unwrap_or(0);
         let mut all: Vec<(bool, f64, _, Which)> = Vec::with_capacity(self.len());
         for (_, subject) in self.book.in_order() {

@@ -240,28 +240,29 @@ impl Standing<'_> {
     }
 }
 
-/// What one word does to the score: of `A / (A + B)`, with the prior taken off, each word's part is its own.
+/// What one word does to the score: of `A / (A + B)`, with what it starts from taken off, each word's part is its own.
 struct Terms {
-    prior: f64,
-    whole: f64,
-    /// The same for the fast score, if it is the one that counts.
+    /// Where the slow score starts and what it is divided by, if it counts.
+    slow: Option<(f64, f64)>,
+    /// The same of the fast one: it starts from the slow one or from the prior.
     fast: Option<(f64, f64)>,
 }
 
 impl Terms {
     fn of(opinion: &Opinion, slow: Sum, fast: Sum, n0: f64) -> Self {
-        let counts = opinion.fast.is_some_and(|fast| fast < opinion.slow);
+        let start = opinion.slow.max(opinion.prior);
+        let guarded = opinion.fast.is_some_and(|fast| fast < opinion.slow);
         Self {
-            prior: opinion.prior,
-            whole: n0 + slow.whole(),
-            fast: counts.then_some((opinion.slow, n0 + fast.whole())),
+            slow: (!guarded || opinion.slow > opinion.prior).then_some((opinion.prior, n0 + slow.whole())),
+            fast: guarded.then_some((start, n0 + fast.whole())),
         }
     }
 
     fn term(&self, slow: Sum, fast: Sum) -> f64 {
-        let part = |sum: Sum, from: f64, whole: f64| ((1.0 - from) * sum.good - from * sum.bad) / whole;
-        let guard = self.fast.map_or(0.0, |(from, whole)| part(fast, from, whole));
-        if self.whole > 0.0 { part(slow, self.prior, self.whole) + guard } else { 0.0 }
+        let part = |sum: Sum, (from, whole): (f64, f64)| {
+            if whole > 0.0 { ((1.0 - from) * sum.good - from * sum.bad) / whole } else { 0.0 }
+        };
+        self.slow.map_or(0.0, |start| part(slow, start)) + self.fast.map_or(0.0, |start| part(fast, start))
     }
 }
 

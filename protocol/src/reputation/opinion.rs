@@ -262,12 +262,13 @@ pub(super) fn judge_all(standing: &Standing<'_>, levels: &[Level<'_>], aspect: A
     let slow = sum.mean(n0, prior);
     let end = |sum: Sum, m: f64, p: f64| quantile(n0 * m + sum.good, n0 * (1.0 - m) + sum.bad, p);
     let mut low = end(capped, cautious, END);
-    // The fast score starts from the slow one: else somebody who is always good would lose by having been so lately.
+    // The fast score starts from the slow one, or from the prior if that is better: else whoever is always good would lose by
+    // having been so lately, and what is all there is would count twice.
     let lately = level.fast();
     let fast = (params.fast_half_life.is_some() && lately.whole() >= params.fast_units).then(|| {
-        let cautious = capped.mean(n0, cautious);
-        low = low.min(end(level.capped(viewer, params.rater_cap, |voice| voice.fast), cautious, END));
-        lately.mean(n0, slow)
+        let start = capped.mean(n0, cautious).max(cautious);
+        low = low.min(end(level.capped(viewer, params.rater_cap, |voice| voice.fast), start, END));
+        lately.mean(n0, slow.max(prior))
     });
     let mean = fast.map_or(slow, |fast| fast.min(slow));
     let high = end(capped, prior, 1.0 - END);

@@ -8,6 +8,7 @@ use crate::hire::HireId;
 use crate::id::sha256;
 use crate::market::{Outcome, Scores};
 
+mod bounds;
 mod opinions;
 
 pub(super) const TODAY: u32 = 20_000;

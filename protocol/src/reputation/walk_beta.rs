@@ -285,15 +285,23 @@ impl WalkBeta {
 
     /// Goes on with what is watched until about `budget` edges have been followed; whether there is more to do. What is usual
     /// in the network is looked at again when the day or a hundredth of what is held has changed.
-    pub fn work(&mut self, day: u32, mut budget: usize) -> bool {
+    pub fn work(&mut self, day: u32, budget: usize) -> bool {
+        if self.walk_on(budget) {
+            return true;
+        }
+        let (changes, often) = (self.changes, self.len() as u64 / 100);
+        self.look(day, |then, at| then == day && at + often >= changes);
+        false
+    }
+
+    /// Goes on with the walks; whether they are not at their end.
+    pub(super) fn walk_on(&mut self, mut budget: usize) -> bool {
         for watched in self.watched.values_mut() {
             match watched.walk.step(&self.graph, budget) {
                 Some(left) => budget = left,
                 None => return true,
             }
         }
-        let (changes, often) = (self.changes, self.len() as u64 / 100);
-        self.look(day, |then, at| then == day && at + often >= changes);
         false
     }
 
