@@ -144,10 +144,12 @@ pub fn play() -> Table {
         let elsewhere = Signer::new(&[1; 32], Network::new("elsewhere"));
         elsewhere.sign(&us.honest(number, 900)).envelope().to_vec()
     });
+    // Whose an agent is, is kept of those that ratings are held of.
     let mut model = fresh();
+    offer(&mut model, &sign(&us.honest(TRIES, 100)), &us.network);
     model.belongs(us.requester.agent(), Some(us.other.agent()));
     model.belongs(us.worker.agent(), Some(us.other.agent()));
-    kind("within one principal", &mut model, &mut |number| sign(&us.honest(number, 900)));
+    kind("praise within one principal", &mut model, &mut |number| sign(&us.honest(number, 900)));
     table.note(format!("{TRIES} more ratings of a hire already rated, each in form: {added} more are held."));
     table
 }
