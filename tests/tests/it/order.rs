@@ -118,7 +118,7 @@ fn judge(sides: [&Traced; 2], hire: &HireId, offer: &str, records: &[Record], la
                     rule("closed", at > synced, "the end is told before its sync".to_owned());
                 }
             }
-            if text.contains(&format!("{{\"offer\":\"{offer}\"}}")) {
+            if text.contains(&format!("{{\"offer\":\"{offer}\",")) {
                 let (_, synced) =
                     side.durable(records[0].envelope(), late).expect("what is answered is in the journal");
                 rule("answer", at > synced, "a posting is answered before its sync".to_owned());
