@@ -62,12 +62,32 @@ pub struct Estimate {
     pub n: f64,
 }
 
+/// What became of somebody lately.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Trend {
+    /// The score by everything, the last weeks included.
+    pub slow: f64,
+    /// The score by the last weeks, starting from what was known before. If it is the lower one, it decides.
+    pub fast: f64,
+}
+
+/// What a score rests on: shares of its weight, which make one together.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Basis {
+    /// Ratings of just what was asked for.
+    pub here: f64,
+    /// Borrowed from what else is known of the agent: of the skill's parents, and of its other work.
+    pub wider: f64,
+    /// Nothing that is known of the agent: what is usual.
+    pub usual: f64,
+}
+
 /// One opinion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct View {
     /// Over all criteria.
     pub overall: Estimate,
-    /// By criterion, those that were judged at all.
+    /// By criterion, those that were judged at all. Where nobody judged just this skill, of what is wider, with `n` of 0.
     pub criteria: BTreeMap<Criterion, Estimate>,
     /// Where the next rating falls, nine times in ten. Not to be taken for the interval in which the mean lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,6 +98,12 @@ pub struct View {
     /// What the viewer itself may be expected to give: the mean, and the viewer's own leniency. For its eyes alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<f64>,
+    /// Whether it was better or worse lately, if enough was said of the last weeks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trend: Option<Trend>,
+    /// How much of the overall score is of just this skill, and how much is borrowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
 }
 
 /// What both sides signed, counted without asking who they are. Cheap to fake among friends: shown, never chosen by.

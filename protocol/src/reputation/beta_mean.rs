@@ -128,6 +128,8 @@ impl Model for BetaMean {
             next: None,
             spread: None,
             expected: None,
+            trend: None,
+            basis: None,
         });
         Columns { mine, pinned: None, facts: self.facts(subject, skill, day) }
     }

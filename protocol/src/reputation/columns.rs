@@ -2,10 +2,10 @@
 
 use super::book::{Held, Who};
 use super::evidence::{About, Aspect, Criterion, Evidence, SCORE};
-use super::opinion::{Opinion, judge, judge_all, levels};
+use super::opinion::{Level, Opinion, judge, judge_all, levels};
 use super::standing::Standing;
 use super::walk_beta::WalkBeta;
-use super::{Columns, Estimate, Facts, Model, View};
+use super::{Basis, Columns, Estimate, Facts, Model, Trend, View};
 use crate::id::{AgentId, Id};
 use crate::market::{Rating, Skill};
 use crate::record::Verified;
@@ -47,15 +47,28 @@ impl WalkBeta {
     }
 }
 
+/// What the mean of these levels rests on: each level starts from the next wider one, which counts `n0`.
+fn basis(levels: &[Level<'_>], n0: f64) -> Basis {
+    let mut left = 1.0;
+    let mut shares = levels.iter().map(|level| {
+        let evidence = level.slow().whole();
+        let share = if evidence > 0.0 { left * evidence / (n0 + evidence) } else { 0.0 };
+        left -= share;
+        share
+    });
+    let (here, wider) = (shares.next().unwrap_or(0.0), shares.sum());
+    Basis { here, wider, usual: left }
+}
+
 impl Standing<'_> {
     /// Everything at once, for people.
     pub fn view(&self, subject: &AgentId, skill: Option<&Skill>) -> Option<View> {
         let who = self.model.book().who(subject)?;
-        let opinion = |aspect| judge(self, &levels(self, who, skill, aspect, None), aspect);
-        let overall = opinion(Aspect::Overall)?;
+        let known = levels(self, who, skill, Aspect::Overall, None);
+        let overall = judge(self, &known, Aspect::Overall)?;
         let criterion = |criterion: Criterion| {
-            let opinion = opinion(Aspect::Of(criterion)).filter(|opinion| opinion.evidence > 0.0)?;
-            Some((criterion, Estimate::from(&opinion)))
+            let aspect = Aspect::Of(criterion);
+            Some((criterion, Estimate::from(&judge(self, &levels(self, who, skill, aspect, None), aspect)?)))
         };
         Some(View {
             overall: Estimate::from(&overall),
@@ -63,6 +76,8 @@ impl Standing<'_> {
             next: overall.next,
             spread: overall.spread,
             expected: Some((overall.mean + self.leniency()).clamp(0.0, 1.0)),
+            trend: overall.fast.map(|fast| Trend { slow: overall.slow, fast }),
+            basis: Some(basis(&known, self.model.params().n0)),
         })
     }
 }

@@ -216,7 +216,8 @@ mod tests {
 
     fn report() -> Report {
         let overall = Estimate { mean: 0.83, low: 0.55, high: 0.99, n: 3.0 };
-        let mine = Some(View { overall, criteria: Default::default(), next: None, spread: None, expected: None });
+        let criteria = Default::default();
+        let mine = Some(View { overall, criteria, next: None, spread: None, expected: None, trend: None, basis: None });
         let facts = Facts { hires: 12, accepted: 11, counterparties: 2, median_took: None };
         let worker = WorkerEnd {
             name: "all-round",

@@ -294,6 +294,29 @@ fn excellence_at_one_thing_is_a_beginning_at_another_and_no_more() {
 }
 
 #[test]
+fn a_view_of_a_skill_without_ratings_of_just_that_says_how_much_of_it_is_borrowed() {
+    let judged = |n, word: Word| Word { accuracy: Some(800), said: Said { hire: n, ..word.said }, ..word };
+    // Three units at sorting tables, nothing at anything else.
+    let words = [friends(), (1..4).map(|friend| judged(10, ago(friend, 9, 0, 1000, 0))).collect()].concat();
+    let model = filled(&words);
+    let standing = model.standing(&agent(0), &[], TODAY);
+    let view =
+        |skill: Option<&str>| standing.view(&agent(9), skill.map(|skill| skill.parse().unwrap()).as_ref()).unwrap();
+    let [all, sort, stable, text] = [None, Some("table/sort"), Some("table/sort/stable"), Some("text")].map(view);
+    let shares = |view: &View| view.basis.map(|basis| (basis.here, basis.wider, basis.usual));
+    assert_eq!(shares(&all), Some((0.75, 0.0, 0.25)));
+    assert_eq!(shares(&sort), Some((0.75, 0.0, 0.25)));
+    assert_eq!(shares(&stable), Some((0.0, 0.75, 0.25)));
+    assert_eq!(shares(&text), shares(&stable));
+    for borrowed in [stable, text] {
+        near(borrowed.overall.mean, sort.overall.mean);
+        assert_eq!((borrowed.overall.n, borrowed.criteria.len()), (0.0, 2), "{borrowed:?}");
+        near(borrowed.criteria[&Criterion::Accuracy].mean, sort.criteria[&Criterion::Accuracy].mean);
+        assert!(borrowed.overall.low < sort.overall.low, "what is borrowed is relied upon less");
+    }
+}
+
+#[test]
 fn what_somebody_is_like_to_work_for_says_nothing_of_its_work() {
     let paid: Vec<Word> = (1..4).map(|friend| Word { worked: false, ..ago(friend, 9, 10, 1000, 0) }).collect();
     let words = [friends(), paid].concat();
@@ -308,8 +331,12 @@ fn the_last_weeks_count_when_they_were_worse() {
     let then = overall(&words, 0, 9, None);
     assert_eq!((then.fast, then.mean), (None, then.slow));
     let bad: Vec<Word> = (1..4).map(|friend| ago(friend, 9, 50, 0, 0)).collect();
-    let now = overall(&[words.clone(), bad].concat(), 0, 9, None);
+    let now = overall(&[words.clone(), bad.clone()].concat(), 0, 9, None);
     assert!(now.fast.is_some_and(|fast| fast == now.mean && fast < now.slow - 0.1), "{now:?}");
+    let view = |words: &[Word]| filled(words).standing(&agent(0), &[], TODAY).view(&agent(9), None).unwrap();
+    assert_eq!(view(&words).trend, None);
+    let trend = view(&[words.clone(), bad.clone()].concat()).trend.unwrap();
+    assert_eq!((trend.slow, Some(trend.fast)), (now.slow, now.fast));
     // Who was good lately loses nothing by it.
     let more: Vec<Word> = (1..4).map(|friend| ago(friend, 9, 50, 1000, 0)).collect();
     let better = overall(&[words, more].concat(), 0, 9, None);
