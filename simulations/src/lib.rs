@@ -12,3 +12,4 @@ pub mod metrics;
 pub mod models;
 pub mod report;
 pub mod reputation;
+pub mod world;

@@ -16,7 +16,7 @@ use gigmesh_protocol::record::{Beside, Payload, Record, Verified};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::Reply;
 
-use crate::world::{Agent, World, network, signer, worker};
+use gigmesh_simulations::world::{Agent, World, network, signer, worker};
 
 const REQUESTER: usize = 0;
 const WORKER: usize = 1;
@@ -43,7 +43,7 @@ fn is_silent(_: &WorkJob, _: &[Vec<u8>]) -> Result<Vec<u8>, String> {
 /// A requester, a worker that accepts the arbiter, and the arbiter.
 fn court(agent: Agent) -> World {
     let mut world = World::new(0);
-    let arbiter = signer(ARBITER as u8).agent();
+    let arbiter = signer(ARBITER).agent();
     world.add(Config {
         arbiters: From::Allowlist(BTreeSet::from([arbiter])),
         ..worker("worker", "0.02 USD per task", 2)
@@ -103,7 +103,7 @@ fn an_arbiter_that_both_agreed_to_decides_a_contested_hire() {
                 let rating: &Verified<gigmesh_protocol::market::Rating> = rating;
                 rating.judgement.hire == id && rating.issuer() == world.id(by)
             };
-            world.nodes[by].ratings.iter().find(of).and_then(|rating| rating.judgement.scores.quality)
+            world.nodes[by].ratings.values().find(of).and_then(|rating| rating.judgement.scores.quality)
         };
         let fair = if outcome == Outcome::Accepted { (1000, 0) } else { (0, 1000) };
         assert_eq!(
@@ -280,9 +280,9 @@ fn a_decision_binds_only_from_the_arbiter_in_time_and_with_the_contest_before_it
         requester: last("receipt/1"),
         statement: "so be it".try_into().unwrap(),
     };
-    let arbiter = signer(ARBITER as u8);
+    let arbiter = signer(ARBITER);
     let mut hand = |decision: &Decision, by: usize| {
-        let record = Record::from(signer(by as u8).sign(decision));
+        let record = Record::from(signer(by).sign(decision));
         world.slip(arbiter.agent(), WORKER, &[record])[0].clone()
     };
     let refused = |reply: Reply, why: &str| match reply {
@@ -331,7 +331,7 @@ fn an_award_without_its_consent_is_refused() {
     });
     let (award, claim, offer) = awarded.expect("awarded with the consent");
     assert_eq!(offer.id(), offer_id);
-    let forged = signer(REQUESTER as u8).sign(&Consent {
+    let forged = signer(REQUESTER).sign(&Consent {
         at: world.now,
         ext: Default::default(),
         offer: offer.id(),
@@ -351,7 +351,7 @@ fn an_award_without_its_consent_is_refused() {
     terms.consent = Some(bytes.try_into().unwrap());
     let beside = Beside { body: terms, salt: Default::default() };
     let spoilt = Award { terms: beside.commitment::<Award>(), ..(*award).clone() };
-    let spoilt = signer(REQUESTER as u8).sign_with(&spoilt, beside);
+    let spoilt = signer(REQUESTER).sign_with(&spoilt, beside);
     assert!(Record::admit(spoilt.envelope(), spoilt.beside(), &network()).is_err());
 }
 
@@ -436,7 +436,7 @@ fn the_books_follow_the_decision_that_counts() {
         let mut world = court(is_silent);
         let id = refuse(&mut world);
         world.drive(Millis::mins(2));
-        let arbiter = signer(ARBITER as u8);
+        let arbiter = signer(ARBITER);
         let said = (0..=u8::MAX).map(|n| arbiter.sign(&decision(&world, id, first, &n.to_string())));
         let said = said.max_by_key(|said| said.id()).unwrap();
         let other = below(said.id().untyped(), |n| arbiter.sign(&decision(&world, id, then, &n.to_string())));
@@ -458,7 +458,7 @@ fn a_decision_is_outranked_a_few_times_at_most() {
     let mut world = court(is_silent);
     let id = refuse(&mut world);
     world.drive(Millis::mins(2));
-    let arbiter = signer(ARBITER as u8);
+    let arbiter = signer(ARBITER);
     let mut all: Vec<_> =
         (0..50).map(|n| arbiter.sign(&decision(&world, id, Ruling::Accepted, &n.to_string()))).collect();
     all.sort_by_key(|decision| std::cmp::Reverse(decision.id()));
@@ -488,7 +488,7 @@ fn nobody_escapes_a_decision_by_taking_a_record_back() {
     });
     let verdict = verdict.unwrap();
     let link = Link { n: verdict.link.n + 1, prev: Some(verdict.id().untyped()), ..verdict.link };
-    let requester = signer(REQUESTER as u8);
+    let requester = signer(REQUESTER);
     let receipt = |n: u8| {
         let beside = Beside { body: ReceiptTerms { link, amount: 0 }, salt: Bytes32([n; 32]) };
         let (day, body, outcome) = (world.now.day(), beside.commitment::<Receipt>(), Outcome::Refused);
@@ -502,7 +502,7 @@ fn nobody_escapes_a_decision_by_taking_a_record_back() {
         assert_eq!(world.slip(requester.agent(), WORKER, &[record.into()]), [Reply::Kept]);
     }
     let decided = Decision { requester: shown, ..decision(&world, id, Ruling::Accepted, "so be it") };
-    let arbiter = signer(ARBITER as u8);
+    let arbiter = signer(ARBITER);
     let decided = arbiter.sign(&decided);
     for n in [WORKER, REQUESTER] {
         assert_eq!(world.slip(arbiter.agent(), n, &[decided.clone().into()]), [Reply::Kept]);
@@ -514,7 +514,7 @@ fn nobody_escapes_a_decision_by_taking_a_record_back() {
 }
 
 fn sides_with_its_caller(job: &WorkJob, _: &[Vec<u8>]) -> Result<Vec<u8>, String> {
-    let worker = job.seat.unwrap().caller == signer(WORKER as u8).agent();
+    let worker = job.seat.unwrap().caller == signer(WORKER).agent();
     let ruling = if worker { "accepted" } else { "refused" };
     Ok(format!(r#"{{"ruling": "{ruling}", "statement": "You called."}}"#).into_bytes())
 }
@@ -552,7 +552,7 @@ fn another_contest(world: &World, id: HireId) -> Verified<Contest> {
         Record::Contest(contest) => Some(contest),
         _ => None,
     });
-    let (contest, worker) = (contest.unwrap(), signer(WORKER as u8));
+    let (contest, worker) = (contest.unwrap(), signer(WORKER));
     below(contest.id().untyped(), |n| {
         worker.sign(&Contest { statement: n.to_string().as_str().try_into().unwrap(), ..(*contest).clone() })
     })

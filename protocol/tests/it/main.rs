@@ -4,7 +4,7 @@
 
 mod arbiter;
 mod diagram;
-mod dice;
+
 mod forge;
 mod fuzz_corpus;
 mod market;
@@ -17,4 +17,3 @@ mod stories;
 mod strain;
 mod transcript;
 mod vectors;
-mod world;

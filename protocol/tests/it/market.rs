@@ -14,7 +14,7 @@ use gigmesh_protocol::peer::io::*;
 use gigmesh_protocol::record::Verified;
 use gigmesh_protocol::time::Millis;
 
-use crate::world::{Agent, World, worker};
+use gigmesh_simulations::world::{Agent, World, worker};
 
 const TWENTY: Millis = Millis::mins(20);
 
@@ -356,7 +356,7 @@ fn a_person_rates_in_place_of_the_derived_scores() {
     assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
     let scores = |by: usize| {
         let of = |rating: &&Verified<Rating>| rating.issuer() == world.id(by);
-        world.nodes[0].ratings.iter().find(of).unwrap().judgement.scores
+        world.nodes[0].ratings.values().find(of).unwrap().judgement.scores
     };
     assert_eq!(scores(0), low);
     assert!(scores(1).quality == Some(1000), "{:?}", scores(1));
@@ -394,7 +394,7 @@ fn ratings_nobody_asked_for_are_not_kept() {
     let task = world.task();
     world.hire(task, Some(hired));
     world.drive(Millis::secs(20));
-    let rating = world.nodes[0].ratings.iter().find(|rating| rating.issuer() == world.id(0)).unwrap().clone();
+    let rating = world.nodes[0].ratings.values().find(|rating| rating.issuer() == world.id(0)).unwrap().clone();
     let fourth = world.add(Config { name: "fourth".into(), version: "1".into(), ..Config::default() });
     let wanted = Wanted::These(vec![rating.id()]);
     world.input(
@@ -637,7 +637,7 @@ fn a_hire_in_parts_survives_a_fall_after_every_event_of_either_side() {
             assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2], "side {side}, event {events}");
             assert_eq!((balance(&world, 0), balance(&world, 1)), (-20_000, 20_000), "side {side}, event {events}");
             for n in [0, 1] {
-                let ids: BTreeSet<_> = world.nodes[n].ratings.iter().map(|rating| rating.id()).collect();
+                let ids: BTreeSet<_> = world.nodes[n].ratings.values().map(|rating| rating.id()).collect();
                 assert_eq!(ids.len(), 2, "both ratings at {n} after a fall of {side} at event {events}");
             }
             if !fell {

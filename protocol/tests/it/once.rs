@@ -5,7 +5,7 @@ use gigmesh_protocol::market::Outcome;
 use gigmesh_protocol::peer::io::*;
 use gigmesh_protocol::time::Millis;
 
-use crate::world::World;
+use gigmesh_simulations::world::World;
 
 fn order(world: &mut World, task: &Task, token: &str) -> Result<Answer, Refused> {
     let token = Some(OrderToken::try_from(token).unwrap());

@@ -8,7 +8,7 @@ use gigmesh_protocol::reputation::explain::Explained;
 use gigmesh_protocol::reputation::{Aspect, Columns};
 use gigmesh_protocol::time::Millis;
 
-use crate::world::{World, network, signer, worker};
+use gigmesh_simulations::world::{World, network, signer, worker};
 
 fn ask(world: &World, n: usize, query: &Query) -> Found {
     world.nodes[n].peer.as_ref().unwrap().query(world.now, query)
@@ -126,8 +126,8 @@ fn nothing_forged_replayed_self_dealt_or_dated_ahead_is_ever_held() {
     let (mut world, dave) = acquainted();
     world.drive(Millis::mins(2));
     let eve = shopper(&mut world, "eve");
-    let good = world.nodes[1].ratings.iter().find(|rating| rating.issuer() == world.id(dave)).unwrap().clone();
-    let other = world.nodes[1].ratings.iter().find(|rating| rating.issuer() == world.id(0)).unwrap().clone();
+    let good = world.nodes[1].ratings.values().find(|rating| rating.issuer() == world.id(dave)).unwrap().clone();
+    let other = world.nodes[1].ratings.values().find(|rating| rating.issuer() == world.id(0)).unwrap().clone();
     // As the edge does it: what does not verify never gets as far as the brain.
     let slip = |world: &mut World, envelope: &[u8], wanted: Wanted| {
         let ratings = match Record::admit(envelope, None, &network()) {
@@ -145,7 +145,7 @@ fn nothing_forged_replayed_self_dealt_or_dated_ahead_is_ever_held() {
     let held = world.nodes[eve].ratings.len();
     // Not asked for.
     assert_eq!(slip(&mut world, good.envelope(), Wanted::By(signer(77).agent(), None)), held);
-    let sign = |by: u8, change: &dyn Fn(&mut Rating)| -> Verified<Rating> {
+    let sign = |by: usize, change: &dyn Fn(&mut Rating)| -> Verified<Rating> {
         let mut rating: Rating = (*good).clone();
         change(&mut rating);
         signer(by).sign(&rating)
@@ -157,17 +157,17 @@ fn nothing_forged_replayed_self_dealt_or_dated_ahead_is_ever_held() {
         unsigned,
         sign(0, &|_| {}).envelope().to_vec(),
         sign(77, &|_| {}).envelope().to_vec(),
-        sign(dave as u8, &|rating| rating.permit = other.permit.clone()).envelope().to_vec(),
-        sign(dave as u8, &|rating| rating.judgement.subject = signer(0).agent()).envelope().to_vec(),
-        sign(dave as u8, &|rating| rating.judgement.subject = signer(dave as u8).agent()).envelope().to_vec(),
+        sign(dave, &|rating| rating.permit = other.permit.clone()).envelope().to_vec(),
+        sign(dave, &|rating| rating.judgement.subject = signer(0).agent()).envelope().to_vec(),
+        sign(dave, &|rating| rating.judgement.subject = signer(dave).agent()).envelope().to_vec(),
     ];
     for (n, envelope) in forged.iter().enumerate() {
         assert!(Record::admit(envelope, None, &network()).is_err(), "forgery {n}");
     }
     // The worker, whose hire it was, is sent a rating of the very hire dated a week ahead, and the same one again.
-    let ahead = sign(dave as u8, &|rating| (rating.day, rating.opening) = (rating.day + 7, None));
+    let ahead = sign(dave, &|rating| (rating.day, rating.opening) = (rating.day + 7, None));
     let before = world.nodes[1].ratings.len();
-    let replies = world.slip(signer(dave as u8).agent(), 1, &[ahead.into(), good.clone().into(), good.clone().into()]);
+    let replies = world.slip(signer(dave).agent(), 1, &[ahead.into(), good.clone().into(), good.clone().into()]);
     assert!(matches!(replies[0], gigmesh_protocol::wire::Reply::Later));
     world.drive(Millis::secs(1));
     assert_eq!(world.nodes[1].ratings.len(), before);

@@ -11,7 +11,7 @@ use gigmesh_protocol::time::Millis;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-use crate::world::{Agent, World, honest, signer, worker};
+use gigmesh_simulations::world::{Agent, World, honest, signer, worker};
 
 const DAYS: Millis = Millis::days(2);
 
@@ -24,7 +24,7 @@ fn strangers_hire_deliver_and_rate() {
     assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
     for n in [0, 1] {
         assert_eq!(world.nodes[n].ratings.len(), 2, "each side holds both ratings");
-        assert!(world.nodes[n].ratings.iter().all(|rating| rating.opening.is_some()), "both were sealed");
+        assert!(world.nodes[n].ratings.values().all(|rating| rating.opening.is_some()), "both were sealed");
         assert_eq!(world.nodes[n].blamed, Vec::<String>::new());
     }
     let id = world.hire_of(0).hire.unwrap();
@@ -74,7 +74,7 @@ fn a_bad_delivery_is_refused_and_the_worker_sees_why() {
     );
     let shown = world.shown(1, world.hire_of(1).hire.unwrap());
     assert!(shown.checks.values().any(|checked| checked.sealed.as_ref().is_some_and(|report| !report.passed())));
-    let rating = world.nodes[0].ratings.iter().find(|rating| rating.issuer() == world.id(0)).unwrap();
+    let rating = world.nodes[0].ratings.values().find(|rating| rating.issuer() == world.id(0)).unwrap();
     assert_eq!(rating.judgement.scores.quality, Some(0));
     let worker = world.id(1).to_string();
     let found = world.nodes[0].peer.as_ref().unwrap().query(world.now, &Query::Reputation(worker));

@@ -19,8 +19,8 @@ use gigmesh_protocol::record::{Beside, Payload, Record, Signer, Verified};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::Reply;
 
-use crate::dice::Dice;
-use crate::world::{Chaos, Link, World, network, signer, worker};
+use gigmesh_simulations::world::dice::Dice;
+use gigmesh_simulations::world::{Chaos, Link, World, network, signer, worker};
 
 fn amounts(text: &str) -> Vec<Amount> {
     vec![text.parse().unwrap()]
@@ -524,7 +524,7 @@ fn a_fall_after_any_event_of_the_whole_market_loses_no_money() {
                     assert!(closed.agreed, "peer {n} fell after event {at}: {row:?}");
                     *accepted.entry(row.with.unwrap()).or_insert(0) += 20_000;
                     let (me, hire) = (world.id(0), row.hire.unwrap());
-                    let rated = world.nodes[0].ratings.iter();
+                    let rated = world.nodes[0].ratings.values();
                     let mut rated = rated.filter(|rating| rating.issuer() == me && rating.judgement.hire == hire);
                     assert!(rated.next().is_some(), "peer {n} fell after event {at}: {hire} was never rated");
                 }

@@ -11,7 +11,7 @@ use gigmesh_protocol::wire::Item;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::world::{World, network, signer};
+use gigmesh_simulations::world::{World, network, signer};
 
 /// The records of the one hire of a story, as peer `n` journalled them, with the ratings it holds.
 fn records(world: &World, n: usize) -> Vec<Record> {
@@ -23,7 +23,7 @@ fn records(world: &World, n: usize) -> Vec<Record> {
             _ => {}
         }
     }
-    records.extend(world.nodes[n].ratings.iter().cloned().map(Record::from));
+    records.extend(world.nodes[n].ratings.values().cloned().map(Record::from));
     records
 }
 

@@ -9,8 +9,8 @@ use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::peer::io::{Config, Review, Task, WorkJob};
 use gigmesh_protocol::time::Millis;
 
-use crate::dice::Dice;
-use crate::world::{Agent, Chaos, Fall, Link, World, worker};
+use gigmesh_simulations::world::dice::Dice;
+use gigmesh_simulations::world::{Agent, Chaos, Fall, Link, World, worker};
 
 /// What can be bad, or many, in a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

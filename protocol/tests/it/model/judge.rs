@@ -9,7 +9,7 @@ use gigmesh_protocol::peer::io::*;
 use gigmesh_protocol::record::{Record, Verified};
 
 use super::tally::Tally;
-use crate::world::{World, network};
+use gigmesh_simulations::world::{World, network};
 
 macro_rules! hold {
     ($rule:expr, $($otherwise:tt)*) => { if !$rule { return Err(format!($($otherwise)*)); } };
@@ -143,7 +143,7 @@ fn closed(world: &World, n: usize) -> Result<(), String> {
 fn rated(world: &World, n: usize, tally: &mut Tally) -> Result<(), String> {
     let node = &world.nodes[n];
     let mut seen = BTreeSet::new();
-    for rating in &node.ratings {
+    for rating in node.ratings.values() {
         let hire = rating.judgement.hire;
         // Those of others were verified when they were admitted.
         let proven = match rating.issuer() == world.id(n) {

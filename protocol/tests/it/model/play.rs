@@ -12,8 +12,8 @@ use gigmesh_protocol::time::Millis;
 use super::case::{Case, Trouble, serves};
 use super::judge;
 use super::tally::Tally;
-use crate::dice::Dice;
-use crate::world::World;
+use gigmesh_simulations::world::World;
+use gigmesh_simulations::world::dice::Dice;
 
 /// After the links have healed a market is quiet within this, for no clock of a case runs longer.
 const QUIET: Millis = Millis::hours(8);
