@@ -201,6 +201,24 @@ fn main() {
     );
     println!("  the same, power iteration      {float:8.0} us; {ratio:.1} times as long");
 
+    for bits in [26, 30, 34] {
+        let mut coarse = WalkBeta::new(Params { bits, ..params });
+        put_all(&mut coarse, &said);
+        let (mut times, mut certificate, mut most) = (Vec::new(), 0.0f64, 0.0f64);
+        for viewer in busy.iter().map(|viewer| agent(*viewer)) {
+            let (time, standing) = timed(|| coarse.standing(&viewer, &[], today));
+            let exact = model.standing(&viewer, &[], today);
+            certificate = certificate.max(standing.certificate());
+            let off = exact.iter().map(|(agent, mass, _)| (standing.mass(&agent) - mass).abs());
+            most = off.fold(most, f64::max);
+            times.push(time);
+        }
+        let (median, _) = middle(times);
+        println!(
+            "  with {bits} bits                   {median:8.0} us; certificate {certificate:.1e}, one agent off by {most:.1e}"
+        );
+    }
+
     // ---- many who watch ----
     let mut watched = WalkBeta::new(params);
     let last = said.len() * 9 / 10;

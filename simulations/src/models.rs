@@ -15,7 +15,7 @@ pub use beta::{Beta, Evidence};
 pub use brs::BrsFilter;
 pub use fairness::FairnessGoodness;
 pub use means::{Anchor, GlobalMean, ShrunkMean, TargetMean};
-pub use ours::{Face, Ours, day};
+pub use ours::{COARSE, Face, Ours, day};
 pub use walk::{EigenTrust, PersonalisedPageRank};
 
 use gigmesh_protocol::reputation::Params;
@@ -264,7 +264,7 @@ impl Kind {
         match self {
             Self::Named(named) => named.build(),
             Self::Ours(_, face, change) => {
-                let mut params = Ours::params(typical);
+                let mut params = Params { bits: COARSE, ..Ours::params(typical) };
                 change(&mut params);
                 Box::new(Ours::new(params, *face))
             }

@@ -55,6 +55,10 @@ pub struct Params {
     /// Whether free hires and those that only one side closed add positive standing: for a private market, and for data
     /// that knows no prices.
     pub count_free: bool,
+    /// Residues below `2^-bits` of the whole, for each edge they would be passed on through, are left where they are by the
+    /// canonical walk: to pass on little to many is much work for nothing. What that leaves undone is in the certificate.
+    /// 40 at most.
+    pub bits: u32,
     /// The share of the restart that the pinned seeds have together.
     pub seed_share: f64,
     /// Ratings held.
@@ -84,6 +88,7 @@ impl Default for Params {
             value: true,
             distrust: true,
             count_free: false,
+            bits: 40,
             seed_share: 0.5,
             ratings: limits::RATINGS,
             strangers: Some(limits::STRANGERS),

@@ -18,9 +18,8 @@ use super::graph::{Graph, Row};
 /// The whole mass. Sums and products stay within 64 and 128 bits, and a unit is 3.5e-18.
 pub(super) const MASS: u64 = 1 << 58;
 
-/// Residues below this, for each edge they would be passed on through, are left where they are by the canonical walk: to pass on
-/// little to many is much work for nothing. With 35,000 edges the certificate is some 1e-8.
-const CANONICAL: u64 = MASS >> 40;
+/// The finest threshold of the canonical walk, in binary digits. With 35,000 edges the certificate is some 1e-8.
+pub(super) const FINEST: u32 = 40;
 /// The same of the live one: with 35,000 edges some 1e-6. Standing in full is 2e-3.
 const LIVE: u64 = MASS >> 33;
 
@@ -90,6 +89,8 @@ impl Reached {
 #[derive(Debug, Clone)]
 pub(super) struct Canonical {
     restart: Restart,
+    /// What is passed on at least, for each edge.
+    least: u64,
     mass: Vec<i64>,
     /// What each holds and has not passed on.
     residue: Vec<u64>,
@@ -104,9 +105,10 @@ pub(super) struct Canonical {
 
 impl Canonical {
     /// A walk among `agents` that starts at these, each with a share of [`MASS`].
-    pub(super) fn new(restart: Restart, agents: usize, starts: &[(Who, u64)]) -> Self {
+    pub(super) fn new(restart: Restart, bits: u32, agents: usize, starts: &[(Who, u64)]) -> Self {
         let mut walk = Self {
             restart,
+            least: MASS >> bits.min(FINEST),
             mass: vec![0; agents],
             residue: vec![0; agents],
             coming: vec![0; agents],
@@ -153,7 +155,7 @@ impl Canonical {
             for who in self.reached.drain(..) {
                 let residue = &mut self.residue[who as usize];
                 *residue += std::mem::take(&mut self.coming[who as usize]);
-                if enough(*residue, CANONICAL, graph.row(who)) {
+                if enough(*residue, self.least, graph.row(who)) {
                     self.round.push(who);
                 }
             }
@@ -169,8 +171,8 @@ impl Canonical {
 }
 
 /// The canonical walk at once.
-pub(super) fn reach(graph: &Graph, agents: usize, restart: Restart, starts: &[(Who, u64)]) -> Reached {
-    let mut walk = Canonical::new(restart, agents, starts);
+pub(super) fn reach(graph: &Graph, agents: usize, restart: Restart, bits: u32, starts: &[(Who, u64)]) -> Reached {
+    let mut walk = Canonical::new(restart, bits, agents, starts);
     while !walk.step(graph, usize::MAX) {}
     walk.end()
 }

@@ -416,7 +416,7 @@ impl WalkBeta {
         let who = place(viewer);
         let seeds: Vec<Who> = seeds.iter().map(place).collect();
         let starts = starts(who, &seeds, self.params.seed_share);
-        let reached = reach(&graph, agents, self.restart, &starts);
+        let reached = reach(&graph, agents, self.restart, self.params.bits, &starts);
         Standing {
             model: self,
             viewer: *viewer,
