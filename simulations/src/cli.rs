@@ -9,9 +9,11 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
+use crate::chart;
 use crate::data::{self, Ratings};
 use crate::limits;
 use crate::models::Kind;
+use crate::progress;
 use crate::report::Report;
 use crate::reputation::attack::{self, Attack};
 use crate::reputation::{Half, correctness, fraud, interval, market, predict};
@@ -149,6 +151,12 @@ struct Attacks {
     /// Bitcoin OTC as SNAP has it: without it only the attacks on made-up markets are played.
     #[arg(long, value_name = "FILE")]
     otc: Option<PathBuf>,
+    /// Advogato as KONECT has it: the same attacks on certificates, whose levels .6, .8 and 1 are taken for scores.
+    #[arg(long, value_name = "FILE")]
+    advogato: Option<PathBuf>,
+    /// Draw the curves into this file, as SVG.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Only these models.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = named)]
     model: Vec<Kind>,
@@ -221,22 +229,26 @@ fn named(name: &str) -> Result<Kind, String> {
 enum Error {
     #[error(transparent)]
     Data(#[from] data::Error),
-    #[error("this attack is played on real ratings; name a file of them with --otc")]
+    #[error("this attack is played on real ratings; name a file of them with --otc or --advogato")]
     NeedsData,
+    #[error("nothing here is a curve to draw")]
+    NoCurve,
+    #[error("cannot write {0}: {1}")]
+    Write(PathBuf, std::io::Error),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let Area::Reputation(command) = cli.area;
-    let (common, report) = match &command {
+    let (common, report) = progress::show(|| match &command {
         Reputation::Correctness(args) => (&args.common, args.run()),
         Reputation::Predict(args) => (&args.common, args.run()),
         Reputation::Interval(args) => (&args.common, args.run()),
         Reputation::Attack(args) => (&args.common, args.run()),
         Reputation::Market(args) => (&args.common, args.run()),
         Reputation::Fraud(args) => (&args.common, args.run()),
-    };
+    });
     match report {
         Ok(mut report) => {
             report.settings.insert(0, ("seed", json!(common.seed)));
@@ -294,9 +306,14 @@ impl Interval {
 
 impl Attacks {
     fn run(&self) -> Result<Report, Error> {
-        let ratings = self.otc.as_ref().map(|path| Ratings::bitcoin(path)).transpose()?;
+        let otc = self.otc.as_ref().map(|path| Ratings::bitcoin(path)).transpose()?;
+        let advogato = self.advogato.as_ref().map(|path| Ratings::advogato(path)).transpose()?;
+        let networks: Vec<attack::Network<'_>> = [("Bitcoin OTC", &otc), ("Advogato", &advogato)]
+            .into_iter()
+            .filter_map(|(name, ratings)| Some((name, ratings.as_ref()?)))
+            .collect();
         let attacks = self.attack.0.map_or_else(|| Attack::ALL.to_vec(), |attack| vec![attack]);
-        if ratings.is_none() && attacks.iter().all(|attack| attack.on_data()) {
+        if networks.is_empty() && attacks.iter().all(|attack| attack.on_data()) {
             return Err(Error::NeedsData);
         }
         let models = if self.model.is_empty() { attack::MODELS.to_vec() } else { self.model.clone() };
@@ -307,7 +324,12 @@ impl Attacks {
             seed: self.common.seed,
             resamples: self.common.resamples,
         };
-        Ok(attack::play(&attacks, ratings.as_ref(), &models, settings))
+        let report = attack::play(&attacks, &networks, &models, settings);
+        if let Some(path) = &self.svg {
+            let picture = chart::svg(&report).ok_or(Error::NoCurve)?;
+            std::fs::write(path, picture).map_err(|e| Error::Write(path.clone(), e))?;
+        }
+        Ok(report)
     }
 }
 

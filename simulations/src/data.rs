@@ -29,12 +29,14 @@ pub struct Rating {
     pub value: u8,
     /// What was done, as a number. Most models do not ask.
     pub skill: u8,
+    /// Which model stood behind the worker, as a number; 0 if it named none. Most models do not ask.
+    pub edition: u8,
 }
 
 impl Rating {
     /// Of a hire like any other.
     pub const fn new(time: f64, rater: Node, subject: Node, weight: f64) -> Self {
-        Self { time, rater, subject, weight, value: 20, skill: 0 }
+        Self { time, rater, subject, weight, value: 20, skill: 0, edition: 0 }
     }
 }
 

@@ -7,14 +7,18 @@
 mod beta;
 mod brs;
 mod fairness;
+mod flow;
 mod means;
+mod merit;
 mod ours;
 mod walk;
 
 pub use beta::{Beta, Evidence};
 pub use brs::BrsFilter;
 pub use fairness::FairnessGoodness;
+pub use flow::MaxFlow;
 pub use means::{Anchor, GlobalMean, ShrunkMean, TargetMean};
+pub use merit::MeritRank;
 pub use ours::{COARSE, Face, Ours, day};
 pub use walk::{EigenTrust, PersonalisedPageRank};
 
@@ -42,6 +46,11 @@ pub trait Model: std::fmt::Debug + Send + Sync {
     /// The same at one skill, for a model that tells skills apart.
     fn skilled(&mut self, viewer: Node, subjects: &[Node], _skill: u8, now: f64) -> Vec<f64> {
         self.scores(viewer, subjects, now)
+    }
+
+    /// How many models (of the worker's own making) the evidence behind a subject's score names, for a model that keeps that.
+    fn editions(&mut self, _viewer: Node, _subject: Node, _now: f64) -> Option<usize> {
+        None
     }
 
     /// Digests what was learned, for a model that does so only now and then.
@@ -82,6 +91,10 @@ impl Model for Box<dyn Model> {
 
     fn skilled(&mut self, viewer: Node, subjects: &[Node], skill: u8, now: f64) -> Vec<f64> {
         (**self).skilled(viewer, subjects, skill, now)
+    }
+
+    fn editions(&mut self, viewer: Node, subject: Node, now: f64) -> Option<usize> {
+        (**self).editions(viewer, subject, now)
     }
 
     fn settle(&mut self) {
@@ -162,11 +175,17 @@ pub enum Named {
     EigenTrustMine,
     /// Personalised PageRank.
     PageRank,
+    /// MeritRank.
+    MeritRank,
+    /// As much as can flow to each rater.
+    MaxFlow,
+    /// As much as can flow to all raters at once.
+    MaxFlowTogether,
 }
 
 impl Named {
     /// Every model.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::GlobalMean,
         Self::RawMean,
         Self::RawMeanZero,
@@ -181,6 +200,9 @@ impl Named {
         Self::EigenTrust,
         Self::EigenTrustMine,
         Self::PageRank,
+        Self::MeritRank,
+        Self::MaxFlow,
+        Self::MaxFlowTogether,
     ];
 
     /// Its name.
@@ -200,6 +222,9 @@ impl Named {
             Self::EigenTrust => "eigentrust",
             Self::EigenTrustMine => "eigentrust-mine",
             Self::PageRank => "pagerank",
+            Self::MeritRank => "meritrank",
+            Self::MaxFlow => "max-flow",
+            Self::MaxFlowTogether => "max-flow-together",
         }
     }
 
@@ -220,6 +245,9 @@ impl Named {
             Self::EigenTrust => Box::new(EigenTrust::uniform()),
             Self::EigenTrustMine => Box::new(EigenTrust::mine()),
             Self::PageRank => Box::new(PersonalisedPageRank::new(0.3)),
+            Self::MeritRank => Box::new(MeritRank::default()),
+            Self::MaxFlow => Box::new(MaxFlow::new(false)),
+            Self::MaxFlowTogether => Box::new(MaxFlow::new(true)),
         }
     }
 }

@@ -71,6 +71,19 @@ fn short(number: f64, digits: usize) -> String {
     }
 }
 
+/// What makes a table a curve: the columns after the first are points of a line for each row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// What grows from point to point.
+    pub x: &'static str,
+    /// What is shown of it.
+    pub y: &'static str,
+    /// The points, ascending: as many columns after the first.
+    pub at: Vec<f64>,
+    /// From and to, where the measure has ends.
+    pub range: Option<(f64, f64)>,
+}
+
 /// One table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
@@ -82,12 +95,19 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
     /// What to know to read it.
     pub notes: Vec<String>,
+    /// How to draw it, if it is a curve.
+    pub curve: Option<Curve>,
 }
 
 impl Table {
     /// Without rows yet.
     pub fn new(title: impl Into<String>, columns: &[&'static str]) -> Self {
-        Self { title: title.into(), columns: columns.to_vec(), rows: Vec::new(), notes: Vec::new() }
+        Self { title: title.into(), columns: columns.to_vec(), rows: Vec::new(), notes: Vec::new(), curve: None }
+    }
+
+    /// Its first columns are points of a curve.
+    pub fn curve(&mut self, x: &'static str, y: &'static str, at: &[f64], range: Option<(f64, f64)>) {
+        self.curve = Some(Curve { x, y, at: at.to_vec(), range });
     }
 
     /// One row more.
@@ -129,7 +149,9 @@ impl Table {
         let row = |row: &Vec<Cell>| -> Map<String, Value> {
             self.columns.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), cell.json())).collect()
         };
-        json!({"title": self.title, "rows": self.rows.iter().map(row).collect::<Vec<_>>(), "notes": self.notes})
+        let curve = self.curve.as_ref().map(|curve| json!({"x": curve.x, "y": curve.y, "at": curve.at}));
+        let rows = self.rows.iter().map(row).collect::<Vec<_>>();
+        json!({"title": self.title, "columns": self.columns, "rows": rows, "notes": self.notes, "curve": curve})
     }
 }
 

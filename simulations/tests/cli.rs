@@ -74,8 +74,14 @@ fn every_command_prints_the_same_twice_within_80_columns_and_as_json() {
         ["reputation", "attack", "slander", "--targets", "2", "--viewers", "2", "--model", "raw-mean,ours-low"];
     let attack = check(&[&attack, &common[..]].concat());
     assert!(attack.contains("Slander"), "{attack}");
-    let story = check(&["reputation", "attack", "skill", "--model", "raw-mean", "--seed", "5"]);
-    assert!(story.contains("translation"), "{story}");
+    let drawn = File::new("svg", "");
+    let draw = ["--svg", drawn.path()];
+    let story = check(
+        &[&["reputation", "attack", "swapped", "--model", "raw-mean,ours-low", "--seed", "5"][..], &draw].concat(),
+    );
+    assert!(story.contains("shows"), "{story}");
+    let picture = std::fs::read_to_string(drawn.path()).expect("it was written");
+    assert!(picture.starts_with("<svg") && picture.contains("ours-low") && picture.trim_end().ends_with("</svg>"));
     let market = check(&["reputation", "market", "--runs", "1", "--model", "raw-mean", "--seed", "5"]);
     assert!(market.contains("70%"), "{market}");
 }

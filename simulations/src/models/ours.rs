@@ -1,5 +1,7 @@
 //! The market's own model, fed with evidence that needs no signatures.
 
+use std::collections::BTreeSet;
+
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{AgentId, Id, sha256};
 use gigmesh_protocol::market::{Outcome, Scores, Skill};
@@ -7,7 +9,7 @@ use gigmesh_protocol::reputation::{About, Aspect, Edition, Evidence, Params, Wal
 use gigmesh_protocol::time::Millis;
 
 use super::Model;
-use crate::data::{DAY, Node, Rating};
+use crate::data::{DAY, Node, Rating, Ratings};
 
 /// What skills are called, by their number.
 const SKILLS: [&str; 3] = ["text/translate", "code/write", "text/summarise"];
@@ -71,6 +73,13 @@ impl Ours {
         Params { smoothing: 2.0 * typical, strangers: None, ..Params::default() }
     }
 
+    /// What ships, having learned all of these.
+    pub fn learned(ratings: &Ratings, face: Face) -> Self {
+        let mut ours = Self::new(Self::params(ratings.typical()), face);
+        ratings.list.iter().for_each(|rating| ours.learn(rating));
+        ours
+    }
+
     /// The key of a node.
     pub fn key(&mut self, node: Node) -> AgentId {
         while self.keys.len() <= node as usize {
@@ -110,7 +119,7 @@ impl Ours {
             agreed: Some((Outcome::Accepted, Millis(0))),
             sealed: true,
             worked: true,
-            edition: Edition::default(),
+            edition: Edition { model: (rating.edition > 0).then(|| format!("model-{}", rating.edition)) },
         };
         self.model.add(about, &evidence)
     }
@@ -165,6 +174,14 @@ impl Model for Ours {
 
     fn skilled(&mut self, viewer: Node, subjects: &[Node], at: u8, now: f64) -> Vec<f64> {
         self.told(viewer, subjects, Some(&skill(at)), now)
+    }
+
+    fn editions(&mut self, viewer: Node, subject: Node, now: f64) -> Option<usize> {
+        let (viewer, subject) = (self.key(viewer), self.key(subject));
+        let standing = self.model.standing(&viewer, &[], day(now));
+        let told = standing.explain(&subject, None, Aspect::Overall, usize::from(u8::MAX))?;
+        let named = told.raters.iter().flat_map(|rater| &rater.ratings).filter_map(|rating| rating.model.as_deref());
+        Some(named.collect::<BTreeSet<_>>().len())
     }
 
     fn personal(&self) -> bool {

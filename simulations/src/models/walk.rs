@@ -13,31 +13,40 @@ const STOP: f64 = 1e-10;
 
 /// Who trusts whom, by how much: sums over each pair.
 #[derive(Debug, Clone, Default)]
-struct Trust {
+pub(super) struct Trust {
     sums: ByNode<BTreeMap<Node, f64>>,
-    nodes: usize,
+    /// How many nodes there are.
+    pub(super) nodes: usize,
 }
 
 impl Trust {
-    fn learn(&mut self, rating: &Rating) {
+    pub(super) fn learn(&mut self, rating: &Rating) {
         *self.sums.at(rating.rater).entry(rating.subject).or_default() += rating.weight;
         self.nodes = self.nodes.max(rating.rater.max(rating.subject) as usize + 1);
+    }
+
+    /// Who trusts whom, and by how much.
+    pub(super) fn positive(&self) -> impl Iterator<Item = (Node, Node, f64)> {
+        let of = |node: Node| self.sums.get(node).into_iter().flatten().map(move |(to, sum)| (node, *to, *sum));
+        (0..self.nodes as Node).flat_map(of).filter(|(.., sum)| *sum > 0.0)
+    }
+
+    /// By node that trusts anybody, the shares it gives, which add up to one.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (Node, Vec<(Node, f64)>)> {
+        (0..self.nodes as Node).filter_map(|node| {
+            let sums = self.sums.get(node)?;
+            let total: f64 = sums.values().map(|sum| sum.max(0.0)).sum();
+            let positive = sums.iter().filter(|(_, sum)| **sum > 0.0);
+            (total > 0.0).then(|| (node, positive.map(|(to, sum)| (*to, sum / total)).collect()))
+        })
     }
 
     /// The stationary vector of a walk that starts over with this probability, at the start's places.
     fn walk(&self, restart: f64, start: &[f64]) -> Vec<f64> {
         let nodes = self.nodes.max(start.len());
-        let mut rows: Vec<(usize, Vec<(usize, f64)>)> = Vec::new();
+        let rows: Vec<(Node, Vec<(Node, f64)>)> = self.rows().collect();
         let mut dangles = vec![true; nodes];
-        for (node, dangles) in dangles.iter_mut().enumerate() {
-            let Some(sums) = self.sums.get(node as Node) else { continue };
-            let total: f64 = sums.values().map(|sum| sum.max(0.0)).sum();
-            if total > 0.0 {
-                let positive = sums.iter().filter(|(_, sum)| **sum > 0.0);
-                rows.push((node, positive.map(|(to, sum)| (*to as usize, sum / total)).collect()));
-                *dangles = false;
-            }
-        }
+        rows.iter().for_each(|(node, _)| dangles[*node as usize] = false);
         let start = |node: usize| start.get(node).copied().unwrap_or(0.0);
         let mut now: Vec<f64> = (0..nodes).map(start).collect();
         for _ in 0..limits::ITERATIONS {
@@ -45,8 +54,8 @@ impl Trust {
             let back = restart + (1.0 - restart) * lost;
             let mut next: Vec<f64> = (0..nodes).map(|node| back * start(node)).collect();
             for (from, row) in &rows {
-                let mass = (1.0 - restart) * now[*from];
-                row.iter().for_each(|(to, share)| next[*to] += mass * share);
+                let mass = (1.0 - restart) * now[*from as usize];
+                row.iter().for_each(|(to, share)| next[*to as usize] += mass * share);
             }
             let moved: f64 = next.iter().zip(&now).map(|(a, b)| (a - b).abs()).sum();
             now = next;

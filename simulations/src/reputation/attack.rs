@@ -13,8 +13,10 @@ use super::market;
 use crate::data::{Node, Rating, Ratings};
 use crate::dice::Dice;
 use crate::metrics::{Bootstrap, mean};
-use crate::models::{Kind, Model, Named, Scale};
+use crate::models::{Face, Kind, Model, Named, Ours, Scale, day};
+use crate::progress;
 use crate::report::{Cell, Report, Table};
+use crate::threads::each;
 use scenes::Stage;
 
 /// An attack by its name on the command line.
@@ -38,6 +40,8 @@ pub enum Attack {
     Value,
     /// A good name at one skill used for another.
     Skill,
+    /// A good name made with one model used with another.
+    Swapped,
     /// Bad work among good.
     Camouflage,
     /// Good workers that praise bad ones.
@@ -50,7 +54,7 @@ pub enum Attack {
 
 impl Attack {
     /// Every attack.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Promotion,
         Self::Slander,
         Self::Stuffing,
@@ -60,6 +64,7 @@ impl Attack {
         Self::OnOff,
         Self::Value,
         Self::Skill,
+        Self::Swapped,
         Self::Camouflage,
         Self::Spies,
         Self::Newcomers,
@@ -78,6 +83,7 @@ impl Attack {
             Self::OnOff => "on-off",
             Self::Value => "value",
             Self::Skill => "skill",
+            Self::Swapped => "swapped",
             Self::Camouflage => "camouflage",
             Self::Spies => "spies",
             Self::Newcomers => "newcomers",
@@ -117,14 +123,21 @@ pub struct Settings {
     pub resamples: u32,
 }
 
-/// Plays these attacks. Without ratings those that need them are left out.
-pub fn play(attacks: &[Attack], ratings: Option<&Ratings>, models: &[Kind], settings: Settings) -> Report {
+/// A network of real ratings, and what it is called.
+pub type Network<'a> = (&'static str, &'a Ratings);
+
+/// The ends of a score.
+const RATING: Option<(f64, f64)> = Some((-1.0, 1.0));
+
+/// Plays these attacks, those that need a network on each of these.
+pub fn play(attacks: &[Attack], networks: &[Network<'_>], models: &[Kind], settings: Settings) -> Report {
     let mut tables = Vec::new();
     for attack in attacks {
-        match (attack.on_data(), ratings) {
-            (true, Some(ratings)) => tables.extend(on_data(*attack, ratings, models, settings)),
-            (true, None) => {}
-            (false, _) => tables.extend(in_time(*attack, models, settings)),
+        let _step = progress::step(attack.name(), 1);
+        if attack.on_data() {
+            tables.extend(networks.iter().flat_map(|network| on_data(*attack, *network, models, settings)));
+        } else {
+            tables.extend(in_time(*attack, models, settings));
         }
     }
     Report {
@@ -140,116 +153,141 @@ pub fn play(attacks: &[Attack], ratings: Option<&Ratings>, models: &[Kind], sett
 fn in_time(attack: Attack, models: &[Kind], settings: Settings) -> Vec<Table> {
     match attack {
         Attack::Whitewash => vec![stories::whitewash(models, settings.seed)],
-        Attack::OnOff => vec![stories::on_off(models, settings.seed)],
-        Attack::Value => vec![stories::value(models, settings.seed)],
+        Attack::OnOff => stories::on_off(models, settings.seed),
+        Attack::Value => stories::value(models, settings.seed),
         Attack::Skill => vec![stories::skill(models, settings.seed)],
-        Attack::Camouflage => vec![market::camouflage(models, settings)],
+        Attack::Swapped => stories::swapped(models, settings.seed),
+        Attack::Camouflage => {
+            let mut table = market::camouflage(models, settings);
+            table.curve(
+                "work that the bad do well, in %",
+                "hires spoiled, in %",
+                &[0.0, 10.0, 30.0, 50.0, 70.0, 90.0],
+                None,
+            );
+            vec![table]
+        }
         Attack::Spies => vec![market::spies(models, settings)],
-        Attack::Newcomers => vec![market::newcomers(models, settings)],
+        Attack::Newcomers => {
+            let mut table = market::newcomers(models, settings);
+            table.curve("bad newcomers a round", "hires per honest newcomer, 1 is fair", &[0.0, 5.0, 20.0, 50.0], None);
+            vec![table]
+        }
         Attack::Forged => vec![forged::play()],
         _ => Vec::new(),
     }
 }
 
-/// One kind of attack at several strengths.
+/// One kind of attack at several strengths, the first of which is none.
 struct Plan<'a> {
     title: String,
-    columns: &'a [&'static str],
-    strengths: &'a [usize],
+    /// What grows.
+    what: &'static str,
+    columns: &'static [&'static str],
+    strengths: &'static [usize],
     targets: &'a [Node],
-    scene: &'a dyn Fn(Node, usize) -> Vec<Rating>,
+    scene: Box<dyn Fn(Node, usize) -> Vec<Rating> + Sync + 'a>,
 }
 
-fn on_data(attack: Attack, ratings: &Ratings, models: &[Kind], settings: Settings) -> Vec<Table> {
+fn on_data(attack: Attack, network: Network<'_>, models: &[Kind], settings: Settings) -> Vec<Table> {
     let mut dice = Dice::new(settings.seed, u64::from_be_bytes(*b"scenes\0\0"));
-    let stage = Stage::set(ratings, settings.viewers, settings.targets, &mut dice);
-    let sybils = [0, 1, 10, 100, 1_000];
-    let by_sybils = ["model", "0", "1", "10", "100", "1000", "moved"];
-    let mut plans = Vec::new();
-    let promote: Vec<_> = [0, 1, 5]
-        .map(|fooled| {
-            let stage = &stage;
-            (fooled, move |target: Node, sybils: usize| stage.promotion(target, sybils as Node, fooled))
-        })
-        .into_iter()
-        .collect();
-    let slander = |target: Node, sybils: usize| stage.slander(target, sybils as Node);
-    let stuff = |target: Node, hires: usize| stage.stuffing(target, hires);
-    let ring = |target: Node, members: usize| stage.ring(target, members);
-    let buy = |target: Node, hires: usize| if hires == 0 { Vec::new() } else { stage.bought(target, hires).1 };
-    match attack {
-        Attack::Promotion => {
-            for (fooled, scene) in &promote {
+    let stage = Stage::set(network.1, settings.viewers, settings.targets, &mut dice);
+    let stage = &stage;
+    let by_sybils = |title: String, targets, scene| Plan {
+        title,
+        what: "false identities",
+        columns: &["model", "0", "1", "10", "100", "1000", "moved"],
+        strengths: &[0, 1, 10, 100, 1_000],
+        targets,
+        scene,
+    };
+    let plans: Vec<Plan<'_>> = match attack {
+        Attack::Promotion => [0, 1, 5]
+            .map(|fooled| {
                 let title = format!("Self-promotion of bad nodes by false identities, {fooled} honest fooled");
-                plans.push(Plan { title, columns: &by_sybils, strengths: &sybils, targets: &stage.bad, scene });
-            }
-        }
-        Attack::Slander => {
-            let title = "Slander of good nodes by false identities".to_owned();
-            plans.push(Plan { title, columns: &by_sybils, strengths: &sybils, targets: &stage.good, scene: &slander });
-        }
-        Attack::Stuffing => plans.push(Plan {
+                let scene = move |target, sybils| stage.promotion(target, sybils as Node, fooled);
+                by_sybils(title, &stage.bad, Box::new(scene))
+            })
+            .into(),
+        Attack::Slander => [0, 1, 5]
+            .map(|fooled| {
+                let title = format!("Slander of good nodes by false identities, {fooled} honest fooled");
+                let scene = move |target, sybils| stage.slander(target, sybils as Node, fooled);
+                by_sybils(title, &stage.good, Box::new(scene))
+            })
+            .into(),
+        Attack::Stuffing => vec![Plan {
             title: "Ballot stuffing: one established friend praises a bad node, so many hires".to_owned(),
+            what: "hires",
             columns: &["model", "0", "1", "5", "20", "100", "500", "moved"],
             strengths: &[0, 1, 5, 20, 100, 500],
             targets: &stage.bad,
-            scene: &stuff,
-        }),
-        Attack::Ring => plans.push(Plan {
+            scene: Box::new(|target, hires| stage.stuffing(target, hires)),
+        }],
+        Attack::Ring => vec![Plan {
             title: "A ring of so many established nodes praises a bad node and each other".to_owned(),
-            columns: &["model", "0", "5", "10", "20", "50", "moved"],
-            strengths: &[0, 5, 10, 20, 50],
+            what: "members",
+            columns: &["model", "0", "5", "10", "20", "30", "50", "moved"],
+            strengths: &[0, 5, 10, 20, 30, 50],
             targets: &stage.bad,
-            scene: &ring,
-        }),
-        Attack::Bought => plans.push(Plan {
+            scene: Box::new(|target, members| stage.ring(target, members)),
+        }],
+        Attack::Bought => vec![Plan {
             title: "A newcomer pays so many honest workers a hire each, then praises a bad node".to_owned(),
-            columns: &["model", "0", "1", "5", "20", "100", "moved"],
-            strengths: &[0, 1, 5, 20, 100],
+            what: "hires paid",
+            columns: &["model", "0", "1", "5", "20", "50", "100", "moved"],
+            strengths: &[0, 1, 5, 20, 50, 100],
             targets: &stage.bad,
-            scene: &buy,
-        }),
-        _ => {}
+            scene: Box::new(|target, hires| if hires == 0 { Vec::new() } else { stage.bought(target, hires).1 }),
+        }],
+        _ => Vec::new(),
+    };
+    let mut tables: Vec<Table> = plans.iter().map(|plan| curve(plan, network, stage, models, settings)).collect();
+    if attack == Attack::Bought {
+        tables.push(price(network, stage));
     }
-    plans.iter().map(|plan| curve(plan, ratings, &stage, models, settings)).collect()
+    tables
 }
 
 /// The table of one plan: the mean over targets and viewers at each strength, and by how much the last differs from the
 /// first.
-fn curve(plan: &Plan<'_>, ratings: &Ratings, stage: &Stage, models: &[Kind], settings: Settings) -> Table {
-    let mut table = Table::new(plan.title.clone(), plan.columns);
+fn curve(plan: &Plan<'_>, network: Network<'_>, stage: &Stage, models: &[Kind], settings: Settings) -> Table {
+    let (name, ratings) = network;
+    let mut table = Table::new(format!("{name}. {}", plan.title), plan.columns);
+    let at: Vec<f64> = plan.strengths.iter().map(|strength| *strength as f64).collect();
+    table.curve(plan.what, "score, -1 to 1", &at, RATING);
     let units: Vec<u32> = (0..plan.targets.len() as u32).collect();
     let bootstrap = Bootstrap::new(&units, settings.resamples, settings.seed);
-    for kind in models {
+    let befores = each("learning", models, |kind| {
         let mut before = kind.build(ratings.typical());
         ratings.list.iter().for_each(|rating| before.learn(rating));
         before.settle();
-        // By target, by strength: the mean over viewers.
-        let of = |target: &Node| -> Vec<f64> {
-            let at = |strength: &usize| {
-                let mut model = before.fork();
-                (plan.scene)(*target, *strength).iter().for_each(|rating| model.learn(rating));
-                model.settle();
-                let said: Vec<f64> =
-                    stage.viewers.iter().map(|viewer| seen(&mut *model, *viewer, *target, stage)).collect();
-                mean(&said)
-            };
-            plan.strengths.iter().map(at).collect()
-        };
-        let all: Vec<Vec<f64>> = plan.targets.iter().map(of).collect();
-        let over = |strength: usize| mean(&all.iter().map(|curve| curve[strength]).collect::<Vec<_>>());
-        let last = plan.strengths.len() - 1;
+        before
+    });
+    let trials: Vec<(&Box<dyn Model>, Node, usize)> = befores
+        .iter()
+        .flat_map(|before| plan.targets.iter().map(move |target| (before, *target)))
+        .flat_map(|(before, target)| plan.strengths.iter().map(move |strength| (before, target, *strength)))
+        .collect();
+    // By model, by target, by strength: the mean over viewers.
+    let all = each("trials", &trials, |(before, target, strength)| {
+        let mut model = before.fork();
+        (plan.scene)(*target, *strength).iter().for_each(|rating| model.learn(rating));
+        model.settle();
+        let told = stage.viewers.iter().map(|viewer| seen(&mut *model, *viewer, *target, stage));
+        mean(&told.collect::<Vec<_>>())
+    });
+    let (strengths, last) = (plan.strengths.len(), plan.strengths.len() - 1);
+    for (at, (kind, before)) in models.iter().zip(&befores).enumerate() {
+        let of = |target: usize, strength: usize| all[(at * plan.targets.len() + target) * strengths + strength];
+        let over = |strength| mean(&(0..plan.targets.len()).map(|target| of(target, strength)).collect::<Vec<_>>());
         let moved = bootstrap.figure(|weight| {
             let whole: f64 = units.iter().map(|unit| weight(*unit)).sum();
-            let sum: f64 = all.iter().zip(&units).map(|(curve, unit)| weight(*unit) * (curve[last] - curve[0])).sum();
-            sum / whole
+            let moved = |unit: &u32| of(*unit as usize, last) - of(*unit as usize, 0);
+            units.iter().map(|unit| weight(*unit) * moved(unit)).sum::<f64>() / whole
         });
-        let name = match before.scale() {
-            Scale::Rating => kind.name().to_owned(),
-            Scale::Rank => format!("{} *", kind.name()),
-        };
-        let cells = (0..=last).map(|strength| Cell::Number(over(strength), 3));
-        table.row(std::iter::once(Cell::Text(name)).chain(cells).chain([Cell::Figure(moved, 3)]));
+        let cells = (0..strengths).map(|strength| Cell::Number(over(strength), 3));
+        table.row(std::iter::once(named(kind, before.scale())).chain(cells).chain([Cell::Figure(moved, 3)]));
     }
     table.note(format!(
         "Mean over {} targets and {} viewers; scores in [-1, 1]. *: the share of honest nodes ranked below, in [0, 1]. \
@@ -260,15 +298,62 @@ fn curve(plan: &Plan<'_>, ratings: &Ratings, stage: &Stage, models: &[Kind], set
     table
 }
 
+/// What standing costs: the evidence that a buyer of so many hires can put on any one subject, for each hire it paid.
+fn price((name, ratings): Network<'_>, stage: &Stage) -> Table {
+    let mut table = Table::new(
+        format!("{name}. Buying standing: a newcomer pays so many honest workers a hire each; its weight with viewers"),
+        &["hires paid", "weight", "largest", "evidence", "largest", "for a hire", "largest"],
+    );
+    let ours = Ours::learned(ratings, Face::Low);
+    let paid: [usize; 7] = [1, 2, 5, 10, 20, 50, 100];
+    let weights = each("prices", &paid, |hires| {
+        let mut ours = ours.clone();
+        // Whoever pays anybody pays those that the most would listen to; here, as elsewhere, the first of a random order.
+        let (buyer, scene) = stage.bought(stage.bad.first().copied().unwrap_or(stage.free + 1), *hires);
+        scene.iter().for_each(|rating| ours.learn(rating));
+        let buyer = ours.key(buyer);
+        let mut weight = |viewer: &Node| {
+            let viewer = ours.key(*viewer);
+            ours.model.standing(&viewer, &[], day(stage.now)).weight(&buyer)
+        };
+        stage.viewers.iter().map(&mut weight).collect::<Vec<f64>>()
+    });
+    // What ratings of a pair weigh at most, however many.
+    let most = 1.0 / (1.0 - ours.model.params().pair);
+    for (hires, weights) in paid.iter().zip(weights) {
+        let (usual, largest) = (mean(&weights), weights.iter().copied().fold(0.0, f64::max));
+        let n = *hires as f64;
+        let figures = [usual, largest, usual * most, largest * most, usual * most / n, largest * most / n];
+        table.row(std::iter::once(Cell::Count(*hires as u64)).chain(figures.map(|figure| Cell::Number(figure, 4))));
+    }
+    table.note(format!(
+        "Evidence: weight x {most:.2}, what any number of its ratings of one subject weigh at most; a fresh hire rated by \
+         somebody who counts in full is 1. Mean and largest over {} viewers.",
+        stage.viewers.len()
+    ));
+    table
+}
+
+/// A model's name; ranks have a star.
+fn named(kind: &Kind, scale: Scale) -> Cell {
+    match scale {
+        Scale::Rating => Cell::text(kind.name()),
+        Scale::Rank => Cell::Text(format!("{} *", kind.name())),
+    }
+}
+
 /// What a viewer is told of a target: its score, or where a rank puts it among the honest.
 fn seen(model: &mut dyn Model, viewer: Node, target: Node, stage: &Stage) -> f64 {
+    let of = model.score(viewer, target, stage.now);
     if model.scale() == Scale::Rating {
-        return model.score(viewer, target, stage.now);
+        return of;
     }
     let others: Vec<Node> = (0..stage.free).filter(|node| *node != target).collect();
-    let of = model.score(viewer, target, stage.now);
-    let scores = model.scores(viewer, &others, stage.now);
-    let below: f64 =
-        scores.iter().map(|score| f64::from(u8::from(*score < of)) + f64::from(u8::from(*score == of)) / 2.0).sum();
-    below / others.len().max(1) as f64
+    share_below(of, &model.scores(viewer, &others, stage.now))
+}
+
+/// The share of scores that are lower; equal ones count half.
+fn share_below(of: f64, scores: &[f64]) -> f64 {
+    let below = |score: &f64| f64::from(u8::from(*score < of)) + f64::from(u8::from(*score == of)) / 2.0;
+    mean(&scores.iter().map(below).collect::<Vec<_>>())
 }

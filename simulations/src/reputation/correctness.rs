@@ -68,9 +68,7 @@ fn viewers(ratings: &Ratings, settings: Settings) -> Vec<Node> {
 }
 
 fn learned(ratings: &Ratings) -> Ours {
-    let mut ours = Ours::new(Ours::params(ratings.typical()), Face::Mean);
-    ratings.list.iter().for_each(|rating| ours.learn(rating));
-    ours
+    Ours::learned(ratings, Face::Mean)
 }
 
 /// `p = e o + (1 - e) P' p` by plain iteration in floats, what rows keep back going to the viewer.

@@ -1,18 +1,24 @@
 //! Ratings that should not count: forged, replayed, without a permit, of oneself. Real records with real signatures go through
-//! the protocol's own door, and what gets through it into the model.
-//!
-//! Ratings dated ahead are the brain's to refuse, and are tested there.
+//! the protocol's own door, and what gets through it into the model; those dated ahead, through a whole brain, whose to refuse
+//! they are.
 
 use gigmesh_protocol::codec::{Bytes, Ext};
 use gigmesh_protocol::id::{AgentId, Id, sha256};
 use gigmesh_protocol::market::{Award, Begin, Judgement, Permit, Rating, Scores};
-use gigmesh_protocol::record::{Network, Record, Signer};
+use gigmesh_protocol::peer::Peer;
+use gigmesh_protocol::peer::io::{Command, Config, Input, Output};
+use gigmesh_protocol::record::{Network, Record, Signer, Verified};
 use gigmesh_protocol::reputation::{Model as _, Params, WalkBeta};
+use gigmesh_protocol::time::{Millis, Timestamp};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
 
 use crate::report::{Cell, Table};
 
 /// How often each is tried.
 const TRIES: u32 = 100;
+/// The day it is.
+const TODAY: u32 = 20_000;
 
 struct Parties {
     network: Network,
@@ -32,7 +38,7 @@ impl Parties {
     fn hire(&self, number: u32, requester: &Signer, worker: AgentId, begun_by: &Signer) -> (Id<Award>, Permit) {
         let mark = sha256(&[&number.to_be_bytes()]);
         let award = requester.sign(&Award {
-            day: 20_000,
+            day: TODAY,
             ext: Ext::default(),
             slot: 0,
             claim: Id::from_bytes(mark.0),
@@ -44,7 +50,7 @@ impl Parties {
             worker,
             replaces: None,
         });
-        let begin = begun_by.sign(&Begin { day: 20_000, ext: Ext::default(), body: mark, hire: award.id() });
+        let begin = begun_by.sign(&Begin { day: TODAY, ext: Ext::default(), body: mark, hire: award.id() });
         let part = |bytes: &[u8]| Bytes::try_from(bytes.to_vec()).expect("header records are small");
         let permit =
             Permit { award: part(award.envelope()), begin: part(begin.envelope()), receipt: None, countersign: None };
@@ -53,7 +59,7 @@ impl Parties {
 
     fn rating(&self, hire: Id<Award>, permit: Permit, subject: AgentId, quality: u16) -> Rating {
         Rating {
-            day: 20_000,
+            day: TODAY,
             ext: Ext::default(),
             model: None,
             permit,
@@ -81,6 +87,28 @@ fn offer(model: &mut WalkBeta, envelope: &[u8], network: &Network) -> (bool, boo
         Ok(Record::Rating(rating)) => (true, model.insert(&rating)),
         _ => (false, false),
     }
+}
+
+/// How many of these ratings a brain keeps that trusts their rater, has asked it for them, and gets them on [`TODAY`].
+fn kept(us: &Parties, ratings: Vec<Verified<Rating>>) -> Option<u64> {
+    let config = Config { name: "reader".to_owned(), version: "1".to_owned(), ..Config::default() };
+    let noon = Timestamp::default() + Millis::days(u64::from(TODAY)) + Millis::hours(12);
+    let rng = Box::new(ChaCha20Rng::seed_from_u64(1));
+    let (mut peer, mut out) = Peer::restore(config, Signer::new(&[9; 32], us.network), rng, noon, [], []).ok()?;
+    let pin = Command::Pin { agent: us.requester.agent(), pinned: true };
+    peer.handle(noon, Input::Command { caller: 1, command: pin }, &mut out);
+    // It asks whoever its walk has come to, after a pause.
+    while let Some(due) = peer.next_deadline().filter(|due| *due <= noon + Millis::mins(1)) {
+        peer.handle(due.max(noon) + Millis(1), Input::Tick, &mut out);
+    }
+    let asked = out.drain(..).find_map(|output| match output {
+        Output::AskRatings { to, wanted, .. } => Some((to, wanted)),
+        _ => None,
+    });
+    let (from, wanted) = asked?;
+    let noon = noon + Millis::mins(2);
+    peer.handle(noon, Input::Ratings { from, wanted, ratings, next: None }, &mut out);
+    Some(out.iter().filter(|output| matches!(output, Output::Keep(_))).count() as u64)
 }
 
 /// The table: how many of each kind were admitted, and how many counted.
@@ -150,6 +178,15 @@ pub fn play() -> Table {
     model.belongs(us.requester.agent(), Some(us.other.agent()));
     model.belongs(us.worker.agent(), Some(us.other.agent()));
     kind("praise within one principal", &mut model, &mut |number| sign(&us.honest(number, 900)));
+    for (name, days) in
+        [("made today, through a whole brain", 0), ("dated tomorrow, the same", 1), ("dated in a week, the same", 7)]
+    {
+        let dated = |number| us.requester.sign(&Rating { day: TODAY + days, ..us.honest(number, 900) });
+        let ratings: Vec<_> = (0..TRIES).map(dated).collect();
+        let counted = kept(&us, ratings).map_or(Cell::None, Cell::Count);
+        table.row([Cell::text(name), Cell::Count(u64::from(TRIES)), Cell::Count(u64::from(TRIES)), counted]);
+    }
+    table.note("Real ones, and those made today, are here to compare. A brain keeps what is dated a minute ahead, as clocks differ.");
     table.note(format!("{TRIES} more ratings of a hire already rated, each in form: {added} more are held."));
     table
 }
@@ -163,7 +200,9 @@ mod tests {
         let table = play();
         let counted: Vec<&Cell> = table.rows.iter().filter_map(|row| row.get(3)).collect();
         assert_eq!(counted[0], &Cell::Count(100));
-        assert!(counted[1..].iter().all(|cell| **cell == Cell::Count(0)), "{}", table.show());
-        assert!(table.notes[0].ends_with(": 0 more are held."), "{}", table.notes[0]);
+        let [forged @ .., today, tomorrow, week] = &counted[1..] else { panic!("{}", table.show()) };
+        assert!(forged.iter().all(|cell| **cell == Cell::Count(0)), "{}", table.show());
+        assert_eq!([today, tomorrow, week], [&&Cell::Count(100), &&Cell::Count(0), &&Cell::Count(0)]);
+        assert!(table.notes[1].ends_with(": 0 more are held."), "{}", table.notes[1]);
     }
 }

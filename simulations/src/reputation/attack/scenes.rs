@@ -13,7 +13,7 @@ pub struct Stage {
     pub viewers: Vec<Node>,
     /// Well connected raters that nobody distrusts, in random order; no viewer is among them.
     pub established: Vec<Node>,
-    /// Rated badly by at least [`KNOWN`] raters.
+    /// Rated badly by at least [`KNOWN`] raters; where nobody is, the tenth that is thought least of.
     pub bad: Vec<Node>,
     /// Rated well by as many.
     pub good: Vec<Node>,
@@ -43,7 +43,13 @@ impl Stage {
             if count < KNOWN { 0.0 } else { sum / count as f64 }
         };
         let nodes = || 0..ratings.nodes() as Node;
-        let bad: Vec<Node> = nodes().filter(|node| mean(*node) < -0.3).collect();
+        let mut bad: Vec<Node> = nodes().filter(|node| mean(*node) < -0.3).collect();
+        if bad.is_empty() {
+            // A network without bad words: the tenth of the known that is thought least of.
+            bad = nodes().filter(|node| received[*node as usize].0 >= KNOWN).collect();
+            bad.sort_by(|a, b| mean(*a).total_cmp(&mean(*b)));
+            bad.truncate(bad.len().div_ceil(10));
+        }
         let good: Vec<Node> = nodes().filter(|node| mean(*node) > 0.15).collect();
         let mut trusted: Vec<Node> =
             nodes().filter(|node| given[*node as usize] >= ESTABLISHED && mean(*node) > 0.1).collect();
@@ -76,9 +82,13 @@ impl Stage {
         all
     }
 
-    /// So many false identities, praising each other in a ring, condemn `target`.
-    pub fn slander(&self, target: Node, sybils: Node) -> Vec<Rating> {
-        let mut all = Vec::new();
+    /// So many false identities, praising each other in a ring, condemn `target`; `fooled` honest nodes have found one of them
+    /// good, each another as far as there are others.
+    pub fn slander(&self, target: Node, sybils: Node, fooled: usize) -> Vec<Rating> {
+        let deceived = self.established.iter().filter(|node| **node != target).take(fooled);
+        let names = (0..sybils).cycle();
+        let mut all: Vec<Rating> =
+            deceived.zip(names).map(|(node, sybil)| self.says(*node, self.free + sybil, 0.5)).collect();
         for sybil in 0..sybils {
             let next = (sybil + 1) % sybils;
             if next != sybil {
@@ -147,8 +157,10 @@ mod tests {
     #[test]
     fn the_other_scenes_by_hand() {
         let stage = stage();
-        assert_eq!(pairs(&stage.slander(6, 1)), [(10, 6, -1.0)]);
-        assert_eq!(pairs(&stage.slander(6, 2)).len(), 4);
+        assert_eq!(pairs(&stage.slander(6, 1, 0)), [(10, 6, -1.0)]);
+        assert_eq!(pairs(&stage.slander(6, 1, 1)), [(1, 10, 0.5), (10, 6, -1.0)]);
+        assert_eq!(pairs(&stage.slander(6, 2, 3)).len(), 4 + 3);
+        assert!(stage.slander(6, 0, 5).is_empty());
         assert_eq!(pairs(&stage.stuffing(5, 3)), [(1, 5, 1.0); 3]);
         assert_eq!(pairs(&stage.ring(5, 2)), [(1, 5, 1.0), (2, 5, 1.0), (1, 2, 1.0), (2, 1, 1.0)]);
         let (buyer, all) = stage.bought(5, 1);
