@@ -248,11 +248,13 @@ impl Life {
         let claim = worker.sign(&Claim {
             at,
             ext: Default::default(),
+            model: None,
             nonce: offer.nonce,
             offer: offer.id(),
             price: "0.02 USD per task".parse().expect("a price"),
             until: at + Millis::mins(5),
             expect: Millis::secs(20),
+            version: codec::Text::fit("1"),
             manifest: gigmesh_protocol::id::Id::from_bytes([4; 32]),
             requester: requester().agent(),
         });
@@ -432,6 +434,7 @@ impl Life {
             model: None,
             permit,
             opening: Some(opening),
+            version: None,
             manifest: None,
             judgement,
         };

@@ -118,8 +118,8 @@ pub const SHORT_ID: usize = 4;
 pub const CELL_MIN: usize = 8;
 /// Raters that an explanation names to a person; `--json` has all that the brain names.
 pub const EXPLAINED: usize = 5;
-/// Models of one worker that a person is told of, the newest.
-pub const MODELS_TOLD: usize = 3;
+/// Models and versions of one worker that a person is told of, the newest.
+pub const EDITIONS_TOLD: usize = 3;
 /// Columns of a terminal, where lines are broken for people and its width is not known.
 pub const COLUMNS: usize = 80;
 /// `ledger export` reads all pages again if a line was booked meanwhile, at most so often: hundreds of pages are read in a second.

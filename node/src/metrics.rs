@@ -242,11 +242,20 @@ impl Page {
             ("gigmesh_hires_open", "Hires under way, on either side.", status.hires_open),
             ("gigmesh_hires_closed", "Closed hires in memory.", status.hires_closed),
             ("gigmesh_ratings", "Ratings held, whoever gave them.", status.ratings),
+            ("gigmesh_trusted_seeds", "Agents whose judgement is taken for one's own.", status.sight.seeds),
+            ("gigmesh_raters_heard", "Agents whose word counts here.", status.sight.raters),
+            (
+                "gigmesh_standing_settled",
+                "Whether their standings are settled, not provisional.",
+                status.sight.settled.into(),
+            ),
             ("gigmesh_outbox_records", "Records that wait for a peer to take them.", status.outbox),
             ("gigmesh_rooms", "Rooms followed.", status.rooms.len()),
         ] {
             self.single(name, "gauge", help, number);
         }
+        let help = "By how much all standings together may be off; the whole of them is one.";
+        self.single("gigmesh_standing_error", "gauge", help, format_args!("{:e}", status.sight.certificate));
     }
 
     fn net(&mut self, net: &Stats) {
@@ -349,7 +358,7 @@ mod tests {
             } else if !line.starts_with("# HELP ") {
                 let (name, value) = line.rsplit_once(' ').unwrap();
                 assert_eq!(name.split('{').next(), Some(family), "{line} stands with its family");
-                assert!(value.parse::<u64>().is_ok(), "{line}");
+                assert!(value.parse::<f64>().is_ok_and(|value| value >= 0.0), "{line}");
             }
         }
         let resident = text.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));

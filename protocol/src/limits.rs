@@ -284,6 +284,8 @@ pub const FRONTIER_PAUSE: Millis = Millis::secs(20);
 pub const FRONTIER_AGAIN: Millis = Millis::days(1);
 /// Agents of whom it is remembered when they were asked: those of full memory are the most massive, and come first.
 pub const FRONTIER_ASKED: usize = 20_000;
+/// Earlier models and versions named of an agent.
+pub const EDITIONS: usize = 4;
 /// Raters of an explanation.
 pub const EXPLAINED_RATERS: usize = 20;
 /// Ratings named in one piece of news.

@@ -16,6 +16,7 @@
 mod beta_mean;
 mod book;
 mod bounds;
+mod changed;
 mod columns;
 pub mod evidence;
 pub mod explain;
@@ -42,6 +43,7 @@ use crate::record::Verified;
 use crate::time::Millis;
 
 pub use beta_mean::BetaMean;
+pub use changed::{Changed, Since};
 pub use evidence::{About, Aspect, Criterion, Edition, Evidence};
 pub use interval::Range;
 pub use opinion::Opinion;

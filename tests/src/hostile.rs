@@ -264,11 +264,13 @@ pub fn claim(offer: &Verified<Offer>, price: &str) -> Claim {
     Claim {
         at,
         ext: Default::default(),
+        model: None,
         nonce: offer.nonce,
         offer: offer.id(),
         price: price.parse().expect("a price"),
         until: offer.bids + Millis::mins(2),
         expect: Millis::secs(5),
+        version: gigmesh_protocol::codec::Text::fit("1"),
         manifest: gigmesh_protocol::id::Id::from_bytes(secret()),
         requester: offer.issuer(),
     }

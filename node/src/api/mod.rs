@@ -19,7 +19,7 @@
 //! | `GET /v1/passed` | offers not claimed and claims not awarded, with the reasons, newest first |
 //! | `GET /v1/ledger?skip=` | [`LedgerPage`](types::LedgerPage) |
 //! | `POST /v1/ledger` | takes a [`PaymentRequest`](types::PaymentRequest) |
-//! | `GET /v1/reputation/{agent}?skill=&explain=` | [`Reputation`](types::Reputation): three columns; with `explain=overall`, or `=speed`, why |
+//! | `GET /v1/reputation/{agent}?skill=&explain=` | [`Reputation`](types::Reputation): three columns, at a skill if one is named; with `explain=overall`, or `=speed`, why |
 //! | `GET /v1/trust` | whose judgement is taken for one's own: the pinned seeds |
 //! | `POST /v1/trust` | takes a [`TrustRequest`](types::TrustRequest), answers with [`Trusted`](types::Trusted) |
 //! | `GET /v1/peers` | connected agents |

@@ -149,15 +149,10 @@ impl Api {
     }
 
     async fn view(&self, agent: &str, skill: Option<&Skill>) -> Result<ReputationView, ApiError> {
-        let mut view = match self.ask(Query::Reputation(agent.to_owned())).await? {
-            Found::Reputation(view) => *view,
-            other => return Err(unexpected(&other)),
-        };
-        if let Some(skill) = skill {
-            view.skills.retain(|path, _| path.parse().is_ok_and(|path| skill.covers(&path)));
-            view.ratings.retain(|rating| skill.covers(&rating.skill));
+        match self.ask(Query::Reputation { agent: agent.to_owned(), skill: skill.cloned() }).await? {
+            Found::Reputation(view) => Ok(*view),
+            other => Err(unexpected(&other)),
         }
-        Ok(view)
     }
 
     async fn explain(

@@ -42,7 +42,7 @@ pub struct Identity {
 }
 
 /// Numbers for the operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeStatus {
     /// Connected agents.
     pub peers: usize,
@@ -345,8 +345,9 @@ pub struct Trusted {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReputationParams {
-    /// `skills` and `ratings` of its work at this skill and below only, and the reasons of the score at just this skill;
-    /// without it, of all it did. `overall` is of all it did in any case.
+    /// In `skills` this one, whether or not anything was rated at just it (what is known more widely is borrowed), and those
+    /// rated below it; `ratings` that it covers only; and the reasons of the score at just this skill. Without it, of all it
+    /// did. `overall` is of all it did in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skill: Option<String>,
     /// With the reasons of this score: `overall`, or one criterion as in `speed`.

@@ -5,7 +5,7 @@ use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::reputation::Aspect;
 use gigmesh_protocol::reputation::explain::{Explained, LevelShare, RaterShare, RatingShare, Way};
 
-use super::reputation::{day, models, named, quiet};
+use super::reputation::{day, editions, named, quiet};
 use super::terminal::{Screen, Tone, short, wrapped};
 use crate::limits::EXPLAINED;
 
@@ -54,7 +54,7 @@ pub(super) fn explained_text(column: &str, explained: Option<&Explained>, screen
         text += &wrapped("Its last weeks were worse than before: the lower score of the two counts.", screen);
     }
     let ratings = explained.raters.iter().flat_map(|rater| &rater.ratings);
-    if let Some(changed) = models(ratings.map(|rating| (rating.day, rating.model.as_deref()))) {
+    if let Some(changed) = editions(ratings.map(|rating| (rating.day, &rating.edition))) {
         text += &wrapped(&changed, screen);
     }
     let exact = format!("All weights together are off by at most {:.0e}.", explained.certificate);
@@ -186,8 +186,7 @@ why my view at a/b, overall, is 0.751, as of 2024-10-06
 + 0.001  all others
 = 0.751  of which 0.500 is sure, nineteen times in twenty
 Its last weeks were worse than before: the lower score of the two counts.
-Its model has changed once in these ratings: \"m-1\" from 2024-10-04, \"m-2\" from
-2024-10-05.
+What they judged has changed once: \"m-1\" from 2024-10-04, \"m-2\" from 2024-10-05.
 All weights together are off by at most 3e-10.
 ";
         assert_eq!(text, expected);

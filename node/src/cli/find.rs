@@ -2,14 +2,16 @@
 
 use gigmesh_protocol::limits::ROOM_DEPTH;
 use gigmesh_protocol::market::Skill;
-use gigmesh_protocol::peer::io::AgentRow;
+use gigmesh_protocol::peer::io::{AgentRow, NoView, Sight};
+use gigmesh_protocol::reputation::View;
 use gigmesh_protocol::time::Millis;
 use serde_json::Value;
 
 use super::args::{Door, FindArgs, StatusArgs};
 use super::failure::{Exit, Failure};
 use super::reputation::{brief, in_brief};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, short, span, theirs};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, short, span, theirs, wrapped};
+use super::trust::NO_HISTORY;
 use crate::api::client::Client;
 use crate::api::types::{Bootstrap, FindParams, Identity, NodeStatus, Peer, Reach, Rows};
 
@@ -34,8 +36,29 @@ pub(super) async fn find(args: FindArgs) -> Result<Exit, Failure> {
         Some(_) => {}
         None => text = rooms_only(&client, &agents.rows, text).await?,
     }
+    text += &unseen(&agents.rows, &Screen::stdout());
     emit(&text)?;
     Ok(Exit::Done)
+}
+
+/// Why there is no view of some of them.
+fn unseen(agents: &[AgentRow], screen: &Screen) -> String {
+    let is = |why: NoView| agents.iter().any(|row| row.no_view == Some(why));
+    if is(NoView::NoHistory) {
+        wrapped(NO_HISTORY, screen)
+    } else if is(NoView::Newcomer) {
+        wrapped("newcomer: nobody has rated it yet, as far as is known here, which is not bad", screen)
+    } else {
+        String::new()
+    }
+}
+
+/// A column of opinions, and what to say where there is none.
+fn opinion(row: &AgentRow, view: Option<&View>) -> String {
+    match row.no_view {
+        Some(NoView::Newcomer) => "newcomer".to_owned(),
+        _ => brief(view),
+    }
 }
 
 fn nobody(skill: &Skill) -> String {
@@ -74,8 +97,8 @@ fn agents_table(agents: &[AgentRow]) -> Table {
             (Tone::Plain, row.skill.to_string()),
             (Tone::Plain, row.price.to_string()),
             (Tone::Plain, span(row.expect)),
-            (Tone::Plain, brief(row.reputation.mine.as_ref())),
-            (Tone::Plain, brief(row.reputation.pinned.as_ref())),
+            (Tone::Plain, opinion(row, row.reputation.mine.as_ref())),
+            (Tone::Plain, opinion(row, row.reputation.pinned.as_ref())),
             (Tone::Plain, in_brief(&row.reputation.facts)),
             (Tone::Quiet, row.demands.as_ref().map(|demands| theirs(&demands.to_string())).unwrap_or_default()),
             (Tone::Quiet, row.missing.join(", ")),
@@ -141,17 +164,27 @@ pub(super) async fn status(StatusArgs { metrics, door }: StatusArgs) -> Result<E
     table.row([(Tone::Plain, "peers".to_owned()), (Tone::Plain, status.peers.to_string())]);
     // Each number is named once, where the brain counts it.
     let market = serde_json::to_value(&status.market).map_err(|error| Failure::new(Exit::Ours, error))?;
-    for (name, number) in market.as_object().into_iter().flatten() {
+    for (name, number) in market.as_object().into_iter().flatten().filter(|(_, number)| !number.is_object()) {
         let text = match number {
             Value::Array(rooms) => rooms.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
             other => other.to_string(),
         };
         table.row([(Tone::Plain, name.replace('_', " ")), (Tone::Plain, text)]);
     }
+    let sight = sight(&status.market.sight);
     let warnings: String = status.warnings.iter().map(|warning| format!("Warning: {warning}.\n")).collect();
     let (reach, ways_in) = (reach(status.reach, &status.relays), ways_in(&status.bootstrap, status.mdns));
-    emit(&format!("{}\n{reach}{ways_in}{warnings}", table.render(&Screen::stdout())))?;
+    emit(&format!("{}\n{sight}{reach}{ways_in}{warnings}", table.render(&Screen::stdout())))?;
     Ok(Exit::Done)
+}
+
+/// Whose word counts here.
+fn sight(Sight { seeds, raters, settled, certificate }: &Sight) -> String {
+    let seeds = if *seeds == 0 { "nobody is pinned".to_owned() } else { format!("seeds pinned: {seeds}") };
+    let state = if *settled { "settled" } else { "provisional" };
+    format!(
+        "trust: {seeds}; others whose word counts: {raters}; their standing is {state}, off by at most {certificate:.0e} in all\n"
+    )
 }
 
 /// How others come to this node, or that they do not.

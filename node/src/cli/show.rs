@@ -61,7 +61,7 @@ pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What is thought now of those who were considered, at the skill they were wanted for; of who has no ratings there, at all it did.
+/// What is thought now of those who were considered, at the skill they were wanted for.
 async fn seen(client: &Client, shown: &Shown) -> Result<BTreeMap<AgentId, Columns>, Failure> {
     let skill = shown.row.skill.to_string();
     let params = ReputationParams { skill: Some(skill.clone()), explain: None };

@@ -11,7 +11,7 @@ use crate::api::types::{Rows, TrustRequest, Trusted, id_prefix};
 
 /// What a node without history is told.
 pub(super) const NO_HISTORY: &str = "\
-no view of anybody yet: hire, or pin whom you trust: `gigmesh trust add AGENT`
+no view yet of anybody: this node has rated nobody and pinned nobody. Hire and see, or pin whom you trust: `gigmesh trust add AGENT`
 ";
 
 #[derive(Debug, Subcommand)]

@@ -187,7 +187,9 @@ async fn ratings(market: &Market, hire: HireId) -> Result<Vec<Rated>, TrialError
     let (requester, worker) = market.agents;
     let mut ratings = Vec::new();
     for (by, rater, subject) in [(Side::Requester, requester, worker), (Side::Worker, worker, requester)] {
-        if let Found::Reputation(view) = market.ask(by, Query::Reputation(subject.to_string())).await? {
+        if let Found::Reputation(view) =
+            market.ask(by, Query::Reputation { agent: subject.to_string(), skill: None }).await?
+        {
             let own = view.ratings.iter().find(|row| row.hire == hire && row.by == rater);
             ratings.extend(own.map(|row| Rated { by, scores: row.scores }));
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::Ext;
+use crate::codec::{Ext, Text};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::manifest::Manifest;
@@ -20,6 +20,9 @@ pub struct Claim {
     /// What later releases add.
     #[serde(default, skip_serializing_if = "Ext::is_empty")]
     pub ext: Ext,
+    /// The model behind it, as the manifest says: whoever hires it has this signed, long after the manifest has expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Text<{ limits::NAME }>>,
     /// The offer's nonce.
     pub nonce: Bytes32,
     /// The offer claimed.
@@ -30,6 +33,8 @@ pub struct Claim {
     pub until: Timestamp,
     /// How long it expects to take.
     pub expect: Millis,
+    /// Its version, as the manifest says.
+    pub version: Text<{ limits::NAME }>,
     /// The manifest it stands by.
     pub manifest: Id<Manifest>,
     /// The offer's issuer.

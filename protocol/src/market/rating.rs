@@ -78,7 +78,7 @@ pub struct Rating {
     /// What later releases add.
     #[serde(default, skip_serializing_if = "Ext::is_empty")]
     pub ext: Ext,
-    /// The model behind the worker, as its manifest said.
+    /// The model behind the worker, as it said in its claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Text<{ limits::NAME }>>,
     /// The proof of the hire.
@@ -86,6 +86,9 @@ pub struct Rating {
     /// Opens the issuer's seal in the receipt or countersign; absent if it had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opening: Option<Bytes32>,
+    /// The worker's version, as it said in its claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Text<{ limits::NAME }>>,
     /// The worker's manifest, as claimed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Id<Manifest>>,

@@ -21,8 +21,8 @@ use crate::time::{Millis, Timestamp};
 use crate::wire::{Item, Reply};
 
 pub use super::view::{
-    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, PassedRow, Query, RatingRow, ReputationView,
-    SeedRow, Shown, ShownRecord, Status, WaitsFor,
+    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, NoView, PassedRow, Query, RatingRow,
+    ReputationView, SeedRow, Shown, ShownRecord, Sight, Status, WaitsFor,
 };
 
 /// Names a caller waiting for an [`Answer`]; the driver's own number.

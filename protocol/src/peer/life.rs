@@ -499,14 +499,13 @@ impl Peer {
             receipt: receipt.as_ref().and_then(part),
             countersign: countersign.as_ref().and_then(part),
         };
-        let manifest =
-            self.directory.manifest_of(&hire.worker()).filter(|manifest| manifest.id() == hire.claim.manifest);
         Some(Rating {
             day: now.day(),
             ext: Default::default(),
-            model: manifest.and_then(|manifest| manifest.model.clone()),
+            model: hire.claim.model.clone(),
             permit,
             opening,
+            version: Some(hire.claim.version.clone()),
             manifest: Some(hire.claim.manifest),
             judgement,
         })

@@ -1,9 +1,11 @@
 //! Questions about what is. Nothing here changes anything; every answer is bounded, with a cursor where there is more.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::io::Review;
 use super::io::{
-    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, Query, RatingRow, ReputationView, SeedRow, Shown,
-    ShownRecord, Status, WaitsFor,
+    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, NoView, Query, RatingRow, ReputationView, SeedRow,
+    Shown, ShownRecord, Sight, Status, WaitsFor,
 };
 use super::{Peer, dated};
 use crate::hire::chain::Entry;
@@ -18,7 +20,7 @@ use crate::market::{Manifest, Offer, Rating, Ruling, Skill, SkillEntry};
 use crate::peer::hiring::Posting;
 use crate::peer::serving::Bid;
 use crate::record::{Record, Verified};
-use crate::reputation::{About, Aspect, Model as _};
+use crate::reputation::{About, Aspect, Columns, Edition, Evidence, Model as _};
 use crate::time::Timestamp;
 
 impl Peer {
@@ -28,7 +30,7 @@ impl Peer {
             Query::Find(find) => Found::Agents(self.find(now, find)),
             Query::Hires { after } => self.list(now, *after),
             Query::Show(id) => self.show(now, id),
-            Query::Reputation(agent) => self.reputation_of(now, agent),
+            Query::Reputation { agent, skill } => self.reputation_of(now, agent, skill.as_ref()),
             Query::Page { room, after } => {
                 let (records, next) = self.directory.page(now, room, *after, limits::PAGE_BYTES, limits::ANSWER_ROWS);
                 Found::Page { records: records.iter().map(|record| record.envelope().to_vec()).collect(), next }
@@ -83,6 +85,7 @@ impl Peer {
 
     fn row(&self, now: Timestamp, manifest: &Verified<Manifest>, entry: &SkillEntry, missing: Vec<String>) -> AgentRow {
         let agent = manifest.issuer();
+        let reputation = self.reputation.view(&self.agent(), &agent, Some(&entry.path), now.day());
         AgentRow {
             agent,
             name: manifest.name.to_string(),
@@ -92,7 +95,8 @@ impl Peer {
             expect: entry.expect,
             missing,
             demands: entry.constraint.clone(),
-            reputation: self.reputation.view(&self.agent(), &agent, Some(&entry.path), now.day()),
+            no_view: self.no_view(now, &agent, &reputation),
+            reputation,
             manifest: manifest.id(),
             expires: manifest.expires,
         }
@@ -362,11 +366,12 @@ impl Peer {
         if let Ok(whole) = agent.parse::<AgentId>() {
             return Ok(whole);
         }
-        // Agents are known from the directory and from hires.
+        // Agents are known from the directory, from hires, and from ratings: an explanation names raters by their first digits.
         let listed = self.directory.agents(now, None).map(|(manifest, _)| Bytes32(manifest.issuer().0));
         let met = self.hires.values().map(|hire| Bytes32(hire.other().0));
+        let rated = self.reputation.agents().map(|agent| Bytes32(agent.0));
         let pinned = self.seeds.iter().map(|agent| Bytes32(agent.0));
-        unique(agent, listed.chain(met).chain(pinned), "agent", "gigmesh find").map(|id| AgentId(id.0))
+        unique(agent, listed.chain(met).chain(rated).chain(pinned), "agent", "gigmesh find").map(|id| AgentId(id.0))
     }
 
     fn seed_row(&self, agent: &AgentId) -> SeedRow {
@@ -394,22 +399,34 @@ impl Peer {
         Found::Explained(explained.map(Box::new))
     }
 
-    fn reputation_of(&self, now: Timestamp, agent: &str) -> Found {
+    fn reputation_of(&self, now: Timestamp, agent: &str, skill: Option<&Skill>) -> Found {
         let agent = match self.known(now, agent) {
             Ok(agent) => agent,
             Err(missing) => return missing.into(),
         };
         let (me, day) = (self.agent(), now.day());
-        let ratings = self.reputation.ratings_of(&agent, limits::RATINGS_LISTED);
-        let skills: std::collections::BTreeSet<Skill> = ratings.iter().map(|(_, held)| held.skill.clone()).collect();
+        let covered = |held: &Evidence| skill.is_none_or(|skill| skill.covers(&held.skill));
+        let mut ratings = self.reputation.ratings_of(&agent, usize::MAX);
+        ratings.retain(|(_, held)| covered(held));
+        ratings.truncate(limits::RATINGS_LISTED);
+        let rated = ratings.iter().map(|(_, held)| &held.skill);
+        let skills: BTreeSet<&Skill> = skill.into_iter().chain(rated).collect();
+        let at = |skill: &Skill| (skill.to_string(), self.reputation.view(&me, &agent, Some(skill), day));
+        let skills: BTreeMap<String, Columns> = skills.into_iter().map(at).collect();
+        let overall = self.reputation.view(&me, &agent, None, day);
+        let manifest = self.directory.manifest_of(&agent);
+        let edition = manifest.map(|manifest| Edition {
+            model: manifest.model.as_ref().map(ToString::to_string),
+            version: Some(manifest.version.to_string()),
+        });
         Found::Reputation(Box::new(ReputationView {
             agent,
-            name: self.directory.manifest_of(&agent).map(|manifest| manifest.name.to_string()),
-            overall: self.reputation.view(&me, &agent, None, day),
-            skills: skills
-                .iter()
-                .map(|skill| (skill.to_string(), self.reputation.view(&me, &agent, Some(skill), day)))
-                .collect(),
+            name: manifest.map(|manifest| manifest.name.to_string()),
+            changed: self.reputation.changed(&me, &agent, edition.as_ref(), skill, day),
+            edition: edition.unwrap_or_default(),
+            no_view: self.no_view(now, &agent, skill.and_then(|skill| skills.get(skill.as_str())).unwrap_or(&overall)),
+            overall,
+            skills,
             ratings: ratings
                 .iter()
                 .map(|(about, held)| RatingRow {
@@ -419,6 +436,8 @@ impl Peer {
                     day: held.day,
                     scores: held.scores,
                     agreed: held.agreed.is_some(),
+                    worked: held.worked,
+                    edition: held.edition.clone(),
                 })
                 .collect(),
         }))
@@ -440,6 +459,33 @@ impl Peer {
         }
     }
 
+    fn sight(&self, now: Timestamp) -> Sight {
+        let me = self.agent();
+        let eyes = self.reputation.best_eyes_of(&me, now.day());
+        Sight {
+            seeds: self.seeds.len(),
+            raters: eyes.voices().filter(|(agent, _)| *agent != me).count(),
+            settled: self.reputation.is_settled(),
+            certificate: eyes.certificate(),
+        }
+    }
+
+    /// Why there is no view of an agent.
+    fn no_view(&self, now: Timestamp, agent: &AgentId, columns: &Columns) -> Option<NoView> {
+        if columns.mine.is_some() || columns.pinned.is_some() {
+            return None;
+        }
+        Some(if self.reputation.count_by(&self.agent()) == 0 && self.seeds.is_empty() {
+            NoView::NoHistory
+        } else if self.reputation.count(agent) == 0 {
+            NoView::Newcomer
+        } else {
+            let eyes = self.reputation.best_eyes_of(&self.agent(), now.day());
+            let anything = eyes.opinion(agent, None, Aspect::Overall);
+            anything.map_or(NoView::Strangers, |_| NoView::NotAtThis)
+        })
+    }
+
     fn status(&self, now: Timestamp) -> Status {
         let (manifests, offers, contacts) = self.directory.counts();
         let open = self.hires.values().filter(|hire| hire.closed.is_none()).count();
@@ -452,6 +498,7 @@ impl Peer {
             hires_open: open,
             hires_closed: self.hires.len() - open,
             ratings: self.reputation.len(),
+            sight: self.sight(now),
             outbox: self.letters.len(),
             inbox: self.inbox(now).len(),
             rooms: self.rooms.iter().cloned().collect(),
@@ -493,12 +540,28 @@ fn unique(text: &str, ids: impl Iterator<Item = Bytes32>, what: &str, lister: &s
         let why = format!("an id is 64 hexadecimal digits, or at least its first four; `{lister}` lists them");
         return Err(Missing::Several(why));
     }
-    let found: std::collections::BTreeSet<Bytes32> = ids.filter(|id| id.to_string().starts_with(&text)).collect();
+    let found: BTreeSet<Bytes32> = ids.filter(|id| begins(id, &text)).collect();
     match (found.len(), found.first()) {
         (1, Some(only)) => Ok(*only),
         (0, _) => Err(Missing::Nothing(format!("no {what} {text} here; `{lister}` lists them"))),
-        (n, _) => Err(Missing::Several(format!("{n} ids begin with {text}; give more digits"))),
+        (n, _) => {
+            // What tells them apart is to be seen.
+            let longer = |id: &Bytes32| id.to_string().chars().take(text.len() + 8).collect::<String>();
+            let some: Vec<String> = found.iter().take(4).map(longer).collect();
+            let more = if n > some.len() { ", ..." } else { "" };
+            let some = some.join(", ");
+            Err(Missing::Several(format!("{n} ids begin with {text}: {some}{more}; give more digits")))
+        }
     }
+}
+
+/// Whether the hexadecimal form of an id begins so, made no longer than it must be: there may be many ids.
+fn begins(id: &Bytes32, text: &str) -> bool {
+    let digit = |at: usize| {
+        let nibble = id.0.get(at / 2).map(|byte| if at.is_multiple_of(2) { byte >> 4 } else { byte & 15 });
+        nibble.and_then(|nibble| char::from_digit(nibble.into(), 16))
+    };
+    text.chars().enumerate().all(|(at, wanted)| digit(at) == Some(wanted))
 }
 
 /// A hire's stage in words.

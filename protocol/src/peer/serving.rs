@@ -350,11 +350,13 @@ impl Peer {
         let claim = Claim {
             at: now,
             ext: Default::default(),
+            model: manifest.model.clone(),
             nonce: offer.nonce,
             offer: offer.id(),
             price: self.consented(offer).unwrap_or_else(|| serving.entry.price.clone()),
             until: self.binds_until(now, offer),
             expect: serving.entry.expect,
+            version: manifest.version.clone(),
             manifest: manifest.id(),
             requester: offer.issuer(),
         };

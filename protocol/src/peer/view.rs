@@ -13,7 +13,7 @@ use crate::market::constraint::Constraint;
 use crate::market::price::{Amount, Price};
 use crate::market::{BlobRef, Claim, Manifest, Offer, Rating, Skill};
 use crate::reputation::explain::Explained;
-use crate::reputation::{Aspect, Columns};
+use crate::reputation::{Aspect, Changed, Columns, Edition};
 use crate::time::{Millis, Timestamp};
 
 /// A question about what is.
@@ -28,8 +28,14 @@ pub enum Query {
     },
     /// Everything about an offer of mine, a claim of mine or a hire, by id or a unique beginning of its hexadecimal form.
     Show(String),
-    /// What I think of an agent, by id or unique beginning.
-    Reputation(String),
+    /// What I think of an agent.
+    Reputation {
+        /// By id or unique beginning.
+        agent: String,
+        /// In `skills` this one, whether or not anything was rated at just it, and what was rated below it; and only ratings
+        /// that it covers. Without one, all of them.
+        skill: Option<Skill>,
+    },
     /// Why I think so of an agent, by id or unique beginning.
     Explain {
         /// Of whom.
@@ -199,6 +205,9 @@ pub struct AgentRow {
     pub demands: Option<Constraint>,
     /// What I think of it at that skill.
     pub reputation: Columns,
+    /// Why I think nothing of it, if I do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_view: Option<NoView>,
     /// The manifest.
     pub manifest: Id<Manifest>,
     /// When it leaves the directory unless renewed.
@@ -375,6 +384,20 @@ pub struct CheckedView {
     pub sealed: Option<Report>,
 }
 
+/// Why there is no view of somebody, neither of one's own nor through the pinned seeds. None of these is a bad view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoView {
+    /// The viewer's own matter: it has rated nobody and pinned nobody, so it can have a view of no one.
+    NoHistory,
+    /// Nobody has rated the agent, as far as is known here: it is new.
+    Newcomer,
+    /// It was rated, and by nobody whose word counts here.
+    Strangers,
+    /// It was rated as who hires, not at this work.
+    NotAtThis,
+}
+
 /// What this peer thinks of an agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReputationView {
@@ -382,9 +405,18 @@ pub struct ReputationView {
     pub agent: AgentId,
     /// Its name, if its manifest is held. Untrusted.
     pub name: Option<String>,
+    /// What stands behind it now, if its manifest is held.
+    #[serde(flatten)]
+    pub edition: Edition,
+    /// What that does to the ratings, if some judged something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Changed>,
+    /// Why there is no view of it at what was asked for, if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_view: Option<NoView>,
     /// Over all skills.
     pub overall: Columns,
-    /// By skill.
+    /// By skill: that and what lies below it.
     pub skills: BTreeMap<String, Columns>,
     /// The ratings behind it, newest first, bounded.
     pub ratings: Vec<RatingRow>,
@@ -416,10 +448,28 @@ pub struct RatingRow {
     pub scores: crate::market::Scores,
     /// Whether both had signed the close.
     pub agreed: bool,
+    /// Whether it was judged as a worker.
+    pub worked: bool,
+    /// What stood behind the worker.
+    #[serde(flatten)]
+    pub edition: Edition,
+}
+
+/// How much this peer sees of others.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Sight {
+    /// Agents whose judgement is taken for one's own.
+    pub seeds: usize,
+    /// Agents whose word counts, oneself left out: through the seeds, if there are any.
+    pub raters: usize,
+    /// Whether their standings are settled: else they are provisional, and follow what was heard last within moments.
+    pub settled: bool,
+    /// By how much all standings together may be off: the whole of them is one.
+    pub certificate: f64,
 }
 
 /// Numbers for the operator.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "counts of what their names say")]
 pub struct Status {
     pub manifests: usize,
@@ -430,6 +480,7 @@ pub struct Status {
     pub hires_open: usize,
     pub hires_closed: usize,
     pub ratings: usize,
+    pub sight: Sight,
     pub outbox: usize,
     pub inbox: usize,
     pub rooms: Vec<String>,

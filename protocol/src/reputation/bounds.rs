@@ -29,7 +29,7 @@ impl WalkBeta {
     }
 
     /// Whether somebody is watching, and nobody's walk is under way: before, everybody looks like a stranger.
-    fn is_settled(&self) -> bool {
+    pub fn is_settled(&self) -> bool {
         !self.watched.is_empty() && self.watched.values().all(|watched| watched.is_settled())
     }
 

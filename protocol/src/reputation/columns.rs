@@ -28,7 +28,17 @@ impl WalkBeta {
         self.watched.keys().find(pinned).and_then(|(viewer, seeds)| self.live(viewer, seeds, day))
     }
 
-    fn held_of(&self, subject: &AgentId) -> impl Iterator<Item = &Held> {
+    /// Everybody known from ratings, as rater or subject.
+    pub fn agents(&self) -> impl Iterator<Item = AgentId> {
+        self.book().agents.iter().map(|agent| agent.key)
+    }
+
+    /// The eyes to choose by: through the pinned seeds, if there are any, else one's own.
+    pub fn best_eyes_of(&self, viewer: &AgentId, day: u32) -> Standing<'_> {
+        self.pinned_eyes_of(viewer, day).unwrap_or_else(|| self.eyes_of(viewer, day))
+    }
+
+    pub(super) fn held_of(&self, subject: &AgentId) -> impl Iterator<Item = &Held> {
         let of = self.book().who(subject).map_or(&[][..], |who| &self.book().agent(who).of);
         of.iter().map(|which| self.book().get(*which))
     }
@@ -41,7 +51,9 @@ impl WalkBeta {
     }
 
     fn facts(&self, subject: &AgentId, skill: Option<&Skill>, day: u32) -> Facts {
-        let counts = |held: &&Held| held.day <= day && skill.is_none_or(|skill| skill.covers(self.book().skill(held)));
+        // What somebody was like to work for says nothing of its work.
+        let fits = |skill: &Skill, held: &Held| held.worked() && skill.covers(self.book().skill(held));
+        let counts = |held: &&Held| held.day <= day && skill.is_none_or(|skill| fits(skill, held));
         let key = |held: &Held| self.book().agent(held.rater).key;
         Facts::of(self.held_of(subject).filter(counts).map(|held| (key(held), held.agreed(), held.worked())))
     }
@@ -61,6 +73,12 @@ fn basis(levels: &[Level<'_>], n0: f64) -> Basis {
 }
 
 impl Standing<'_> {
+    /// Whose word counts, the viewer's own included, and how much.
+    pub fn voices(&self) -> impl Iterator<Item = (AgentId, f64)> {
+        let voices = self.raters().into_iter().map(|who| (self.model.book().agent(who).key, self.voice_of(who)));
+        voices.filter(|(_, weight)| *weight > 0.0)
+    }
+
     /// Everything at once, for people.
     pub fn view(&self, subject: &AgentId, skill: Option<&Skill>) -> Option<View> {
         let who = self.model.book().who(subject)?;
@@ -101,7 +119,7 @@ impl Model for WalkBeta {
 
     /// Through the pinned seeds, if there are any: the viewer's own experience counts there as well.
     fn low(&self, viewer: &AgentId, subject: &AgentId, skill: Option<&Skill>, day: u32) -> f64 {
-        let eyes = self.pinned_eyes_of(viewer, day).unwrap_or_else(|| self.eyes_of(viewer, day));
+        let eyes = self.best_eyes_of(viewer, day);
         let opinion = eyes.opinion(subject, skill, Aspect::Overall);
         opinion.unwrap_or_else(|| judge_all(&eyes, &[], Aspect::Overall)).low
     }

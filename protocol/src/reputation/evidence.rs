@@ -92,10 +92,21 @@ pub struct About {
 }
 
 /// What stood behind the worker, as it said itself: a change shows.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Edition {
-    /// The model it named.
+    /// The model it named. Another agent's text: untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Its own version. Another agent's text: untrusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl Edition {
+    /// Whether it says nothing.
+    pub fn is_unknown(&self) -> bool {
+        self.model.is_none() && self.version.is_none()
+    }
 }
 
 /// What is kept of a rating; its envelope is in the store.
@@ -141,7 +152,10 @@ impl Evidence {
             agreed: proven.agreed.map(|(outcome, took)| (outcome, Millis(took))),
             sealed: rating.opening.is_some(),
             worked: judgement.subject == proven.worker,
-            edition: Edition { model: rating.model.as_ref().map(ToString::to_string) },
+            edition: Edition {
+                model: rating.model.as_ref().map(ToString::to_string),
+                version: rating.version.as_ref().map(ToString::to_string),
+            },
         };
         Some((about, evidence))
     }

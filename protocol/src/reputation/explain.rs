@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use serde::{Deserialize, Serialize};
 
-use super::book::{Held, Who};
-use super::evidence::Aspect;
+use super::book::Who;
+use super::evidence::{Aspect, Edition};
 use super::opinion::{Opinion, Sum, Voice, judge_all, levels};
 use super::standing::Standing;
 use crate::hire::HireId;
@@ -96,8 +96,9 @@ pub struct RatingShare {
     pub skill: Skill,
     /// When, days since the epoch.
     pub day: u32,
-    /// The model that was judged, as the worker named it.
-    pub model: Option<String>,
+    /// What was judged, as the worker named it.
+    #[serde(flatten)]
+    pub edition: Edition,
     /// The score it gave, 0 to 1.
     pub x: f64,
     /// Its weight within its pair: newest first, by value.
@@ -164,7 +165,7 @@ impl Standing<'_> {
                         rating: word.held.id,
                         skill: book.skill(word.held).clone(),
                         day: word.held.day,
-                        model: self.model_of(word.held),
+                        edition: book.edition(word.held).clone(),
                         x: word.x,
                         pair: word.pair,
                         decay_good: self.model.weighing().good.at(age),
@@ -190,10 +191,6 @@ impl Standing<'_> {
             others,
             certificate: self.certificate(),
         })
-    }
-
-    fn model_of(&self, held: &Held) -> Option<String> {
-        self.model.book().edition(held).model.clone()
     }
 
     /// The heaviest paths to each of these, without circles. Found best first, for whatever is longer is lighter; of the ways to

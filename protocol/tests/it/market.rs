@@ -70,7 +70,7 @@ fn balance(world: &World, n: usize) -> i64 {
 
 fn ratings_of(world: &World, viewer: usize, subject: usize) -> usize {
     let view = |found| if let Found::Reputation(view) = found { Some(view) } else { None };
-    asked(world, viewer, Query::Reputation(world.id(subject).to_string()), view).ratings.len()
+    asked(world, viewer, Query::Reputation { agent: world.id(subject).to_string(), skill: None }, view).ratings.len()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use gigmesh_protocol::market::Rating;
 use gigmesh_protocol::peer::io::*;
 use gigmesh_protocol::record::{Record, Verified};
 use gigmesh_protocol::reputation::explain::Explained;
-use gigmesh_protocol::reputation::{Aspect, Columns};
+use gigmesh_protocol::reputation::{Aspect, Columns, Edition, Since};
 use gigmesh_protocol::time::Millis;
 
 use gigmesh_simulations::world::{World, network, signer, worker};
@@ -15,7 +15,12 @@ fn ask(world: &World, n: usize, query: &Query) -> Found {
 }
 
 fn view(world: &World, n: usize, of: usize) -> ReputationView {
-    match ask(world, n, &Query::Reputation(world.id(of).to_string())) {
+    view_at(world, n, of, None)
+}
+
+fn view_at(world: &World, n: usize, of: usize, skill: Option<&str>) -> ReputationView {
+    let skill = skill.map(|skill| skill.parse().unwrap());
+    match ask(world, n, &Query::Reputation { agent: world.id(of).to_string(), skill }) {
         Found::Reputation(view) => *view,
         other => panic!("no view: {other:?}"),
     }
@@ -188,4 +193,106 @@ fn the_own_rating_of_a_worker_is_chosen_by_at_once() {
         assert!(now > last, "{n}: {now} after {last}");
         last = now;
     }
+}
+
+#[test]
+fn a_changed_model_shows_and_what_was_found_since() {
+    let mut world = World::new(1);
+    let named = |model: &str, version: &str| Edition { model: Some(model.into()), version: Some(version.into()) };
+    let become_ = |world: &mut World, Edition { model, version }: Edition| {
+        let config = &mut world.nodes[1].config;
+        (config.model, config.version) = (model, version.unwrap());
+        world.restart(1);
+        // Everybody has heard of it once its manifest was renewed.
+        world.drive(Millis::mins(31));
+    };
+    become_(&mut world, named("m-1", "1"));
+    // Who hires directly may never have seen the manifest.
+    let dave = shopper(&mut world, "dave");
+    hires(&mut world, dave, 1);
+    hires(&mut world, 0, 1);
+    let seen = view(&world, 0, 1);
+    assert_eq!((seen.edition, seen.changed), (named("m-1", "1"), None));
+    become_(&mut world, named("m-2", "1"));
+    let changed = view(&world, 0, 1).changed.unwrap();
+    assert_eq!((changed.ratings, changed.earlier, changed.before), (2, 2, vec![named("m-1", "1")]));
+    assert_eq!(changed.since, Since::default());
+
+    hires(&mut world, 0, 1);
+    let seen = view(&world, 0, 1);
+    let changed = seen.changed.unwrap();
+    assert_eq!((changed.now, changed.ratings, changed.earlier), (named("m-2", "1"), 3, 2));
+    assert_eq!((changed.since.ratings, changed.since.heard), (1, 1));
+    assert!(changed.since.score.is_some_and(|score| score > 0.9));
+    let mut rows: Vec<_> = seen.ratings.iter().map(|row| (row.by, row.edition.model.clone(), row.worked)).collect();
+    rows.sort();
+    let mut expected = vec![
+        (world.id(0), Some("m-1".to_owned()), true),
+        (world.id(0), Some("m-2".to_owned()), true),
+        (world.id(dave), Some("m-1".to_owned()), true),
+    ];
+    expected.sort();
+    assert_eq!(rows, expected);
+    let told = explain(&world, 0, 1, false).unwrap();
+    let mine = told.raters.iter().find(|rater| rater.rater == world.id(0)).unwrap();
+    assert!(mine.ratings.iter().any(|rating| rating.edition == named("m-2", "1")));
+    // A version says less than a model, and shows as well.
+    become_(&mut world, named("m-2", "2"));
+    assert_eq!(view(&world, 0, 1).changed.unwrap().earlier, 3);
+}
+
+#[test]
+fn a_skill_that_nobody_judged_borrows_from_the_other_work() {
+    let (world, _) = acquainted();
+    let seen = view_at(&world, 0, 1, Some("text/translate"));
+    let at = |skill: &str| seen.skills.get(skill).and_then(|columns| columns.mine.clone());
+    assert_eq!(seen.skills.keys().collect::<Vec<_>>(), ["text/translate"]);
+    let borrowed = at("text/translate").unwrap();
+    assert!(borrowed.basis.is_some_and(|basis| basis.here == 0.0 && basis.wider > 0.0));
+    assert!(borrowed.overall.low < seen.overall.mine.clone().unwrap().overall.low, "and is less sure");
+    assert_eq!((seen.ratings.len(), seen.skills["text/translate"].facts.hires), (0, 0), "none is of it");
+    // What is asked for covers what lies below it.
+    let seen = view_at(&world, 0, 1, Some("text"));
+    assert_eq!(seen.skills.keys().collect::<Vec<_>>(), ["text", "text/count"]);
+    assert_eq!((seen.ratings.len(), seen.skills["text"].facts.hires), (2, 2), "of both that hired it");
+}
+
+#[test]
+fn it_is_said_why_there_is_no_view() {
+    let mut world = World::new(2);
+    let (eve, dave) = (shopper(&mut world, "eve"), shopper(&mut world, "dave"));
+    hires(&mut world, eve, 2);
+    hires(&mut world, dave, 2);
+    let why = |world: &World, n: usize, of: usize, skill| view_at(world, n, of, skill).no_view;
+    assert_eq!(why(&world, 0, 1, None), Some(NoView::NoHistory), "that is the viewer's own matter");
+    assert_eq!(why(&world, 0, 2, None), Some(NoView::NoHistory));
+    hires(&mut world, 0, 1);
+    world.drive(Millis::mins(31));
+    assert_eq!(why(&world, 0, 1, None), None);
+    assert_eq!(why(&world, 0, 2, None), Some(NoView::Strangers));
+    let nobody = shopper(&mut world, "nobody");
+    assert_eq!(why(&world, 0, nobody, None), Some(NoView::Newcomer));
+    // The worker knows who hired it, as that.
+    assert_eq!(why(&world, 1, 0, None), None);
+    assert_eq!(why(&world, 1, 0, Some("text")), Some(NoView::NotAtThis));
+    let Found::Agents(rows) = ask(&world, 0, &Query::Find(Find { limit: 9, ..Find::default() })) else {
+        panic!("rows")
+    };
+    let whys: Vec<_> = rows.iter().map(|row| (row.agent, row.no_view)).collect();
+    assert!(whys.contains(&(world.id(1), None)) && whys.contains(&(world.id(2), Some(NoView::Strangers))), "{whys:?}");
+}
+
+#[test]
+fn a_rater_is_known_by_its_first_digits_and_several_are_told_apart() {
+    let (mut world, dave) = acquainted();
+    world.drive(Millis::mins(2));
+    let view = |text: &str| ask(&world, 0, &Query::Reputation { agent: text.to_owned(), skill: None });
+    let id = world.id(dave).to_string();
+    assert!(matches!(view(&id[..8]), Found::Reputation(seen) if seen.agent == world.id(dave)));
+    assert!(matches!(view(&id[..8].to_uppercase()), Found::Reputation(_)));
+    assert!(matches!(view("0000000000"), Found::Nothing(_)));
+    let Found::Status(status) = ask(&world, 0, &Query::Status) else { panic!("a status") };
+    assert_eq!((status.sight.seeds, status.sight.settled), (0, true));
+    assert_eq!(status.sight.raters, 2, "the worker, and Dave through it");
+    assert!(status.sight.certificate < 1e-5);
 }

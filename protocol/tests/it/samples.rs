@@ -174,11 +174,13 @@ impl Hire {
         let claim = worker().sign(&Claim {
             at: AT,
             ext: self.ext.clone(),
+            model: self.opt(self.text("sha256:0123")),
             nonce: offer.nonce,
             offer: offer.id(),
             price: if self.full { "0.02 USD per task".parse().unwrap() } else { "free".parse().unwrap() },
             until: AT + Millis::mins(5),
             expect: Millis::secs(20),
+            version: self.text("1.2.3"),
             manifest: manifest.id(),
             requester: requester().agent(),
         });
@@ -355,6 +357,7 @@ impl Hire {
             model: self.opt(self.text("sha256:0123")),
             permit,
             opening: self.opt(opening),
+            version: self.opt(self.text("1.2.3")),
             manifest: self.opt(self.manifest.unwrap()),
             judgement: if self.full {
                 judgement

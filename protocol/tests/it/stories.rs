@@ -77,7 +77,8 @@ fn a_bad_delivery_is_refused_and_the_worker_sees_why() {
     let rating = world.nodes[0].ratings.values().find(|rating| rating.issuer() == world.id(0)).unwrap();
     assert_eq!(rating.judgement.scores.quality, Some(0));
     let worker = world.id(1).to_string();
-    let found = world.nodes[0].peer.as_ref().unwrap().query(world.now, &Query::Reputation(worker));
+    let found =
+        world.nodes[0].peer.as_ref().unwrap().query(world.now, &Query::Reputation { agent: worker, skill: None });
     let Found::Reputation(view) = found else { panic!("the worker is known") };
     assert!(view.overall.mine.is_some_and(|mine| mine.overall.mean < 0.5), "worse than a stranger now");
 }
@@ -466,7 +467,8 @@ fn a_compacted_journal_replays() {
     world.drive(Millis::mins(30));
     assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
     let worker = world.id(1).to_string();
-    let Found::Reputation(view) = world.nodes[0].peer.as_ref().unwrap().query(world.now, &Query::Reputation(worker))
+    let Found::Reputation(view) =
+        world.nodes[0].peer.as_ref().unwrap().query(world.now, &Query::Reputation { agent: worker, skill: None })
     else {
         panic!("the worker is known")
     };

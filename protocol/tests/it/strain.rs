@@ -76,11 +76,13 @@ fn claim(world: &World, offer: Id<Offer>, by: &Signer, price: &str) -> Record {
     let claim = Claim {
         at: world.now,
         ext: Default::default(),
+        model: None,
         nonce,
         offer,
         price: price.parse().unwrap(),
         until: world.now + Millis::hours(23),
         expect: Millis::secs(1),
+        version: gigmesh_protocol::codec::Text::fit("1"),
         manifest: Id::from_bytes([1; 32]),
         requester: world.id(0),
     };

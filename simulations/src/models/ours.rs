@@ -119,7 +119,10 @@ impl Ours {
             agreed: Some((Outcome::Accepted, Millis(0))),
             sealed: true,
             worked: true,
-            edition: Edition { model: (rating.edition > 0).then(|| format!("model-{}", rating.edition)) },
+            edition: Edition {
+                model: (rating.edition > 0).then(|| format!("model-{}", rating.edition)),
+                version: None,
+            },
         };
         self.model.add(about, &evidence)
     }
@@ -180,7 +183,8 @@ impl Model for Ours {
         let (viewer, subject) = (self.key(viewer), self.key(subject));
         let standing = self.model.standing(&viewer, &[], day(now));
         let told = standing.explain(&subject, None, Aspect::Overall, usize::from(u8::MAX))?;
-        let named = told.raters.iter().flat_map(|rater| &rater.ratings).filter_map(|rating| rating.model.as_deref());
+        let named =
+            told.raters.iter().flat_map(|rater| &rater.ratings).filter_map(|rating| rating.edition.model.as_deref());
         Some(named.collect::<BTreeSet<_>>().len())
     }
 

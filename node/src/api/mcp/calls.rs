@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use gigmesh_protocol::hire::{Closed, Side};
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::market::Outcome;
-use gigmesh_protocol::peer::io::{AgentRow, CheckedView, HireRow, InboxRow, OrderToken, Shown, ShownRecord, WaitsFor};
+use gigmesh_protocol::peer::io::{
+    AgentRow, CheckedView, HireRow, InboxRow, OrderToken, RatingRow, Shown, ShownRecord, WaitsFor,
+};
 use gigmesh_protocol::reputation::explain::Explained;
+use gigmesh_protocol::reputation::{Changed, Edition};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -41,6 +44,7 @@ struct FindAgents {
 #[serde(deny_unknown_fields)]
 struct AgentDetails {
     agent: String,
+    skill: Option<String>,
     #[serde(default)]
     explain: bool,
 }
@@ -222,7 +226,7 @@ impl Door {
 
     async fn agent_details(&self, asked: AgentDetails) -> Result<Done, Trouble> {
         let id = prefix("/agent", &asked.agent)?;
-        let params = ReputationParams { skill: None, explain: asked.explain.then(|| "overall".to_owned()) };
+        let params = ReputationParams { skill: asked.skill, explain: asked.explain.then(|| "overall".to_owned()) };
         let path = format!("/v1/reputation/{id}");
         let seen: Reputation = self.client().get_with(&path, &params).await.map_err(|error| self.trouble(error))?;
         let Reputation { view, seeds, explained } = seen;
@@ -236,12 +240,17 @@ impl Door {
         };
         let text = format!("agent {}: {}; {next}", view.agent, count(offers.len(), "offered skill"));
         let name = view.name.map(|name| theirs::text(&from, &name, QUOTE));
+        let ratings: Vec<Value> = view.ratings.iter().take(MCP_RATINGS).map(|row| rating(&from, row)).collect();
         let mut document = json!({
-            "agent": view.agent, "name": name, "offers": offers, "reputation": scores(&view.overall),
-            "by_skill": scores(&view.skills), "pinned_seeds": seeds,
-            "ratings": view.ratings.iter().take(MCP_RATINGS).collect::<Vec<_>>(), "ratings_held": view.ratings.len(),
-            "next": next,
+            "agent": view.agent, "name": name, "offers": offers, "now": edition(&from, &view.edition),
+            "reputation": scores(&view.overall), "no_view": view.no_view, "by_skill": scores(&view.skills),
+            "pinned_seeds": seeds, "ratings": ratings, "ratings_held": view.ratings.len(), "next": next,
         });
+        if let Some(Changed { ratings, earlier, before, since, .. }) = &view.changed {
+            let before: Vec<Value> = before.iter().map(|before| edition(&from, before)).collect();
+            document["changed"] =
+                json!({ "ratings": ratings, "judged_earlier": earlier, "before": before, "since": scores(since) });
+        }
         if let Some(types::Explanations { mine, pinned }) = explained {
             let reasons = |explained: Option<Explained>| explained.as_ref().map(reasons);
             document["explained"] = json!({ "mine": reasons(mine), "pinned": reasons(pinned) });
@@ -564,13 +573,26 @@ fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
+/// What stands behind an agent, in its own words.
+fn edition(from: &Value, Edition { model, version }: &Edition) -> Value {
+    let said = |text: &Option<String>| text.as_ref().map(|text| theirs::text(from, text, QUOTE));
+    json!({ "model": said(model), "version": said(version) })
+}
+
+fn rating(of: &Value, row: &RatingRow) -> Value {
+    json!({
+        "hire": row.hire, "by": row.by, "skill": row.skill, "day": row.day, "scores": row.scores, "agreed": row.agreed,
+        "worked": row.worked, "judged": edition(of, &row.edition),
+    })
+}
+
 fn agent(row: &AgentRow) -> Value {
     let from = json!(row.agent);
     let named = format!("{} {}", row.name, row.version);
     json!({
         "agent": row.agent, "name": theirs::text(&from, &named, QUOTE), "skill": row.skill, "price": row.price.to_string(),
         "demands": row.demands.as_ref().map(|demands| theirs::text(&from, &demands.to_string(), MCP_WORDS)),
-        "expects": row.expect.to_string(), "not_stated": row.missing, "reputation": scores(&row.reputation),
+        "expects": row.expect.to_string(), "not_stated": row.missing, "reputation": scores(&row.reputation), "no_view": row.no_view,
     })
 }
 

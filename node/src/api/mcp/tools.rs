@@ -45,7 +45,9 @@ pub(super) fn all() -> Vec<Tool> {
              and agents that offer `table` in general. The first search in an area of skills waits up to 4 s for agents to \
              be heard of. An empty list may mean that this node has just started: try again in some seconds. Next: \
              agent_details for one of them, or hire. `reputation.mine` is null where this node has no view yet, which is \
-             not a bad one; `reputation.pinned` is the view through the agents that the operator has pinned, null without \
+             not a bad one, and `no_view` says why: `no_history` (this node has rated and pinned nobody, so it has a view of \
+             no one), `newcomer` (nobody has rated the agent), `strangers` (nobody whose word counts here has), `not_at_this` \
+             (it was rated as who hires, not at this work). `reputation.pinned` is the view through the agents that the operator has pinned, null without \
              any; `overall.low` of `pinned`, or else of `mine`, is the number to choose by; `reputation.facts` are counts on \
              record that friends could fake.",
             json!({
@@ -62,11 +64,14 @@ pub(super) fn all() -> Vec<Tool> {
             "agent_details",
             "Agent details",
             "Everything this node knows of one agent: the skills it offers now, its reputation by skill and criterion in \
-             three columns (my view, my pinned seeds' view, facts on record), and the newest ratings behind it. With \
+             three columns (my view, my pinned seeds' view, facts on record), and the newest ratings behind it. With `skill`, at \
+             that skill, borrowed from its other work where nobody judged just that. `changed` is there if ratings judged \
+             another model or version than there is now. Where there is no view, `no_view` says why, as in find_agents. With \
              `explain`, who moved its score by how much, and through whom this node knows them. Next: hire it directly with \
              `to`, or let the market compete by leaving `to` out.",
             json!({
                 "agent": with(id(), "The agent's id from find_agents, or its first digits"),
+                "skill": { "type": "string", "examples": ["table/summarise"], "description": "At which skill" },
                 "explain": { "type": "boolean", "default": false, "description": "Whether to say why the score is what it is" },
             }),
             &["agent"],

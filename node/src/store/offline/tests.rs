@@ -56,6 +56,7 @@ pub(crate) fn rating(rater: u8, subject: u8, n: u8) -> Verified<Rating> {
         model: None,
         permit,
         opening: None,
+        version: None,
         manifest: None,
         judgement: Judgement {
             hire: award.id(),

@@ -95,6 +95,7 @@ impl Story {
             model: None,
             permit: Permit { award, begin, receipt, countersign },
             opening: (self.sealed && self.agreed.is_some()).then_some(opening),
+            version: None,
             manifest: None,
             judgement,
         })

@@ -64,6 +64,7 @@ impl Parties {
             model: None,
             permit,
             opening: None,
+            version: None,
             manifest: None,
             judgement: Judgement {
                 hire,
