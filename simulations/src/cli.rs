@@ -1,6 +1,9 @@
 //! The command line: reads files, asks the experiments, prints what they found. Nothing is decided here.
+//! [`all`] runs every command of the README and writes what they print.
 //!
 //! Exit codes: 0 done, 1 a failure of ours, 2 something for the user to put right.
+
+mod all;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -19,8 +22,12 @@ use crate::reputation::attack::{self, Attack};
 use crate::reputation::{Half, correctness, fraud, interval, market, predict};
 
 /// The market's models on real data and under attack.
+///
+/// Every command prints tables within 80 columns, or with --json the same in full precision, and prints the same again for
+/// the same --seed. What it has to wait for it says on a terminal. The data are not part of this program: commands take the
+/// paths of files, and say which ones where they are missing.
 #[derive(Debug, Parser)]
-#[command(name = "gigmesh-sim", version)]
+#[command(name = "gigmesh-sim", version, after_help = "Begin with: gigmesh-sim reputation attack swapped")]
 struct Cli {
     #[command(subcommand)]
     area: Area,
@@ -36,17 +43,39 @@ enum Area {
 #[derive(Debug, Subcommand)]
 enum Reputation {
     /// Checks standing: against plain linear algebra, in any order of arrival, kept up to date, and its bounds.
+    ///
+    /// Prints by how much the canonical walk differs from a dense iteration, how many vectors other orders of arrival changed,
+    /// how far the incremental walk strays from its certificate, and how near attackers come to the bounds on mass and
+    /// evidence. Takes minutes: most of them go into attackers that tune themselves.
     Correctness(Correctness),
     /// Predicts each rating from those before it, and each from all others.
+    ///
+    /// Prints error (RMSE), correlation (PCC) and how well good ratings are told from bad ones (sign-AUC) for every model, and
+    /// by how much its error differs from the anchor's. Takes minutes, as ours walks anew for each prediction; --every 4 takes
+    /// a quarter.
     Predict(Predict),
     /// Checks intervals: whether they cover what they say, and what false identities move.
+    ///
+    /// Prints which share of the next ratings falls into their 90% intervals, and by how much identities move the lower end of
+    /// whom they praise. Takes minutes; --every 4 is quicker.
     Interval(Interval),
     /// Plays an attack, or all.
+    ///
+    /// Prints a curve: what each model says as the attack grows. --svg draws it. Attacks on real ratings (promotion, slander,
+    /// stuffing, ring, bought) take a minute a network, those in time (whitewash, on-off, value, skill, swapped) and forged
+    /// ones seconds, those in markets (camouflage, spies, newcomers) minutes: fewer --runs are quicker.
     Attack(Attacks),
     /// Plays a market: good and bad workers, hired by what a model says of them.
     Market(Market),
     /// Ranks the labelled fraudsters of Bitcoin OTC, without the ratings that made the labels.
+    ///
+    /// Prints how well each model ranks them (AUC, average precision), and its worst viewer. Takes a minute.
     Fraud(Fraud),
+    /// Runs every command of the README in its order and writes what each prints, as text and JSON, and its curves as SVG.
+    ///
+    /// Prints the files, the commands that make each of them, and how long they took; half an hour all together on two
+    /// processors. What is written depends on the data, the options and the program alone.
+    All(all::All),
 }
 
 #[derive(Debug, Args)]
@@ -231,28 +260,21 @@ enum Error {
     Data(#[from] data::Error),
     #[error("this attack is played on real ratings; name a file of them with --otc or --advogato")]
     NeedsData,
-    #[error("nothing here is a curve to draw")]
+    #[error("nothing here is a curve to draw; leave --svg out")]
     NoCurve,
     #[error("cannot write {0}: {1}")]
     Write(PathBuf, std::io::Error),
+    #[error("cannot run the step {0}: {1}")]
+    Step(&'static str, String),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let Area::Reputation(command) = cli.area;
-    let (common, report) = progress::show(|| match &command {
-        Reputation::Correctness(args) => (&args.common, args.run()),
-        Reputation::Predict(args) => (&args.common, args.run()),
-        Reputation::Interval(args) => (&args.common, args.run()),
-        Reputation::Attack(args) => (&args.common, args.run()),
-        Reputation::Market(args) => (&args.common, args.run()),
-        Reputation::Fraud(args) => (&args.common, args.run()),
-    });
-    match report {
-        Ok(mut report) => {
-            report.settings.insert(0, ("seed", json!(common.seed)));
-            report.settings.insert(1, ("resamples", json!(common.resamples)));
+    let common = command.common();
+    match progress::show(|| command.run()) {
+        Ok(report) => {
             let text = if common.json { format!("{:#}\n", report.json()) } else { report.show() };
             // Whoever closed the pipe has read enough.
             let _ = std::io::stdout().write_all(text.as_bytes());
@@ -266,6 +288,35 @@ pub fn main() -> ExitCode {
             }
             ExitCode::from(2)
         }
+    }
+}
+
+impl Reputation {
+    fn common(&self) -> &Common {
+        match self {
+            Self::Correctness(args) => &args.common,
+            Self::Predict(args) => &args.common,
+            Self::Interval(args) => &args.common,
+            Self::Attack(args) => &args.common,
+            Self::Market(args) => &args.common,
+            Self::Fraud(args) => &args.common,
+            Self::All(args) => &args.common,
+        }
+    }
+
+    fn run(&self) -> Result<Report, Error> {
+        let mut report = match self {
+            Self::Correctness(args) => args.run(),
+            Self::Predict(args) => args.run(),
+            Self::Interval(args) => args.run(),
+            Self::Attack(args) => args.run(),
+            Self::Market(args) => args.run(),
+            Self::Fraud(args) => args.run(),
+            Self::All(args) => args.run(),
+        }?;
+        report.settings.insert(0, ("seed", json!(self.common().seed)));
+        report.settings.insert(1, ("resamples", json!(self.common().resamples)));
+        Ok(report)
     }
 }
 
@@ -316,7 +367,6 @@ impl Attacks {
         if networks.is_empty() && attacks.iter().all(|attack| attack.on_data()) {
             return Err(Error::NeedsData);
         }
-        let models = if self.model.is_empty() { attack::MODELS.to_vec() } else { self.model.clone() };
         let settings = attack::Settings {
             viewers: usize::from(self.viewers),
             targets: usize::from(self.targets),
@@ -324,7 +374,7 @@ impl Attacks {
             seed: self.common.seed,
             resamples: self.common.resamples,
         };
-        let report = attack::play(&attacks, &networks, &models, settings);
+        let report = attack::play(&attacks, &networks, &self.model, settings);
         if let Some(path) = &self.svg {
             let picture = chart::svg(&report).ok_or(Error::NoCurve)?;
             std::fs::write(path, picture).map_err(|e| Error::Write(path.clone(), e))?;

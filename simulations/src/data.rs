@@ -44,8 +44,8 @@ impl Rating {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It could not be read at all.
-    #[error("cannot read {0}: {1}")]
-    Read(PathBuf, std::io::Error),
+    #[error("cannot read {0}: {1}; wanted is {2}")]
+    Read(PathBuf, std::io::Error, &'static str),
     /// It is longer than [`limits::FILE`].
     #[error("{0} is {1} bytes long, over the {max} this reads; is it the right file?", max = limits::FILE)]
     Long(PathBuf, u64),
@@ -57,6 +57,14 @@ pub enum Error {
     Empty(PathBuf),
 }
 
+/// What each file is called, and the paper whose readers can find it.
+const BITCOIN: &str = "soc-sign-bitcoinotc.csv as SNAP has it, the ratings of Kumar, Spezzano, Subrahmanian, Faloutsos, \
+     \"Edge Weight Prediction in Weighted Signed Networks\", ICDM 2016";
+const LABELS: &str = "otc_gt.csv, the labels of Kumar, Hooi, Makhija, Kumar, Faloutsos, Subrahmanian, \"REV2: Fraudulent User \
+     Prediction in Rating Platforms\", WSDM 2018";
+const ADVOGATO: &str = "out.advogato as KONECT has it, the certificates of Massa, Salvetti, Tomasoni, \"Bowling Alone and Trust \
+     Decline in Social Network Sites\", DASC 2009";
+
 /// A network of ratings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ratings {
@@ -66,8 +74,8 @@ pub struct Ratings {
     pub names: Vec<u64>,
 }
 
-fn text(path: &Path) -> Result<String, Error> {
-    let read = |e| Error::Read(path.to_owned(), e);
+fn text(path: &Path, wanted: &'static str) -> Result<String, Error> {
+    let read = |e| Error::Read(path.to_owned(), e, wanted);
     let length = std::fs::metadata(path).map_err(read)?.len();
     if length > limits::FILE {
         return Err(Error::Long(path.to_owned(), length));
@@ -113,7 +121,7 @@ impl Ratings {
 
     /// Bitcoin OTC and Alpha as SNAP has them: `rater,rated,rating,time` without a header; ratings from -10 to 10.
     pub fn bitcoin(path: &Path) -> Result<Self, Error> {
-        let text = text(path)?;
+        let text = text(path, BITCOIN)?;
         let mut raw = Vec::new();
         for line in lines::<4>(path, &text, &[',']) {
             let (at, [rater, subject, weight, time]) = line?;
@@ -137,8 +145,12 @@ impl Ratings {
 
     /// Advogato as KONECT has it: a header, then `from to level` with levels in (0, 1] and no time. Certificates of oneself
     /// are in the data and left out here.
+    ///
+    /// Of Advogato's four levels the lowest, Observer, is not a certificate and not in the data; Apprentice, Journeyer and
+    /// Master are .6, .8 and 1 there. They are taken as they are for weights of ratings: each is a recommendation, the
+    /// weakest too, so none is below 0.
     pub fn advogato(path: &Path) -> Result<Self, Error> {
-        let text = text(path)?;
+        let text = text(path, ADVOGATO)?;
         let mut raw = Vec::new();
         for line in lines::<3>(path, &text, &[' ', '\t']) {
             let (at, [from, to, level]) = line?;
@@ -200,7 +212,7 @@ impl Ratings {
 
     /// Which users are labelled, and whether as fraudulent: `user,label` with +1 for benign and -1 for fraudulent.
     pub fn labels(&self, path: &Path) -> Result<Vec<(Node, bool)>, Error> {
-        let text = text(path)?;
+        let text = text(path, LABELS)?;
         let mut labels = BTreeMap::new();
         for line in lines::<2>(path, &text, &[',']) {
             let (at, [user, label]) = line?;
@@ -257,7 +269,8 @@ mod tests {
             assert!(error.contains(said), "{error}");
             std::fs::remove_file(path).unwrap();
         }
-        assert!(Ratings::bitcoin(Path::new("/nowhere/at all")).unwrap_err().to_string().starts_with("cannot read"));
+        let missing = Ratings::bitcoin(Path::new("/nowhere/at all")).unwrap_err().to_string();
+        assert!(missing.starts_with("cannot read /nowhere/at all: ") && missing.contains("ICDM 2016"), "{missing}");
     }
 
     #[test]

@@ -180,7 +180,7 @@ pub enum Named {
     /// As much as can flow to each rater.
     MaxFlow,
     /// As much as can flow to all raters at once.
-    MaxFlowTogether,
+    JointFlow,
 }
 
 impl Named {
@@ -202,7 +202,7 @@ impl Named {
         Self::PageRank,
         Self::MeritRank,
         Self::MaxFlow,
-        Self::MaxFlowTogether,
+        Self::JointFlow,
     ];
 
     /// Its name.
@@ -224,7 +224,7 @@ impl Named {
             Self::PageRank => "pagerank",
             Self::MeritRank => "meritrank",
             Self::MaxFlow => "max-flow",
-            Self::MaxFlowTogether => "max-flow-together",
+            Self::JointFlow => "joint-flow",
         }
     }
 
@@ -247,7 +247,7 @@ impl Named {
             Self::PageRank => Box::new(PersonalisedPageRank::new(0.3)),
             Self::MeritRank => Box::new(MeritRank::default()),
             Self::MaxFlow => Box::new(MaxFlow::new(false)),
-            Self::MaxFlowTogether => Box::new(MaxFlow::new(true)),
+            Self::JointFlow => Box::new(MaxFlow::new(true)),
         }
     }
 }

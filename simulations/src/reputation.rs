@@ -1,6 +1,7 @@
 //! The experiments, a file each. In come ratings and a seed, out comes a report; no file is read and nothing printed here.
 
 pub mod attack;
+pub mod bounds;
 pub mod correctness;
 pub mod fraud;
 pub mod interval;

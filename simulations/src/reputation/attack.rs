@@ -108,6 +108,19 @@ pub const MODELS: [Kind; 7] = [
     Kind::LOW,
 ];
 
+/// The same on a network of real ratings, where those that take their time about an answer can be asked too.
+pub const ON_DATA: [Kind; 9] = [
+    Kind::Named(Named::RawMean),
+    Kind::Named(Named::BetaDecay),
+    Kind::Named(Named::FairnessGoodness),
+    Kind::Named(Named::EigenTrust),
+    Kind::Named(Named::PageRank),
+    Kind::Named(Named::MeritRank),
+    Kind::Named(Named::JointFlow),
+    Kind::MEAN,
+    Kind::LOW,
+];
+
 /// What a run depends on besides the data.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -129,10 +142,12 @@ pub type Network<'a> = (&'static str, &'a Ratings);
 /// The ends of a score.
 const RATING: Option<(f64, f64)> = Some((-1.0, 1.0));
 
-/// Plays these attacks, those that need a network on each of these.
+/// Plays these attacks, those that need a network on each of these; against these models, or the usual ones if none is named.
 pub fn play(attacks: &[Attack], networks: &[Network<'_>], models: &[Kind], settings: Settings) -> Report {
     let mut tables = Vec::new();
     for attack in attacks {
+        let usual: &[Kind] = if attack.on_data() { &ON_DATA } else { &MODELS };
+        let models = if models.is_empty() { usual } else { models };
         let _step = progress::step(attack.name(), 1);
         if attack.on_data() {
             tables.extend(networks.iter().flat_map(|network| on_data(*attack, *network, models, settings)));

@@ -7,7 +7,7 @@ use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::reputation::{Standing, WalkBeta};
 use serde_json::json;
 
-use super::attack::scenes::Stage;
+use super::bounds;
 use crate::data::{Node, Ratings};
 use crate::dice::Dice;
 use crate::models::{Face, Model, Ours, day};
@@ -41,23 +41,17 @@ pub fn check(networks: &[(&'static str, Ratings)], settings: Settings) -> Report
         format!("The incremental walk over the last tenth, looked at after each {EVERY} ratings"),
         &["network", "looks", "off by", "certificate", "off / certificate", "outside"],
     );
-    let mut bounds = Table::new(
-        "What an attacker's identities have, against the bounds; every trial's worst",
-        &["network", "fooled", "sybils", "trials", "mass", "mass / bound", "evidence / bound", "outside"],
-    );
+    let (mut crowds, mut nearest) = (bounds::crowds_table(), bounds::nearest_table());
     for (name, ratings) in networks {
         let viewers = viewers(ratings, settings);
         dense.row(against_dense(name, ratings, &viewers));
         order.row(in_any_order(name, ratings, &viewers, settings.seed));
         live.row(within_certificate(name, ratings, &viewers));
-        within_bounds(name, ratings, settings, &mut bounds);
+        bounds::crowds(name, ratings, settings.viewers, settings.seed, &mut crowds);
+        bounds::nearest(name, ratings, settings.viewers, settings.seed, &mut nearest);
     }
     dense.note("All together: the sum of the differences over all agents, to be below the certificate.");
-    bounds.note(
-        "Mass: (1-e)/e F, F the mass that honest agents send into the region. Evidence on one subject: Q (1-e)/(e t) F, \
-         Q = 1/(1-0.7), from w and the weight a pair has. Outside: trials that break either bound.",
-    );
-    Report { settings: vec![("viewers", json!(settings.viewers))], tables: vec![dense, live, order, bounds] }
+    Report { settings: vec![("viewers", json!(settings.viewers))], tables: vec![dense, live, order, crowds, nearest] }
 }
 
 fn viewers(ratings: &Ratings, settings: Settings) -> Vec<Node> {
@@ -190,67 +184,6 @@ fn within_certificate(name: &str, ratings: &Ratings, viewers: &[Node]) -> Vec<Ce
     ]
 }
 
-/// Sybil regions of every size around bad targets, seen by every viewer.
-fn within_bounds(name: &str, ratings: &Ratings, settings: Settings, table: &mut Table) {
-    let mut dice = Dice::new(settings.seed, u64::from_be_bytes(*b"regions\0"));
-    let mut stage = Stage::set(ratings, settings.viewers.min(12), 4, &mut dice);
-    if stage.bad.is_empty() {
-        // A network without bad words: anybody may turn.
-        stage.bad.clone_from(&stage.good);
-    }
-    let honest = learned(ratings);
-    for fooled in [0, 1, 5] {
-        for sybils in [10, 100, 1_000] {
-            let (mut trials, mut outside) = (0u64, 0u64);
-            let (mut most, mut mass_share, mut evidence_share) = (0.0f64, 0.0f64, 0.0f64);
-            for target in &stage.bad {
-                let mut ours = honest.clone();
-                let scene = stage.promotion(*target, sybils, fooled);
-                scene.iter().for_each(|rating| ours.learn(rating));
-                let region: BTreeSet<AgentId> =
-                    stage.region(*target, sybils).into_iter().map(|node| ours.key(node)).collect();
-                let target = ours.key(*target);
-                let into: Vec<_> =
-                    ours.model.edges().filter(|(from, to, _)| !region.contains(from) && region.contains(to)).collect();
-                let params = *ours.model.params();
-                let e = params.restart;
-                let t = e * (1.0 - e) / params.d0;
-                for viewer in &stage.viewers {
-                    let viewer = ours.key(*viewer);
-                    let standing = ours.model.standing(&viewer, &[], day(stage.now));
-                    let sent: f64 = into.iter().map(|(from, _, share)| standing.mass(from) * share).sum();
-                    let mass: f64 = region.iter().map(|agent| standing.mass(agent)).sum();
-                    // On the target: one rating by each other identity, in full.
-                    let others = region.iter().filter(|agent| **agent != target);
-                    let evidence: f64 = others.map(|agent| standing.weight(agent)).sum();
-                    let mass_bound = (1.0 - e) / e * sent;
-                    let evidence_bound = mass_bound / t / (1.0 - params.pair);
-                    let slack = standing.certificate();
-                    trials += 1;
-                    outside += u64::from(mass > mass_bound + slack || evidence > evidence_bound + slack / t);
-                    most = most.max(mass);
-                    mass_share = mass_share.max(ratio(mass, mass_bound));
-                    evidence_share = evidence_share.max(ratio(evidence, evidence_bound));
-                }
-            }
-            table.row([
-                Cell::text(name),
-                Cell::Count(fooled as u64),
-                Cell::Count(u64::from(sybils)),
-                Cell::Count(trials),
-                Cell::text(format!("{most:.1e}")),
-                Cell::Number(mass_share, 3),
-                Cell::Number(evidence_share, 3),
-                Cell::Count(outside),
-            ]);
-        }
-    }
-}
-
-fn ratio(of: f64, to: f64) -> f64 {
-    if to > 0.0 { of / to } else { 0.0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,7 +202,7 @@ mod tests {
         }
         let ratings = Ratings { list, names: (0..40).collect() };
         let report = check(&[("small", ratings)], Settings { viewers: 4, seed: 1 });
-        let [dense, live, order, bounds] = &report.tables[..] else { panic!("four tables") };
+        let [dense, live, order, crowds, nearest] = &report.tables[..] else { panic!("five tables") };
         let number = |cell: &Cell| match cell {
             Cell::Text(text) => text.parse::<f64>().unwrap(),
             other => panic!("not a small number: {other:?}"),
@@ -278,11 +211,15 @@ mod tests {
         assert!(number(&dense.rows[0][2]) > 0.0, "floats and whole numbers differ in something");
         assert_eq!(live.rows[0][5], Cell::Count(0), "{}", live.show());
         assert_eq!((&order.rows[0][2], &order.rows[0][3]), (&Cell::Count(20), &Cell::Count(0)), "{}", order.show());
-        assert_eq!(bounds.rows.len(), 9);
-        assert!(bounds.rows.iter().all(|row| row[7] == Cell::Count(0)), "{}", bounds.show());
+        assert_eq!((crowds.rows.len(), nearest.rows.len()), (9, 12));
+        for table in [crowds, nearest] {
+            assert!(table.rows.iter().all(|row| row[8] == Cell::Count(0)), "{}", table.show());
+        }
         let fooled = |row: &&Vec<Cell>| row[1] != Cell::Count(0);
         let reached = |row: &Vec<Cell>| number(&row[4]) > 0.0;
-        assert!(bounds.rows.iter().filter(fooled).all(reached), "the bound is tried, not idle: {}", bounds.show());
-        assert!(!bounds.rows.iter().filter(|row| !fooled(row)).any(reached), "{}", bounds.show());
+        assert!(crowds.rows.iter().filter(fooled).all(reached), "the bound is tried, not idle: {}", crowds.show());
+        assert!(!crowds.rows.iter().filter(|row| !fooled(row)).any(reached), "{}", crowds.show());
+        let near = |row: &Vec<Cell>| matches!(row[7], Cell::Number(share, _) if share > 0.8);
+        assert!(nearest.rows.iter().any(near), "the bound is nearly reached: {}", nearest.show());
     }
 }
