@@ -102,6 +102,8 @@ pub struct Table {
 impl Table {
     /// Without rows yet.
     pub fn new(title: impl Into<String>, columns: &[&'static str]) -> Self {
+        // As JSON a row is an object by these names.
+        debug_assert!((1..columns.len()).all(|at| !columns[..at].contains(&columns[at])), "{columns:?}");
         Self { title: title.into(), columns: columns.to_vec(), rows: Vec::new(), notes: Vec::new(), curve: None }
     }
 

@@ -317,7 +317,7 @@ fn curve(plan: &Plan<'_>, network: Network<'_>, stage: &Stage, models: &[Kind], 
 fn price((name, ratings): Network<'_>, stage: &Stage) -> Table {
     let mut table = Table::new(
         format!("{name}. Buying standing: a newcomer pays so many honest workers a hire each; its weight with viewers"),
-        &["hires paid", "weight", "largest", "evidence", "largest", "for a hire", "largest"],
+        &["hires paid", "weight", "at most", "evidence", "most", "for a hire", "the most"],
     );
     let ours = Ours::learned(ratings, Face::Low);
     let paid: [usize; 7] = [1, 2, 5, 10, 20, 50, 100];
@@ -343,7 +343,7 @@ fn price((name, ratings): Network<'_>, stage: &Stage) -> Table {
     }
     table.note(format!(
         "Evidence: weight x {most:.2}, what any number of its ratings of one subject weigh at most; a fresh hire rated by \
-         somebody who counts in full is 1. Mean and largest over {} viewers.",
+         somebody who counts in full is 1. Means over {} viewers, and the largest.",
         stage.viewers.len()
     ));
     table

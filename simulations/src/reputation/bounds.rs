@@ -15,9 +15,10 @@ use crate::models::{Face, Model as _, Ours, day};
 use crate::report::{Cell, Table};
 use crate::threads::each;
 
-/// Hires of a pair after which one more adds less than two parts in a hundred of what it can hold.
-const MANY: usize = 12;
-/// The same of one in ten thousand: what a subject is praised by each.
+/// Hires of a pair that make nine tenths of what it can hold.
+const MANY: usize = 6;
+/// Hires after which one more adds less than one part in ten thousand: by so many each condemns the subject. Blame is no
+/// edge, and takes no mass out of the region.
 const MOST: usize = 26;
 /// Steps in which an honest rating can be chosen: the protocol's scores are in per mille, half of them above the middle.
 const STEPS: u32 = 500;
@@ -107,26 +108,27 @@ impl Worst {
 }
 
 /// The columns of both tables after the network's name and what was done.
-const COLUMNS: [&str; 6] = ["trials", "mass", "/ bound", "evidence", "/ bound", "outside"];
+const COLUMNS: [&str; 6] = ["trials", "mass", "m/bound", "evidence", "e/bound", "outside"];
 
 /// An empty table for [`crowds`].
 pub fn crowds_table() -> Table {
     let columns: Vec<&str> = ["network", "fooled", "sybils"].into_iter().chain(COLUMNS).collect();
     let mut table = Table::new("What a crowd around a bad node has, against the bounds; every trial's worst", &columns);
     table.note(
-        "Mass: (1-e)/e F, F the mass that honest agents send into the region. Evidence on one subject: Q (1-e)/(e t) F, \
-         Q = 1/(1-0.7). Outside: trials that break either bound.",
+        "Bounds. Of mass: (1-e)/e F, F the mass that honest agents send into the region; of evidence on one subject: Q (1-e)/(e t) F, \
+         Q = 1/(1-0.7). Outside: trials that break either.",
     );
     table
 }
 
 /// An empty table for [`nearest`].
 pub fn nearest_table() -> Table {
-    let columns: Vec<&str> = ["network", "fooled", "identities"].into_iter().chain(COLUMNS).collect();
+    let columns: Vec<&str> = ["network", "fooled", "names"].into_iter().chain(COLUMNS).collect();
     let mut table = Table::new("The same of an attacker that goes as near to the bounds as it can", &columns);
     table.note(
-        "The fooled rate all identities alike, just so well that each has full standing and no more; each has rated each of \
-         the others twelve times, so that next to no mass leaves the region, and praises one subject twenty-six times.",
+        "The fooled rate all identities alike, just so well that each has full standing and no more, where they can. Each \
+         identity praises each of the others six times and nobody else, so that next to no mass leaves the region, and \
+         condemns one subject twenty-six times.",
     );
     table
 }
@@ -162,19 +164,15 @@ enum Fooled {
 pub fn nearest(name: &str, ratings: &Ratings, viewers: usize, seed: u64, table: &mut Table) {
     let stage = Stage::set(ratings, viewers.min(6), 1, &mut Dice::new(seed, u64::from_be_bytes(*b"nearest\0")));
     let honest = Ours::learned(ratings, Face::Mean);
-    for identities in [2, 5, 10, 20] {
+    for identities in [2, 10, 40] {
         let (mut base, names) = (honest.clone(), stage.free..stage.free + identities);
         let subject = names.end;
         for one in names.clone() {
             let others = names.clone().filter(|other| *other != one);
             others.for_each(|other| (0..MANY).for_each(|_| base.learn(&Rating::new(stage.now, one, other, 1.0))));
-            (0..MOST).for_each(|_| base.learn(&Rating::new(stage.now, one, subject, 1.0)));
+            (0..MOST).for_each(|_| base.learn(&Rating::new(stage.now, one, subject, -1.0)));
         }
-        let ways = [
-            ("the viewer", Fooled::Viewer),
-            ("its closest", Fooled::Closest(1)),
-            ("its 5 closest", Fooled::Closest(5)),
-        ];
+        let ways = [("viewer", Fooled::Viewer), ("closest", Fooled::Closest(1)), ("5 closest", Fooled::Closest(5))];
         for (what, fooled) in ways {
             let tuned =
                 |viewer: &Node| tune(&base, *viewer, fooled, &names.clone().collect::<Vec<_>>(), subject, &stage);
