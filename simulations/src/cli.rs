@@ -271,9 +271,8 @@ enum Error {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let Area::Reputation(command) = cli.area;
-    let common = command.common();
-    match progress::show(|| command.run()) {
+    let common = cli.area.common();
+    match progress::show(|| cli.area.run()) {
         Ok(report) => {
             let text = if common.json { format!("{:#}\n", report.json()) } else { report.show() };
             // Whoever closed the pipe has read enough.
@@ -291,6 +290,23 @@ pub fn main() -> ExitCode {
     }
 }
 
+impl Area {
+    fn common(&self) -> &Common {
+        match self {
+            Self::Reputation(command) => command.common(),
+        }
+    }
+
+    fn run(&self) -> Result<Report, Error> {
+        let mut report = match self {
+            Self::Reputation(command) => command.run(),
+        }?;
+        report.settings.insert(0, ("seed", json!(self.common().seed)));
+        report.settings.insert(1, ("resamples", json!(self.common().resamples)));
+        Ok(report)
+    }
+}
+
 impl Reputation {
     fn common(&self) -> &Common {
         match self {
@@ -305,7 +321,7 @@ impl Reputation {
     }
 
     fn run(&self) -> Result<Report, Error> {
-        let mut report = match self {
+        match self {
             Self::Correctness(args) => args.run(),
             Self::Predict(args) => args.run(),
             Self::Interval(args) => args.run(),
@@ -313,10 +329,7 @@ impl Reputation {
             Self::Market(args) => args.run(),
             Self::Fraud(args) => args.run(),
             Self::All(args) => args.run(),
-        }?;
-        report.settings.insert(0, ("seed", json!(self.common().seed)));
-        report.settings.insert(1, ("resamples", json!(self.common().resamples)));
-        Ok(report)
+        }
     }
 }
 

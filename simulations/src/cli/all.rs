@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::{Args, Parser as _};
 use serde_json::json;
 
-use super::{Area, Cli, Common, Error, Reputation};
+use super::{Cli, Common, Error};
 use crate::report::{Cell, Report, Table};
 use crate::reputation::attack::Attack;
 use crate::{chart, progress};
@@ -46,15 +46,15 @@ const RUNS: u8 = 8;
 
 /// Name, command, and what it needs, in the order of the README.
 const STEPS: [(&str, &str, u8); 9] = [
-    ("correctness", "correctness", OTC | ADVOGATO),
-    ("predict", "predict", OTC),
-    ("predict-first", "predict --half first", OTC),
-    ("predict-second", "predict --half second", OTC),
-    ("ablation", "predict --half first --every 4 --ablate", OTC),
-    ("leave-one-out", "predict --model global-mean --leave-one-out", OTC),
-    ("fraud", "fraud --given 1", OTC | LABELS),
-    ("interval", "interval", OTC),
-    ("market", "market", RUNS),
+    ("correctness", "reputation correctness", OTC | ADVOGATO),
+    ("predict", "reputation predict", OTC),
+    ("predict-first", "reputation predict --half first", OTC),
+    ("predict-second", "reputation predict --half second", OTC),
+    ("ablation", "reputation predict --half first --every 4 --ablate", OTC),
+    ("leave-one-out", "reputation predict --model global-mean --leave-one-out", OTC),
+    ("fraud", "reputation fraud --given 1", OTC | LABELS),
+    ("interval", "reputation interval", OTC),
+    ("models-market", "reputation market", RUNS),
 ];
 
 /// The steps above and, before the market, every attack.
@@ -62,7 +62,7 @@ fn steps() -> Vec<(&'static str, String, u8)> {
     let mut steps: Vec<_> = STEPS.map(|(name, command, needs)| (name, command.to_owned(), needs)).to_vec();
     let attacks = Attack::ALL.into_iter().map(|attack| {
         let needs = if attack.on_data() { OTC | ADVOGATO } else { RUNS };
-        (attack.name(), format!("attack {}", attack.name()), needs)
+        (attack.name(), format!("reputation attack {}", attack.name()), needs)
     });
     let at = steps.len() - 1;
     steps.splice(at..at, attacks);
@@ -111,16 +111,12 @@ impl All {
             let begun = Instant::now();
             let step = progress::step(name, 1);
             let words = self.words(&command, needs);
-            let line = ["gigmesh-sim", "reputation"].into_iter().map(str::to_owned).chain(words);
+            let line = std::iter::once("gigmesh-sim".to_owned()).chain(words);
             // Paths that are not text are the one thing that can be wrong with a line made here.
-            let Area::Reputation(one) = Cli::try_parse_from(line).map_err(|e| Error::Step(name, e.to_string()))?.area;
-            // A step is not all of them again.
-            if matches!(one, Reputation::All(_)) {
-                continue;
-            }
+            let one = Cli::try_parse_from(line).map_err(|e| Error::Step(name, e.to_string()))?.area;
             let report = one.run()?;
             let file = |end: &str| self.out.join(format!("{name}.{end}"));
-            write(&file("txt"), &format!("$ gigmesh-sim reputation {command}\n\n{}", report.show()))?;
+            write(&file("txt"), &format!("$ gigmesh-sim {command}\n\n{}", report.show()))?;
             write(&file("json"), &format!("{:#}\n", report.json()))?;
             let picture = chart::svg(&report);
             let ends = if picture.is_some() { "txt, json, svg" } else { "txt, json" };
@@ -138,6 +134,7 @@ impl All {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Area, Reputation};
     use super::*;
 
     #[test]
@@ -150,9 +147,10 @@ mod tests {
         let steps = steps();
         for (at, (name, command, needs)) in steps.iter().enumerate() {
             assert!(steps[..at].iter().all(|(other, ..)| other != name), "{name} twice");
-            let line = ["gigmesh-sim", "reputation"].map(str::to_owned).into_iter().chain(all.words(command, *needs));
-            let Area::Reputation(one) = Cli::try_parse_from(line).unwrap_or_else(|e| panic!("{name}: {e}")).area;
+            let line = std::iter::once("gigmesh-sim".to_owned()).chain(all.words(command, *needs));
+            let one = Cli::try_parse_from(line).unwrap_or_else(|e| panic!("{name}: {e}")).area;
             assert_eq!(one.common().seed, 7);
+            assert!(!matches!(one, Area::Reputation(Reputation::All(_))), "a step is not all of them again");
         }
         assert!(step_named("nothing").unwrap_err().contains("correctness"));
     }

@@ -172,22 +172,9 @@ fn in_time(attack: Attack, models: &[Kind], settings: Settings) -> Vec<Table> {
         Attack::Value => stories::value(models, settings.seed),
         Attack::Skill => vec![stories::skill(models, settings.seed)],
         Attack::Swapped => stories::swapped(models, settings.seed),
-        Attack::Camouflage => {
-            let mut table = market::camouflage(models, settings);
-            table.curve(
-                "work that the bad do well, in %",
-                "hires spoiled, in %",
-                &[0.0, 10.0, 30.0, 50.0, 70.0, 90.0],
-                None,
-            );
-            vec![table]
-        }
+        Attack::Camouflage => vec![market::camouflage(models, settings)],
         Attack::Spies => vec![market::spies(models, settings)],
-        Attack::Newcomers => {
-            let mut table = market::newcomers(models, settings);
-            table.curve("bad newcomers a round", "hires per honest newcomer, 1 is fair", &[0.0, 5.0, 20.0, 50.0], None);
-            vec![table]
-        }
+        Attack::Newcomers => vec![market::newcomers(models, settings)],
         Attack::Forged => vec![forged::play()],
         _ => Vec::new(),
     }

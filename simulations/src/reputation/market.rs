@@ -12,6 +12,7 @@ use crate::dice::Dice;
 use crate::metrics::{Bootstrap, Figure, gini, hhi, mean};
 use crate::models::{Kind, Model};
 use crate::report::{Cell, Report, Table};
+use crate::threads::each;
 
 /// Rounds played.
 pub const ROUNDS: usize = 30;
@@ -206,7 +207,7 @@ fn play(kind: Option<&Kind>, cast: Cast, settings: Settings) -> Vec<Outcome> {
         let choice = kind.map_or(Choice::Blind, |kind| Choice::Model(kind.build(0.8)));
         Market::new(cast, choice, settings.seed.wrapping_add(run as u64)).play()
     };
-    (0..settings.runs).map(one).collect()
+    each("markets", &(0..settings.runs).collect::<Vec<_>>(), |run| one(*run))
 }
 
 /// A figure over markets, with its interval.
@@ -276,6 +277,7 @@ pub fn camouflage(models: &[Kind], settings: Settings) -> Table {
         });
         table.row(std::iter::once(Cell::Text(name)).chain(spoiled));
     }
+    table.curve("work that the bad do well, in %", "hires spoiled, in %", &[0.0, 10.0, 30.0, 50.0, 70.0, 90.0], None);
     table.note("Chirita, Nejdl, Schlosser, Scurtu (53 + 20): at most 17.6% at 50% good, 7.3% at 70%.");
     table
 }
@@ -283,20 +285,19 @@ pub fn camouflage(models: &[Kind], settings: Settings) -> Table {
 /// Good workers that praise bad ones (Chirita et al., threat D).
 pub fn spies(models: &[Kind], settings: Settings) -> Table {
     let mut table = Table::new(
-        "Spies: 63 good, 15 bad, and 25 that work well and praise the bad",
-        &["model", "spoiled %", "late %", "without spies %"],
+        "Spies: 63 good, 15 bad, and so many that work well and praise the bad; hires spoiled, in %",
+        &["model", "0", "5", "10", "25", "40", "late at 25"],
     );
+    table.curve("spies", "hires spoiled, in %", &[0.0, 5.0, 10.0, 25.0, 40.0], None);
     for (name, kind) in ways(models) {
-        let cast = Cast { good: 63, bad: 15, camouflage: 0.0, spies: 25, flood: 0 };
-        let with = play(kind, cast, settings);
-        let without = play(kind, Cast { spies: 0, ..cast }, settings);
-        table.row([
-            Cell::Text(name),
-            percent(figure(&with, settings, |one| one.spoiled)),
-            percent(figure(&with, settings, |one| one.late)),
-            percent(figure(&without, settings, |one| one.spoiled)),
-        ]);
+        let played = [0, 5, 10, 25, 40]
+            .map(|spies| play(kind, Cast { good: 63, bad: 15, camouflage: 0.0, spies, flood: 0 }, settings));
+        let spoiled =
+            played.iter().map(|outcomes| Cell::Number(figure(outcomes, settings, |one| one.spoiled).value * 100.0, 1));
+        let late = percent(figure(&played[3], settings, |one| one.late));
+        table.row(std::iter::once(Cell::Text(name)).chain(spoiled).chain([late]));
     }
+    table.note("Late: in the last ten rounds. Chirita et al. play it with 25 spies.");
     table
 }
 
@@ -316,6 +317,7 @@ pub fn newcomers(models: &[Kind], settings: Settings) -> Table {
         cells.push(percent(figure(&last, settings, |one| one.spoiled)));
         table.row(cells);
     }
+    table.curve("bad newcomers a round", "hires per honest newcomer, 1 is fair", &[0.0, 5.0, 20.0, 50.0], None);
     table.note("As a share of the hires per good worker since they joined: 1 is a fair share.");
     table
 }
