@@ -18,8 +18,9 @@ const RIGHT: f64 = 170.0;
 const BOTTOM: f64 = 52.0;
 /// Between two panels.
 const GAP: f64 = 58.0;
-/// Okabe and Ito's colours, which the colour-blind tell apart; the first two are ours wherever there are ours.
-const COLOURS: [&str; 8] = ["#d55e00", "#e69f00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#666666", "#000000"];
+/// Okabe and Ito's colours, which the colour-blind tell apart, and two more; the first two are ours wherever there are ours.
+const COLOURS: [&str; 9] =
+    ["#d55e00", "#e69f00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#666666", "#000000", "#8c6d31"];
 
 /// One line: its name, whether it is of ours, and its points.
 struct Line<'a> {

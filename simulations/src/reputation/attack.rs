@@ -303,31 +303,40 @@ fn curve(plan: &Plan<'_>, network: Network<'_>, stage: &Stage, models: &[Kind], 
 /// What standing costs: the evidence that a buyer of so many hires can put on any one subject, for each hire it paid.
 fn price((name, ratings): Network<'_>, stage: &Stage) -> Table {
     let mut table = Table::new(
-        format!("{name}. Buying standing: a newcomer pays so many honest workers a hire each; its weight with viewers"),
-        &["hires paid", "weight", "at most", "evidence", "most", "for a hire", "the most"],
+        format!(
+            "{name}. Buying standing: a newcomer pays so many honest workers a hire each; what its word weighs, in ours"
+        ),
+        &["", "1", "2", "5", "10", "20", "50", "100"],
     );
+    let paid = [1, 2, 5, 10, 20, 50, 100];
+    table.curve("hires paid", "units of evidence", &paid.map(|hires: usize| hires as f64), None);
     let ours = Ours::learned(ratings, Face::Low);
-    let paid: [usize; 7] = [1, 2, 5, 10, 20, 50, 100];
     let weights = each("prices", &paid, |hires| {
         let mut ours = ours.clone();
-        // Whoever pays anybody pays those that the most would listen to; here, as elsewhere, the first of a random order.
         let (buyer, scene) = stage.bought(stage.bad.first().copied().unwrap_or(stage.free + 1), *hires);
         scene.iter().for_each(|rating| ours.learn(rating));
         let buyer = ours.key(buyer);
-        let mut weight = |viewer: &Node| {
+        let weight = |viewer: &Node| {
             let viewer = ours.key(*viewer);
             ours.model.standing(&viewer, &[], day(stage.now)).weight(&buyer)
         };
-        stage.viewers.iter().map(&mut weight).collect::<Vec<f64>>()
+        stage.viewers.iter().map(weight).collect::<Vec<f64>>()
     });
     // What ratings of a pair weigh at most, however many.
     let most = 1.0 / (1.0 - ours.model.params().pair);
-    for (hires, weights) in paid.iter().zip(weights) {
-        let (usual, largest) = (mean(&weights), weights.iter().copied().fold(0.0, f64::max));
-        let n = *hires as f64;
-        let figures = [usual, largest, usual * most, largest * most, usual * most / n, largest * most / n];
-        table.row(std::iter::once(Cell::Count(*hires as u64)).chain(figures.map(|figure| Cell::Number(figure, 4))));
-    }
+    let usual: Vec<f64> = weights.iter().map(|weights| mean(weights)).collect();
+    let largest: Vec<f64> = weights.iter().map(|weights| weights.iter().copied().fold(0.0, f64::max)).collect();
+    let a_hire = |units: &f64, hires: usize| units * most / hires as f64;
+    let mut row = |name: &str, figure: &dyn Fn(usize) -> f64| {
+        let cells = (0..paid.len()).map(|at| Cell::Number(figure(at), 3));
+        table.row(std::iter::once(Cell::text(name)).chain(cells));
+    };
+    row("weight", &|at| usual[at]);
+    row("weight, at most", &|at| largest[at]);
+    row("evidence", &|at| usual[at] * most);
+    row("evidence, at most", &|at| largest[at] * most);
+    row("for a hire", &|at| a_hire(&usual[at], paid[at]));
+    row("for a hire, at most", &|at| a_hire(&largest[at], paid[at]));
     table.note(format!(
         "Evidence: weight x {most:.2}, what any number of its ratings of one subject weigh at most; a fresh hire rated by \
          somebody who counts in full is 1. Means over {} viewers, and the largest.",
