@@ -23,11 +23,17 @@ use crate::reputation::{Half, correctness, fraud, interval, market, predict};
 
 /// The market's models on real data and under attack.
 ///
-/// Every command prints tables within 80 columns, or with --json the same in full precision, and prints the same again for
-/// the same --seed. What it has to wait for it says on a terminal. The data are not part of this program: commands take the
-/// paths of files, and say which ones where they are missing.
+/// Every command prints tables within 80 columns, or with --json the same in full
+/// precision, and prints the same again for the same --seed. What it has to wait
+/// for it says on a terminal. The data are not part of this program: commands take
+/// the paths of files, and say which ones where they are missing.
 #[derive(Debug, Parser)]
-#[command(name = "gigmesh-sim", version, after_help = "Begin with: gigmesh-sim reputation attack swapped")]
+#[command(
+    name = "gigmesh-sim",
+    version,
+    verbatim_doc_comment,
+    after_help = "Begin with: gigmesh-sim reputation attack swapped"
+)]
 struct Cli {
     #[command(subcommand)]
     area: Area,
@@ -35,46 +41,64 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Area {
-    /// How good the reputation model is, beside what was published before it.
+    /// How good the reputation model is, beside those before it.
     #[command(subcommand)]
     Reputation(Reputation),
 }
 
 #[derive(Debug, Subcommand)]
 enum Reputation {
-    /// Checks standing: against plain linear algebra, in any order of arrival, kept up to date, and its bounds.
+    /// Checks standing: exact, in any order, kept up to date, bounded.
     ///
-    /// Prints by how much the canonical walk differs from a dense iteration, how many vectors other orders of arrival changed,
-    /// how far the incremental walk strays from its certificate, and how near attackers come to the bounds on mass and
+    /// Prints by how much the canonical walk differs from a dense iteration, how many
+    /// vectors other orders of arrival changed, how far the incremental walk strays
+    /// from its certificate, and how near attackers come to the bounds on mass and
     /// evidence. Takes minutes: most of them go into attackers that tune themselves.
+    #[command(verbatim_doc_comment)]
     Correctness(Correctness),
-    /// Predicts each rating from those before it, and each from all others.
+    /// Predicts each rating from those before it, or from all others.
     ///
-    /// Prints error (RMSE), correlation (PCC) and how well good ratings are told from bad ones (sign-AUC) for every model, and
-    /// by how much its error differs from the anchor's. Takes minutes, as ours walks anew for each prediction; --every 4 takes
-    /// a quarter.
+    /// Prints error (RMSE), correlation (PCC) and how well good ratings are told from
+    /// bad ones (sign-AUC) for every model, and by how much its error differs from
+    /// the anchor's. Takes minutes, as ours walks anew for each prediction; --every 4
+    /// takes a quarter.
+    #[command(verbatim_doc_comment)]
     Predict(Predict),
-    /// Checks intervals: whether they cover what they say, and what false identities move.
+    /// Checks intervals: what they cover, what false identities move.
     ///
-    /// Prints which share of the next ratings falls into their 90% intervals, and by how much identities move the lower end of
-    /// whom they praise. Takes minutes; --every 4 is quicker.
+    /// Prints which share of the next ratings falls into their 90% intervals, and by
+    /// how much identities move the lower end of whom they praise. Takes minutes;
+    /// --every 4 is quicker.
+    #[command(verbatim_doc_comment)]
     Interval(Interval),
     /// Plays an attack, or all.
     ///
-    /// Prints a curve: what each model says as the attack grows. --svg draws it. Attacks on real ratings (promotion, slander,
-    /// stuffing, ring, bought) take a minute a network, those in time (whitewash, on-off, value, skill, swapped) and forged
-    /// ones seconds, those in markets (camouflage, spies, newcomers) minutes: fewer --runs are quicker.
+    /// Prints a curve: what each model says as the attack grows. --svg draws it.
+    /// Attacks on real ratings (promotion, slander, stuffing, ring, bought) take a
+    /// minute a network, those in time (whitewash, on-off, value, skill, swapped) and
+    /// forged ones seconds, those in markets (camouflage, spies, newcomers) minutes:
+    /// fewer --runs are quicker.
+    #[command(verbatim_doc_comment)]
     Attack(Attacks),
-    /// Plays a market: good and bad workers, hired by what a model says of them.
+    /// Plays a market of workers hired by what a model says of them.
+    ///
+    /// Prints which share of the hires bad workers spoiled, how much less was got than
+    /// the best answer would have given, and how hires were spread. Takes minutes for
+    /// each of its --runs.
+    #[command(verbatim_doc_comment)]
     Market(Market),
-    /// Ranks the labelled fraudsters of Bitcoin OTC, without the ratings that made the labels.
+    /// Ranks labelled fraudsters, without the labellers' ratings.
     ///
-    /// Prints how well each model ranks them (AUC, average precision), and its worst viewer. Takes a minute.
+    /// Prints how well each model ranks them (AUC, average precision), and its worst
+    /// viewer. Takes a minute.
+    #[command(verbatim_doc_comment)]
     Fraud(Fraud),
-    /// Runs every command of the README in its order and writes what each prints, as text and JSON, and its curves as SVG.
+    /// Runs every command of the README and writes what each prints.
     ///
-    /// Prints the files, the commands that make each of them, and how long they took; half an hour all together on two
-    /// processors. What is written depends on the data, the options and the program alone.
+    /// Writes text, JSON and, of curves, SVG. Prints the files, the commands that make
+    /// each of them, and how long they took; half an hour all together on two
+    /// processors. What is written depends on data, options and program alone.
+    #[command(verbatim_doc_comment)]
     All(all::All),
 }
 
@@ -132,7 +156,7 @@ struct Predict {
     /// Bitcoin OTC or Alpha as SNAP has them: rater,rated,rating,time.
     #[arg(long, value_name = "FILE")]
     otc: PathBuf,
-    /// Which ratings are predicted. Constants are chosen on the first half before the second is looked at.
+    /// Which are predicted. Constants are chosen on the first half.
     #[arg(long, default_value = "all")]
     half: HalfArg,
     /// Only these models.
@@ -177,10 +201,10 @@ struct Attacks {
     /// The attack; "all" plays every one.
     #[arg(value_name = "NAME", value_parser = attack_named)]
     attack: Attacked,
-    /// Bitcoin OTC as SNAP has it: without it only the attacks on made-up markets are played.
+    /// Bitcoin OTC as SNAP has it, for attacks on real ratings.
     #[arg(long, value_name = "FILE")]
     otc: Option<PathBuf>,
-    /// Advogato as KONECT has it: the same attacks on certificates, whose levels .6, .8 and 1 are taken for scores.
+    /// Advogato as KONECT has it, its levels .6, .8 and 1 taken for scores.
     #[arg(long, value_name = "FILE")]
     advogato: Option<PathBuf>,
     /// Draw the curves into this file, as SVG.
