@@ -1,5 +1,5 @@
 //! The command line: reads files, asks the experiments, prints what they found. Nothing is decided here.
-//! [`all`] runs every command of the README and writes what they print.
+//! The command `all` runs every command of the README and writes what they print.
 //!
 //! Exit codes: 0 done, 1 a failure of ours, 2 something for the user to put right.
 
