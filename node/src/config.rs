@@ -17,6 +17,7 @@ use crate::limits::BLOB_QUOTA;
 use crate::node::NodeConfig;
 
 pub use source::{FileError, Parsed, Source, explain, to_json, understood_schema};
+pub use worker::ProposedSeed;
 
 /// The market that nodes are part of unless told otherwise.
 pub const DEFAULT_NETWORK: &str = "main";
@@ -63,6 +64,8 @@ pub struct Config {
     /// The first program of a skill that is not there to be started, and where it is named. A node could say what is
     /// served all the same, but every hire of it would fail.
     pub unrunnable: Option<FileError>,
+    /// Whom the file proposes to pin. Nobody is pinned unasked.
+    pub seeds: Vec<ProposedSeed>,
 }
 
 /// Reads the file, if there is one, and puts flags and environment on top.
@@ -70,7 +73,8 @@ pub struct Config {
 /// # Errors
 /// The first thing the operator has to put right.
 pub fn load(file: Option<&Path>, over: Overrides) -> Result<Config, ConfigError> {
-    let worker::Worker { node, peer, executors, unrunnable } = file.map(worker::read).transpose()?.unwrap_or_default();
+    let worker::Worker { node, peer, executors, unrunnable, seeds } =
+        file.map(worker::read).transpose()?.unwrap_or_default();
     let list = |over: Vec<String>, file: Option<Vec<String>>, default: &[&str]| match (over, file) {
         (over, _) if !over.is_empty() => over,
         (_, Some(file)) => file,
@@ -90,6 +94,7 @@ pub fn load(file: Option<&Path>, over: Overrides) -> Result<Config, ConfigError>
         },
         api: over.api.or(node.api),
         unrunnable,
+        seeds,
     })
 }
 

@@ -118,6 +118,10 @@ pub const SHORT_ID: usize = 4;
 pub const CELL_MIN: usize = 8;
 /// Raters that an explanation names to a person; `--json` has all that the brain names.
 pub const EXPLAINED: usize = 5;
+/// What is read of the note of whom was offered as a seed: some hundreds of ids.
+pub const OFFERED_NOTE: u64 = 64 * 1024;
+/// A line of a person's answer.
+pub const ANSWER_LINE: u64 = 1024;
 /// Models and versions of one worker that a person is told of, the newest.
 pub const EDITIONS_TOLD: usize = 3;
 /// Columns of a terminal, where lines are broken for people and its width is not known.

@@ -285,6 +285,11 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 pub struct Ext(BTreeMap<u64, Bytes<{ limits::EXT_VALUE }>>);
 
 impl Ext {
+    /// One entry.
+    pub(crate) fn one(key: u64, value: &[u8]) -> Option<Self> {
+        Some(Self(BTreeMap::from([(key, Bytes::try_from(value.to_vec()).ok()?)])))
+    }
+
     /// Whether there is none: the field is then left out.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

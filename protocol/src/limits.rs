@@ -173,6 +173,8 @@ pub const CLOSE: Millis = Millis::mins(10);
 pub const ARBITRATION: Millis = Millis::days(30);
 /// See [`ARBITRATION`].
 pub const ARBITRATION_MIN: Millis = Millis::mins(1);
+/// How long an arbiter may be bound by a consent: work, review and arbitration at their longest, and a fortnight for changes.
+pub const CONSENT_LIFE: Millis = Millis::days(90);
 /// Consents on their way to one who asks for them. Offers cost nothing to make; whoever means it asks again.
 pub const CONSENTS: usize = 16;
 /// Decisions of one hire that are taken, each with a lower id than the one before: one, unless its arbiter plays.
@@ -242,6 +244,9 @@ pub const CLOSED_KEPT: usize = 10_000;
 pub const RETRY_MIN: Millis = Millis(1_000);
 /// Longest pause between two attempts to reach a peer.
 pub const RETRY_MAX: Millis = Millis::mins(5);
+/// Longest pause before something is sent again to a peer that is there and asks for patience: what it waits for, a record or
+/// its clock, comes within moments or never.
+pub const LATER_MAX: Millis = Millis::mins(1);
 /// Peers with something waiting for them.
 pub const OUTBOX_PEERS: usize = 8_192;
 
@@ -286,6 +291,14 @@ pub const FRONTIER_AGAIN: Millis = Millis::days(1);
 pub const FRONTIER_ASKED: usize = 20_000;
 /// Earlier models and versions named of an agent.
 pub const EDITIONS: usize = 4;
+/// Others that are asked for the ratings of one agent that does not serve them itself: those it has dealt with, then members of
+/// my rooms. Of 64 agents at one look, so many requests each.
+pub const HELPERS: usize = 4;
+/// Members of my rooms that were met last, to be asked for ratings of those that are away.
+pub const NEAR: usize = 64;
+/// Numbers that are tried to give a rating a lower id than the one it takes the place of. Each try is a signature, some 20 us;
+/// the median is two, and one rating in a thousand finds none, and stays.
+pub const REVISION_TRIES: u64 = 1_024;
 /// Raters of an explanation.
 pub const EXPLAINED_RATERS: usize = 20;
 /// Ratings named in one piece of news.

@@ -259,6 +259,7 @@ impl Peer {
             Input::Sent { to, ids, replies } => self.on_sent(now, to, &ids, replies.as_deref(), out),
             Input::LinkUp(agent) => {
                 self.letters.link_up(now, &agent);
+                self.ask_again(agent);
                 self.fetch_again(now, agent, out);
                 // A requester that was away has lost the claims it held in memory.
                 let bids = self.bids.iter().filter(|(_, bid)| bid.claim.requester == agent);
@@ -268,6 +269,9 @@ impl Peer {
             }
             Input::Room(bytes) => self.room = bytes,
             Input::RoomMember { room, agent } => {
+                if self.rooms.contains(&room) {
+                    self.pull.meet(agent);
+                }
                 let asked = self.paging.len() < limits::LINKS || self.paging.contains_key(&(agent, room.clone()));
                 if asked && self.rooms.contains(&room) {
                     self.paging.insert((agent, room.clone()), (Bytes32::default(), limits::PAGES));

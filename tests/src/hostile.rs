@@ -270,7 +270,7 @@ pub fn claim(offer: &Verified<Offer>, price: &str) -> Claim {
         price: price.parse().expect("a price"),
         until: offer.bids + Millis::mins(2),
         expect: Millis::secs(5),
-        version: gigmesh_protocol::codec::Text::fit("1"),
+        version: Text::fit("1"),
         manifest: gigmesh_protocol::id::Id::from_bytes(secret()),
         requester: offer.issuer(),
     }

@@ -137,6 +137,7 @@ fn of_worker(config: &Config) -> Result<Value, Failure> {
             "ask_above": amounts(&peer.buy.ask_above),
             "rule": rules,
         },
+        "trust": { "seed": config.seeds },
         "skill": skills,
     }))
 }

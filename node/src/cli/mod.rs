@@ -18,6 +18,7 @@ mod id;
 mod inbox;
 mod ledger;
 mod mcp;
+mod offer;
 mod reputation;
 mod run;
 mod show;

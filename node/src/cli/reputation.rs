@@ -81,7 +81,11 @@ fn text(seen: &Reputation, skill: Option<&Skill>, screen: &Screen) -> String {
         }
     }
     let ratings = ratings(&view.ratings);
-    let held = if ratings.is_empty() { "no ratings held\n".to_owned() } else { ratings.render(screen) };
+    let held = match skill {
+        _ if !ratings.is_empty() => ratings.render(screen),
+        Some(skill) => format!("no ratings of its work at {skill} held\n"),
+        None => "no ratings held\n".to_owned(),
+    };
     text + "\n" + &held
 }
 

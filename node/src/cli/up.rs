@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::args::UpArgs;
 use super::failure::{Exit, Failure};
+use super::offer;
 use super::terminal::{emit, emit_json};
 use super::trust::NO_HISTORY;
 use crate::api::server;
@@ -101,7 +102,17 @@ async fn stay(running: Running, config: &Config, json: bool, stop: &mut Stop) ->
             emit(if offers { SERVES_NOBODY } else { ONLY_SHOPS })?;
         }
         // For a person who starts it: a service has nobody who would pin anyone.
-        if std::io::stdout().is_terminal() && has_no_history(&running.node).await {
+        let asked = tokio::select! {
+            asked = offer::to(&running.node, &config.seeds, &config.node.data_dir) => asked,
+            // Nobody is pinned, and the question is asked again.
+            () = stop.wanted() => return running.stop().await.map(|()| Exit::Done),
+            () = running.node.stopped() => Ok(true),
+        };
+        let asked = asked.unwrap_or_else(|failure| {
+            tracing::warn!("who was offered as a seed cannot be noted: {}", failure.error);
+            true
+        });
+        if !asked && std::io::stdout().is_terminal() && has_no_history(&running.node).await {
             emit(NO_HISTORY)?;
         }
     }

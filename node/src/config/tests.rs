@@ -229,3 +229,23 @@ fn what_is_probably_not_meant_is_said() {
     let idle = "[serve]\nfrom = \"anyone\"\n";
     assert!(load_text(idle, Overrides::default()).unwrap().doubt().unwrap().contains("no [[skill]]"));
 }
+
+#[test]
+fn seeds_are_proposed_with_a_name_and_a_reason_and_never_twice() {
+    let id = "ab".repeat(32);
+    let seed = format!("\n[[trust.seed]]\nagent = \"{id}\"\nname = \"the Bench\"\n");
+    let with = |more: &str| load_text(&format!("{GOOD}{seed}{more}"), Overrides::default());
+    let seeds = with("why = \"it tests for a living\"\n").unwrap().seeds;
+    let proposed = ProposedSeed {
+        agent: id.parse().unwrap(),
+        name: "the Bench".to_owned(),
+        why: Some("it tests for a living".to_owned()),
+    };
+    assert_eq!(seeds, [proposed]);
+    assert_eq!(load_text(GOOD, Overrides::default()).unwrap().seeds, []);
+    assert!(with(&seed).unwrap_err().contains("this agent is named twice"));
+    assert!(with("reason = \"x\"\n").unwrap_err().contains("unknown key `reason`"));
+    let many: String = (0..16).map(|n| seed.replace("abab", &format!("{n:04}"))).collect();
+    assert!(with(&many).unwrap_err().contains("at most 16 seeds"));
+    assert!(load_text(&format!("{GOOD}{}", seed.replace(&id, "abab")), Overrides::default()).is_err());
+}

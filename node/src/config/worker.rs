@@ -47,6 +47,11 @@
 //! skill = "table"                          # and everything below it
 //! allow = ["ed25:..."]                     # nobody else; everybody unless said
 //! block = ["ed25:..."]
+//!
+//! [[trust.seed]]                           # whom to offer, at the first start, as somebody whose judgement to trust
+//! agent = "8a88e3dd..."
+//! name = "the Bench"
+//! why = "tests document work for a living, and rates it"    # optional
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,7 +68,7 @@ use gigmesh_protocol::market::{Skill, SkillEntry};
 use gigmesh_protocol::peer::io::{self, Review, Serving};
 use gigmesh_protocol::time::Millis;
 use serde::de::{Error as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use toml::Spanned;
 
 use super::size::Size;
@@ -80,6 +85,7 @@ pub(super) struct Worker {
     pub executors: BTreeMap<Skill, CommandSpec>,
     /// The first program that is not there.
     pub unrunnable: Option<FileError>,
+    pub seeds: Vec<ProposedSeed>,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +100,39 @@ struct File {
     skill: Vec<Spanned<Offered>>,
     #[serde(default)]
     buy: Buy,
+    #[serde(default)]
+    trust: Trust,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Trust {
+    #[serde(default)]
+    seed: Vec<Spanned<Offer>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Offer {
+    #[serde(deserialize_with = "one_agent")]
+    agent: AgentId,
+    name: Text<{ bounds::NAME }>,
+    why: Option<Text<{ bounds::SUMMARY }>>,
+}
+
+fn one_agent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AgentId, D::Error> {
+    agent_id(&String::deserialize(deserializer)?)
+}
+
+/// Somebody whose judgement the author of the file proposes to trust. Nobody is pinned by a file: whoever runs the node is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProposedSeed {
+    /// Who.
+    pub agent: AgentId,
+    /// What the author calls it.
+    pub name: String,
+    /// Why it should be trusted.
+    pub why: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -259,7 +298,8 @@ fn clients<'de, D: Deserializer<'de>>(deserializer: D) -> Result<io::From, D::Er
 /// Reads `worker.toml`.
 pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
     let source = Source::read(path)?;
-    let File { mut node, agent, serve, skill, buy } = source.parse()?;
+    let File { mut node, agent, serve, skill, buy, trust } = source.parse()?;
+    let seeds = proposed(&source, trust)?;
     node.data_dir = node.data_dir.map(|dir| source.resolve(&dir));
     node.api = node.api.map(|api| source.resolve(&api));
     if let (None, Some(first)) = (&agent, skill.first()) {
@@ -316,7 +356,21 @@ pub(super) fn read(path: &Path) -> Result<Worker, FileError> {
         source.ensure(bytes <= MANIFEST_SKILLS, span, message)?;
         peer.skills.push(Serving { entry, restartable });
     }
-    Ok(Worker { node, peer, executors, unrunnable })
+    Ok(Worker { node, peer, executors, unrunnable, seeds })
+}
+
+fn proposed(source: &Source, trust: Trust) -> Result<Vec<ProposedSeed>, FileError> {
+    if let Some(extra) = trust.seed.get(bounds::SEEDS) {
+        return Err(source.at(extra.span(), format!("at most {} seeds can be pinned", bounds::SEEDS)));
+    }
+    let mut seeds: Vec<ProposedSeed> = Vec::new();
+    for offered in trust.seed {
+        let span = offered.span();
+        let Offer { agent, name, why } = offered.into_inner();
+        source.ensure(seeds.iter().all(|seed| seed.agent != agent), span, "this agent is named twice")?;
+        seeds.push(ProposedSeed { agent, name: name.into(), why: why.map(String::from) });
+    }
+    Ok(seeds)
 }
 
 fn buying(source: &Source, buy: Buy) -> Result<io::Buying, FileError> {

@@ -35,6 +35,8 @@ struct Box {
     letters: Vec<Letter>,
     next: Timestamp,
     pause: Millis,
+    /// Whether it is there, and asked for patience.
+    patient: bool,
 }
 
 impl Box {
@@ -78,10 +80,14 @@ impl Outbox {
         if !self.boxes.contains_key(&to) && self.boxes.len() >= limits::OUTBOX_PEERS {
             return;
         }
-        let fresh = Box { letters: Vec::new(), next: now, pause: limits::RETRY_MIN };
+        let fresh = Box { letters: Vec::new(), next: now, pause: limits::RETRY_MIN, patient: false };
         let entry = self.boxes.entry(to).or_insert(fresh);
         if entry.letters.iter().all(|letter| letter.record.id() != record.id()) {
             entry.letters.push(Letter { hire: hire_of(&record), record, until, flying: false });
+            if entry.patient {
+                // It may be what the others wait for.
+                entry.next = now;
+            }
         }
     }
 
@@ -141,12 +147,16 @@ impl Outbox {
                 }
             }
         });
-        if again && replies.is_some() {
-            // It is there and asks for patience: no need to wait longer each time.
-            (entry.next, entry.pause) = (now + limits::RETRY_MIN, limits::RETRY_MIN);
-        } else if again {
+        // One that is there and asks for patience is asked again sooner, and not for ever at the same pace.
+        let (was, is) = (entry.patient, again && replies.is_some());
+        let longest = if is { limits::LATER_MAX } else { limits::RETRY_MAX };
+        entry.patient = is;
+        if again {
+            if !settled.is_empty() || is != was {
+                entry.pause = if is { limits::RETRY_MIN } else { entry.pause };
+            }
             entry.next = now + entry.pause;
-            entry.pause = Millis(entry.pause.0.saturating_mul(2).min(limits::RETRY_MAX.0));
+            entry.pause = Millis(entry.pause.0.saturating_mul(2).min(longest.0));
         } else {
             (entry.next, entry.pause) = (now, limits::RETRY_MIN);
         }
@@ -193,5 +203,58 @@ impl Outbox {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.boxes.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::List;
+    use crate::market::Contact;
+    use crate::record::{Network, Signer};
+
+    fn signer() -> Signer {
+        Signer::new(&[7; 32], Network::new("test"))
+    }
+
+    fn letter(seq: u64) -> Record {
+        let contact =
+            Contact { at: Timestamp(1), ext: Default::default(), seq, addrs: List::default(), expires: Timestamp(2) };
+        signer().sign(&contact).into()
+    }
+
+    #[test]
+    fn one_that_asks_for_patience_for_ever_is_asked_ever_less_often_and_a_new_letter_does_not_wait() {
+        let (mut outbox, to) = (Outbox::default(), AgentId([9; 32]));
+        let until = Timestamp(u64::MAX);
+        outbox.push(Timestamp(0), to, letter(1), until);
+        let mut pauses = Vec::new();
+        let mut now = Timestamp(0);
+        for _ in 0..9 {
+            let due = outbox.due(now);
+            let ids: Vec<Bytes32> = due[0].1.iter().map(Record::id).collect();
+            assert_eq!(outbox.sent(now, to, &ids, Some(&[Reply::Later])), []);
+            let next = outbox.next().expect("it waits");
+            pauses.push(next.since(now).0 / 1000);
+            now = next;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        outbox.push(now, to, letter(2), until);
+        assert_eq!(outbox.next(), Some(now), "it may be what the other waits for");
+        let ids: Vec<Bytes32> = outbox.due(now)[0].1.iter().map(Record::id).collect();
+        assert_eq!(ids.len(), 2);
+        let settled = outbox.sent(now, to, &ids, Some(&[Reply::Later, Reply::Kept]));
+        assert_eq!(settled.len(), 1);
+        assert_eq!(outbox.next(), Some(now + limits::RETRY_MIN), "something moves: soon again");
+        // Out of reach it is another matter.
+        now = now + limits::RETRY_MIN;
+        for _ in 0..12 {
+            let ids: Vec<Bytes32> = outbox.due(now)[0].1.iter().map(Record::id).collect();
+            outbox.sent(now, to, &ids, None);
+            now = outbox.next().expect("it waits");
+        }
+        let ids: Vec<Bytes32> = outbox.due(now)[0].1.iter().map(Record::id).collect();
+        outbox.sent(now, to, &ids, None);
+        assert_eq!(outbox.next(), Some(now + limits::RETRY_MAX));
     }
 }

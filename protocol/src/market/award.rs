@@ -122,7 +122,9 @@ pub fn follows(
     )?;
     let consents = match (&terms.arbiter, &terms.consent) {
         (None, None) => true,
-        (Some(arbiter), Some(consent)) => arbiter.agent != award.worker && decision::consents(consent, arbiter, offer),
+        (Some(arbiter), Some(consent)) => {
+            arbiter.agent != award.worker && decision::consents(consent, arbiter, offer, terms.at)
+        }
         _ => false,
     };
     rule(consents, "the arbiter has not consented to it")?;

@@ -45,6 +45,17 @@ pub struct Consent {
     pub offer: Id<Offer>,
     /// What a decision costs whoever calls it.
     pub price: Price,
+    /// Until when it may be called; at most `limits::CONSENT_LIFE` after `at`. It serves whoever brings this, so it has an end.
+    pub until: Timestamp,
+}
+
+impl Consent {
+    /// Whether a hire awarded at `at` can still be contested and decided while this binds, if nothing takes longer than is
+    /// agreed. More time, for changes say, is the parties' own risk.
+    pub fn lasts(&self, offer: &Offer, at: Timestamp) -> bool {
+        let within = offer.arbiter.map_or(Millis(0), |arbiter| arbiter.within);
+        at + offer.done + offer.review + within <= self.until
+    }
 }
 
 /// A consent's envelope, as awards and calls carry it.
@@ -88,7 +99,8 @@ impl Payload for Consent {
     const MAX: usize = limits::CONSENT - limits::ENVELOPE_OVERHEAD;
     type Private = Nothing;
     fn check(&self, _: &AgentId, _: &Network) -> Result<(), Invalid> {
-        Ok(())
+        ensure(self.until > self.at, "it ends before it begins")?;
+        ensure(self.until <= self.at + limits::CONSENT_LIFE, "a consent binds for 90 days at most")
     }
 }
 impl Payload for Decision {
@@ -100,7 +112,8 @@ impl Payload for Decision {
     }
 }
 
-/// Whether a consent is the arbiter's for this offer.
-pub(crate) fn consents(bytes: &ConsentBytes, arbiter: &Arbiter, offer: &Verified<Offer>) -> bool {
-    read(bytes).is_some_and(|(who, consent)| who == arbiter.agent && consent.offer == offer.id())
+/// Whether a consent is the arbiter's for this offer, and lasts for a hire awarded at `at`.
+pub(crate) fn consents(bytes: &ConsentBytes, arbiter: &Arbiter, offer: &Verified<Offer>, at: Timestamp) -> bool {
+    let fits = |consent: &Consent| consent.offer == offer.id() && consent.lasts(offer, at);
+    read(bytes).is_some_and(|(who, consent)| who == arbiter.agent && fits(&consent))
 }

@@ -34,6 +34,16 @@ impl Peer {
         posting.offer.arbiter.is_some() && posting.consent.is_none()
     }
 
+    /// Lets go of a consent that would end before what is awarded now could be decided on: another is asked for.
+    pub(super) fn drop_old_consent(&mut self, now: Timestamp, id: Id<Offer>) {
+        if let Some(posting) = self.postings.get_mut(&id) {
+            let lasts = |bytes: &ConsentBytes| {
+                decision::read(bytes).is_some_and(|(_, consent)| consent.lasts(&posting.offer, now))
+            };
+            posting.consent = posting.consent.take().filter(lasts);
+        }
+    }
+
     /// Asks the arbiter of an offer of mine, by sending it the offer.
     pub(super) fn ask_consent(&mut self, now: Timestamp, id: Id<Offer>) {
         let Some(posting) = self.postings.get(&id).filter(|posting| Self::lacks_consent(posting)) else { return };
@@ -67,7 +77,14 @@ impl Peer {
         if waiting.len() >= limits::CONSENTS {
             return Reply::Later;
         }
-        let consent = self.signer.sign(&Consent { at: now, ext: Default::default(), offer: offer.id(), price });
+        // For the longest life of a claim, and twice the time agreed: changes may be wanted. Whoever has it is served past
+        // `serve.from`, so not for ever.
+        let within = offer.arbiter.map_or(Millis(0), |arbiter| arbiter.within);
+        let agreed = Millis(offer.done.0 + offer.review.0);
+        let until = offer.expires + limits::CLAIM_LIFE + agreed + agreed + within + limits::GRACE;
+        let until = until.min(now + limits::CONSENT_LIFE);
+        let consent = Consent { at: now, ext: Default::default(), offer: offer.id(), price, until };
+        let consent = self.signer.sign(&consent);
         // By then I am asked again.
         self.letters.push(now, asker, consent.into(), offer.expires.min(now + ASK_AGAIN));
         Reply::Kept
@@ -86,6 +103,9 @@ impl Peer {
         let arbiter = consent.issuer();
         if posting.offer.arbiter.is_none_or(|named| named.agent != arbiter) {
             return refused("the offer names another arbiter");
+        }
+        if !consent.lasts(&posting.offer, now) {
+            return refused("the consent ends before the work could be decided on");
         }
         let Ok(bytes) = ConsentBytes::try_from(consent.envelope().to_vec()) else {
             return refused("the consent is too long to travel with an award");
@@ -208,10 +228,10 @@ impl Peer {
 
     // ---- being the arbiter ----
 
-    /// At what price I decide the case that an offer brings, if I have consented to it.
-    pub(super) fn consented(&self, offer: &Offer) -> Option<Price> {
+    /// At what price I decide the case that an offer brings, if I have consented to it and am still bound.
+    pub(super) fn consented(&self, now: Timestamp, offer: &Offer) -> Option<Price> {
         let (who, consent) = decision::read(offer.case.as_ref()?)?;
-        (who == self.agent()).then_some(consent.price)
+        (who == self.agent() && now <= consent.until).then_some(consent.price)
     }
 
     /// Signs what my agent decided, once it is delivered, and sends it to both parties. Whoever calls me again in the same

@@ -262,6 +262,7 @@ impl Peer {
     /// Awards open slots, closes what is filled or has expired, sets the timer.
     pub(super) fn advance_posting(&mut self, now: Timestamp, id: Id<Offer>, out: &mut Outbox) {
         // One award for each slot at most; each pass awards one or ends.
+        self.drop_old_consent(now, id);
         for _ in 0..=limits::SLOTS {
             let Some(posting) = self.postings.get(&id).filter(|posting| posting.closed.is_none()) else {
                 return self.wake(Wake::Posting(id), None);

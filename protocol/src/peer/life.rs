@@ -4,7 +4,7 @@ use super::event::Event;
 use super::io::{CheckJob, Config, Notice, Outbox, Output, WorkJob};
 use super::{Busy, Peer, Posting, Wake, pause};
 use crate::arbitration::{Seat, is_arbitration};
-use crate::codec::{List, Text};
+use crate::codec::{Ext, List, Text};
 use crate::hire::chain::Entry;
 use crate::hire::requester::Consent;
 use crate::hire::stage::{self, Facts, Stage};
@@ -18,7 +18,11 @@ use crate::market::{
     Judgement, Permit, Progress, Question, Rating, Receipt, ReceiptTerms, Ruling, Scores, Verdict, Withdraw,
 };
 use crate::record::{Beside, Record};
+use crate::reputation::About;
 use crate::time::{Millis, Timestamp};
+
+/// Where a rating's `ext` holds a number of no meaning, that gives it a lower id than the one it takes the place of.
+const REVISION: u64 = 0;
 
 impl Peer {
     /// Lets a hire do all it can do now.
@@ -452,10 +456,19 @@ impl Peer {
         self.wake(Wake::Hire(id), next);
     }
 
-    /// Issues my rating of a closed hire, once.
+    /// Issues my rating of a closed hire, once; and again if the arbiter's decision that it followed was replaced. Of two for one
+    /// hire and direction without a seal the one with the lower id counts, everywhere: so the new one gets a lower id.
     fn rate(&mut self, now: Timestamp, id: HireId, facts: &Facts, out: &mut Outbox) {
         let Some(rating) = self.rating(now, id, facts) else { return };
-        let (signed, other) = (self.signer.sign(&rating), rating.judgement.subject);
+        let other = rating.judgement.subject;
+        let signed = match self.reputation.held(&About { subject: other, rater: self.agent(), hire: id }) {
+            None => Some(self.signer.sign(&rating)),
+            Some(held) => (0..limits::REVISION_TRIES).find_map(|n| {
+                let ext = Ext::one(REVISION, &n.to_be_bytes())?;
+                Some(self.signer.sign(&Rating { ext, ..rating.clone() })).filter(|signed| signed.id() < held.id)
+            }),
+        };
+        let Some(signed) = signed else { return };
         let record = Record::from(signed.clone());
         self.commit(now, Event::Rated { rating: record.clone() }, out);
         out.push(Output::Keep(Box::new(record.clone())));
@@ -465,8 +478,13 @@ impl Peer {
     }
 
     fn rating(&self, now: Timestamp, id: HireId, facts: &Facts) -> Option<Rating> {
-        let hire = self.hires.get(&id).filter(|hire| !hire.rated)?;
+        let hire = self.hires.get(&id)?;
         let outcome = hire.closed?.outcome;
+        // What was sealed stays as it was committed to.
+        let decided = matches!(facts.stage, Stage::Decided(_));
+        let about = About { subject: hire.other(), rater: self.agent(), hire: id };
+        let held = || self.reputation.held(&about).filter(|held| decided && !held.sealed);
+        let held = if hire.rated { Some(held()?) } else { None };
         let find = |side: Side, kind: fn(&Entry) -> bool| {
             hire.chain.of(side).iter().find(|entry| kind(entry)).map(Entry::record)
         };
@@ -479,9 +497,7 @@ impl Peer {
             find(Side::Worker, |entry| matches!(entry, Entry::Countersign(_))).filter(|_| receipt.is_some());
         let (judgement, opening) = match (&hire.judgement, &receipt) {
             // What the arbiter overruled stays sealed.
-            (Some((judgement, opening)), Some(_)) if !matches!(facts.stage, Stage::Decided(_)) => {
-                (judgement.clone(), *opening)
-            }
+            (Some((judgement, opening)), Some(_)) if !decided => (judgement.clone(), *opening),
             _ => {
                 let derived = || match hire.side {
                     Side::Requester => requester::judge(hire, facts, outcome),
@@ -492,6 +508,9 @@ impl Peer {
                 (Judgement { hire: id, skill, scores, subject: hire.other() }, None)
             }
         };
+        if held.is_some_and(|held| held.scores == judgement.scores) {
+            return None;
+        }
         let part = |record: &Record| record.envelope().to_vec().try_into().ok();
         let permit = Permit {
             award: part(&hire.chain.award().clone().into())?,

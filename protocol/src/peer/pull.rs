@@ -29,6 +29,10 @@ pub(super) struct Pull {
     heard: BTreeMap<AgentId, (Timestamp, usize)>,
     /// Whom the walk has come to, and when it was asked for the ratings it gave.
     reached: BTreeMap<AgentId, Timestamp>,
+    /// Those that did not serve them. They are asked again when a link to them is up.
+    away: BTreeSet<AgentId>,
+    /// Members of my rooms, the one met last at the end.
+    near: VecDeque<AgentId>,
     /// How much had changed when this was looked at.
     seen: u64,
 }
@@ -46,6 +50,15 @@ impl Pull {
             && self.queued.insert(key.clone())
         {
             self.waiting.push_back((key.0, key.1, pages));
+        }
+    }
+
+    /// A member of one of my rooms: it may hold what others have said.
+    pub(super) fn meet(&mut self, agent: AgentId) {
+        self.near.retain(|near| *near != agent);
+        self.near.push_back(agent);
+        if self.near.len() > limits::NEAR {
+            self.near.pop_front();
         }
     }
 
@@ -120,6 +133,29 @@ impl Peer {
         }
     }
 
+    /// A rater does not serve its own ratings: it is away, or has none. Whom it has dealt with has what it said of them, and
+    /// whoever else in my rooms it counts for may hold them too. They are signed: it does not matter who passes them on.
+    fn ask_around(&mut self, rater: AgentId) {
+        let me = self.agent();
+        if self.pull.away.len() < limits::FRONTIER_ASKED {
+            self.pull.away.insert(rater);
+        }
+        let dealt =
+            self.reputation.ratings_of(&rater, limits::RATINGS_LISTED).into_iter().map(|(about, _)| about.rater);
+        let mut asked = BTreeSet::from([me, rater]);
+        let helpers = dealt.chain(self.pull.near.iter().rev().copied()).filter(|agent| asked.insert(*agent));
+        for helper in helpers.take(limits::HELPERS).collect::<Vec<_>>() {
+            self.pull.want(helper, Wanted::By(rater, None), limits::RATING_PAGES);
+        }
+    }
+
+    /// A link to somebody is up: if it was to serve its ratings and could not, it is asked again.
+    pub(super) fn ask_again(&mut self, agent: AgentId) {
+        if self.pull.away.remove(&agent) {
+            self.pull.want(agent, Wanted::By(agent, None), limits::RATING_PAGES);
+        }
+    }
+
     /// Takes a rating into the model; whether it is new and stays.
     pub(super) fn learn(&mut self, rating: &Verified<Rating>) -> bool {
         let new = self.reputation.insert(rating);
@@ -163,6 +199,9 @@ impl Peer {
     ) {
         // Only what was asked for is looked at.
         let Some(pages) = self.pull.asked.remove(&(from, wanted.clone())) else { return };
+        if ratings.is_empty() && wanted == Wanted::By(from, None) {
+            self.ask_around(from);
+        }
         for rating in ratings {
             let fits = match &wanted {
                 Wanted::About(subject, _) => rating.judgement.subject == *subject,

@@ -157,13 +157,15 @@ impl Peer {
     fn objection(&self, now: Timestamp, offer: &Verified<Offer>) -> Option<Objection> {
         let requester = offer.issuer();
         let Some(serving) = self.serving(&offer.skill) else { return Some(Objection::Skill) };
-        let promised = self.consented(offer);
+        let promised = self.consented(now, offer);
         // Whoever has my word is served, at the price I gave it for.
         let may_hire = promised.is_some() || self.config.from.allows(&requester);
         let arbiter = match offer.arbiter.map(|arbiter| arbiter.agent) {
             Some(agent) if agent == self.agent() => Some("I am to decide its disputes"),
             Some(agent) if !self.config.arbiters.allows(&agent) => Some("`serve.arbiters` does not name its arbiter"),
-            _ if offer.case.is_some() && promised.is_none() => Some("I have not consented to decide that case"),
+            _ if offer.case.is_some() && promised.is_none() => {
+                Some("I have not consented to decide that case, or my consent has run out")
+            }
             // Others would let through the ruling that the caller wants.
             _ if offer.case.is_some() && (offer.checks != arbitration::checks() || !offer.milestones.is_empty()) => {
                 Some("the checks of an arbitration are its own, and it has one part")
@@ -353,7 +355,7 @@ impl Peer {
             model: manifest.model.clone(),
             nonce: offer.nonce,
             offer: offer.id(),
-            price: self.consented(offer).unwrap_or_else(|| serving.entry.price.clone()),
+            price: self.consented(now, offer).unwrap_or_else(|| serving.entry.price.clone()),
             until: self.binds_until(now, offer),
             expect: serving.entry.expect,
             version: manifest.version.clone(),

@@ -28,6 +28,11 @@ impl WalkBeta {
         self.watched.keys().find(pinned).and_then(|(viewer, seeds)| self.live(viewer, seeds, day))
     }
 
+    /// The rating of this direction of a hire that counts, if one is held.
+    pub fn held(&self, about: &About) -> Option<Evidence> {
+        self.book().find(about).map(|which| self.book().evidence(self.book().get(which)).1)
+    }
+
     /// Everybody known from ratings, as rater or subject.
     pub fn agents(&self) -> impl Iterator<Item = AgentId> {
         self.book().agents.iter().map(|agent| agent.key)
@@ -82,11 +87,11 @@ impl Standing<'_> {
     /// Everything at once, for people.
     pub fn view(&self, subject: &AgentId, skill: Option<&Skill>) -> Option<View> {
         let who = self.model.book().who(subject)?;
-        let known = levels(self, who, skill, Aspect::Overall, None, self.day);
+        let known = levels(self, who, skill, Aspect::Overall, None);
         let overall = judge(self, &known, Aspect::Overall)?;
         let criterion = |criterion: Criterion| {
             let aspect = Aspect::Of(criterion);
-            Some((criterion, Estimate::from(&judge(self, &levels(self, who, skill, aspect, None, self.day), aspect)?)))
+            Some((criterion, Estimate::from(&judge(self, &levels(self, who, skill, aspect, None), aspect)?)))
         };
         Some(View {
             overall: Estimate::from(&overall),

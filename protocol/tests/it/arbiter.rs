@@ -9,6 +9,7 @@ use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::limits;
 use gigmesh_protocol::market::{
     Arbiter, Award, Consent, ConsentBytes, Contest, Decision, Link, Offer, Outcome, Receipt, ReceiptTerms, Ruling,
+    Terms,
 };
 use gigmesh_protocol::peer::event::{Event, Logged};
 use gigmesh_protocol::peer::io::*;
@@ -336,9 +337,19 @@ fn an_award_without_its_consent_is_refused() {
         ext: Default::default(),
         offer: offer.id(),
         price: "free".parse().unwrap(),
+        until: world.now + Millis::days(1),
     });
     let terms = award.private().unwrap();
-    for consent in [None, Some(forged.envelope().to_vec().try_into().unwrap())] {
+    // The arbiter's own, that ends before the hire could be contested and decided.
+    let given = gigmesh_protocol::market::decision::read(terms.consent.as_ref().unwrap()).unwrap().1;
+    assert!(given.lasts(&offer, terms.at) && given.until < world.now + limits::CONSENT_LIFE);
+    let until = terms.at + offer.done + offer.review + WITHIN;
+    let short = signer(ARBITER).sign(&Consent { until: until - Millis(1), ..given.clone() });
+    let just = signer(ARBITER).sign(&Consent { until, ..given });
+    let brought = |consent: &Verified<Consent>| Some(consent.envelope().to_vec().try_into().unwrap());
+    let with = Terms { consent: brought(&just), ..terms.clone() };
+    assert_eq!(gigmesh_protocol::market::award::follows(&award, &with, &offer, &claim), Ok(()));
+    for consent in [None, brought(&forged), brought(&short)] {
         let mut terms = terms.clone();
         terms.consent = consent;
         let follows = gigmesh_protocol::market::award::follows(&award, &terms, &offer, &claim);
@@ -429,6 +440,14 @@ fn below<T: Payload>(id: Bytes32, make: impl Fn(u8) -> Verified<T>) -> Verified<
     (0..=u8::MAX).map(make).find(|made| made.id().untyped() < id).expect("many are")
 }
 
+/// The quality given to `of` for a hire, as peer `n` has it.
+fn rated(world: &World, n: usize, of: usize, id: HireId) -> Option<u16> {
+    let query = Query::Reputation { agent: world.id(of).to_string(), skill: None };
+    let found = world.nodes[n].peer.as_ref().unwrap().query(world.now, &query);
+    let Found::Reputation(view) = found else { panic!("a view is told") };
+    view.ratings.iter().find(|row| row.hire == id).and_then(|row| row.scores.quality)
+}
+
 /// An arbiter that says one thing, then another: what counts at last is what the books say, on both sides.
 #[test]
 fn the_books_follow_the_decision_that_counts() {
@@ -444,7 +463,16 @@ fn the_books_follow_the_decision_that_counts() {
             assert_eq!(world.slip(arbiter.agent(), WORKER, &[record.into()]), [Reply::Kept]);
             world.drive(Millis::mins(1));
             let owed = if ruling == Ruling::Accepted { 20_000 } else { 0 };
+            let quality = if ruling == Ruling::Accepted { [Some(1000), Some(0)] } else { [Some(0), Some(1000)] };
             for _ in 0..2 {
+                // What the requester says of the worker and the worker of the requester, as both see it, and whoever asks them.
+                for n in [REQUESTER, WORKER] {
+                    assert_eq!(
+                        [WORKER, REQUESTER].map(|of| rated(&world, n, of, id)),
+                        quality,
+                        "seen by {n}, {ruling:?}"
+                    );
+                }
                 assert_eq!((balance(&world, WORKER, REQUESTER), balance(&world, REQUESTER, WORKER)), (owed, -owed));
                 [REQUESTER, WORKER].into_iter().for_each(|n| world.restart(n));
             }
@@ -582,6 +610,28 @@ fn an_arbiter_takes_no_case_with_checks_of_the_callers() {
     world.drive(Millis::mins(1));
     let reason = world.rows(WORKER).into_iter().find(|row| row.hire.is_none()).and_then(|row| row.reason).unwrap();
     assert!(reason.contains("the checks of an arbitration are its own"), "{reason}");
+}
+
+/// Whoever has a consent is served past `serve.from`: for as long as it says, and no longer.
+#[test]
+fn a_consent_has_an_end() {
+    for (wait, taken) in [(Millis::mins(5), true), (Millis::days(3), false)] {
+        let mut world = court(refuses);
+        let id = refuse(&mut world);
+        world.drive(wait);
+        let consent = consent_of(&world, id);
+        let (_, said) = gigmesh_protocol::market::decision::read(&consent).unwrap();
+        assert_eq!(world.now <= said.until, taken);
+        let task = Task {
+            call: Some(Call { of: id, consent }),
+            ..Task::new(SKILL.parse().unwrap(), "Again", arbitration::checks())
+        };
+        let to = Some(world.id(ARBITER));
+        world.command(WORKER, Command::Hire { task: Box::new(task), to, token: None }).unwrap();
+        world.drive(Millis::mins(1));
+        let reasons: Vec<_> = world.rows(WORKER).into_iter().filter_map(|row| row.reason).collect();
+        assert_eq!(reasons.iter().any(|reason| reason.contains("the worker does not want it")), !taken, "{reasons:?}");
+    }
 }
 
 /// An offer costs nothing to make, and each could ask for a consent.

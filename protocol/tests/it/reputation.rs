@@ -296,3 +296,47 @@ fn a_rater_is_known_by_its_first_digits_and_several_are_told_apart() {
     assert_eq!(status.sight.raters, 2, "the worker, and Dave through it");
     assert!(status.sight.certificate < 1e-5);
 }
+
+#[test]
+fn what_a_rater_that_is_away_has_said_comes_from_others_of_the_room() {
+    let mut world = World::new(2);
+    let dave = shopper(&mut world, "dave");
+    // Whatever peer 0 asks for in the beginning it does not get.
+    world.nodes[0].asks = false;
+    hires(&mut world, dave, 1);
+    hires(&mut world, dave, 2);
+    world.fall(dave, true);
+    hires(&mut world, 0, 1);
+    world.drive(Millis::mins(2));
+    let by_dave = |world: &World| view(world, 0, 2).ratings.iter().filter(|row| row.by == world.id(dave)).count();
+    assert_eq!(by_dave(&world), 0);
+    // The worker tells what it thinks of Dave, so his word counts; he is away, and worker 2 has what he said of it.
+    world.nodes[0].asks = true;
+    let other = world.id(2);
+    world.input(0, Input::RoomMember { room: "text".to_owned(), agent: other });
+    hires(&mut world, 0, 1);
+    world.drive(Millis::days(1) + Millis::mins(2));
+    hires(&mut world, 0, 1);
+    world.drive(Millis::mins(2));
+    assert_eq!(by_dave(&world), 1);
+    assert!(columns(&world, 0, 2).mine.is_some(), "and it counts");
+}
+
+#[test]
+fn a_rater_that_was_away_is_asked_when_it_is_back() {
+    let mut world = World::new(2);
+    let dave = shopper(&mut world, "dave");
+    world.nodes[0].asks = false;
+    hires(&mut world, dave, 1);
+    hires(&mut world, dave, 2);
+    hires(&mut world, 0, 1);
+    let friend = world.id(dave);
+    pin(&mut world, 0, friend, true).unwrap();
+    world.drive(Millis::mins(2));
+    world.nodes[0].asks = true;
+    let count = |world: &World| view(world, 0, 2).ratings.iter().filter(|row| row.by == friend).count();
+    assert_eq!(count(&world), 0);
+    world.input(0, Input::LinkUp(friend));
+    world.drive(Millis::secs(10));
+    assert_eq!(count(&world), 1);
+}

@@ -185,7 +185,8 @@ impl Hire {
             requester: requester().agent(),
         });
         let price = "1 USD per task".parse().unwrap();
-        let consent = arbiter().sign(&Consent { at: AT, ext: self.ext.clone(), offer: offer.id(), price });
+        let consent = Consent { at: AT, ext: self.ext.clone(), offer: offer.id(), price, until: AT + Millis::days(60) };
+        let consent = arbiter().sign(&consent);
         let terms = Terms {
             at: AT,
             done: offer.done,
