@@ -86,6 +86,8 @@ pub(super) struct Agent {
     pub(super) of: Vec<Which>,
     /// Ratings by it, by day and id.
     pub(super) by: Vec<Which>,
+    /// By how many that watch it is needed, whatever is held.
+    pub(super) needed: u32,
 }
 
 impl Agent {
@@ -106,33 +108,62 @@ pub(super) struct Book {
     free: Vec<Which>,
     pub(super) agents: Vec<Agent>,
     numbers: BTreeMap<AgentId, Who>,
-    skills: Vec<Skill>,
-    skill_numbers: BTreeMap<Skill, u32>,
-    editions: Vec<Edition>,
-    edition_numbers: BTreeMap<Edition, u32>,
+    /// Numbers of agents that have been forgotten, for others.
+    vacant: Vec<Who>,
+    skills: Names<Skill>,
+    editions: Names<Edition>,
 }
 
-/// Keeps a value once; its number.
-fn intern<T: Ord + Clone>(value: &T, all: &mut Vec<T>, numbers: &mut BTreeMap<T, u32>) -> u32 {
-    if let Some(number) = numbers.get(value) {
-        return *number;
+/// Values that are kept once, as long as somebody uses them.
+#[derive(Debug, Clone)]
+struct Names<T> {
+    /// With how many use each.
+    all: Vec<(T, u32)>,
+    numbers: BTreeMap<T, u32>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Names<T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), numbers: BTreeMap::new(), free: Vec::new() }
     }
-    let number = u32::try_from(all.len()).unwrap_or(u32::MAX);
-    all.push(value.clone());
-    numbers.insert(value.clone(), number);
-    number
+}
+
+impl<T: Ord + Clone> Names<T> {
+    /// The number of a value, which one more uses from now on.
+    fn take(&mut self, value: &T) -> u32 {
+        if let Some(number) = self.numbers.get(value) {
+            self.all[*number as usize].1 += 1;
+            return *number;
+        }
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.all[number as usize] = (value.clone(), 1);
+                number
+            }
+            None => {
+                self.all.push((value.clone(), 1));
+                u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
+            }
+        };
+        self.numbers.insert(value.clone(), number);
+        number
+    }
+
+    /// One uses it no longer.
+    fn give_back(&mut self, number: u32) {
+        let (value, uses) = &mut self.all[number as usize];
+        *uses -= 1;
+        if *uses == 0 {
+            self.numbers.remove(value);
+            self.free.push(number);
+        }
+    }
 }
 
 impl Book {
     pub(super) fn len(&self) -> usize {
         self.held.len() - self.free.len()
-    }
-
-    /// Names that are remembered and may not be needed any longer.
-    pub(super) fn waste(&self) -> usize {
-        let gone = self.agents.iter().filter(|agent| agent.of.is_empty() && agent.by.is_empty()).count();
-        // A name is in use as often as a rating has it, once at least.
-        gone + (self.skills.len() + self.editions.len()).saturating_sub(self.len())
     }
 
     pub(super) fn get(&self, which: Which) -> &Held {
@@ -157,18 +188,52 @@ impl Book {
         if let Some(who) = self.who(&agent) {
             return who;
         }
-        let who = Who::try_from(self.agents.len()).unwrap_or(Who::MAX);
-        self.agents.push(Agent { key: agent, principal: None, of: Vec::new(), by: Vec::new() });
+        let new = Agent { key: agent, principal: None, of: Vec::new(), by: Vec::new(), needed: 0 };
+        let who = match self.vacant.pop() {
+            Some(who) => {
+                self.agents[who as usize] = new;
+                who
+            }
+            None => {
+                self.agents.push(new);
+                Who::try_from(self.agents.len() - 1).unwrap_or(Who::MAX)
+            }
+        };
         self.numbers.insert(agent, who);
         who
     }
 
+    /// Forgets an agent that nothing is held of and nobody needs; another may have its number. Whether it did.
+    pub(super) fn forget(&mut self, who: Who) -> bool {
+        let agent = self.agent(who);
+        let unused = agent.of.is_empty() && agent.by.is_empty() && agent.needed == 0;
+        // Of both sides of a rating one may be forgotten twice.
+        let known = unused && self.numbers.get(&agent.key) == Some(&who);
+        if known {
+            let key = agent.key;
+            self.numbers.remove(&key);
+            self.vacant.push(who);
+        }
+        known
+    }
+
+    /// Numbers that nobody has.
+    pub(super) fn vacant(&self) -> &[Who] {
+        &self.vacant
+    }
+
+    /// How many agents are known.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.numbers.len()
+    }
+
     pub(super) fn skill(&self, held: &Held) -> &Skill {
-        &self.skills[held.skill as usize]
+        &self.skills.all[held.skill as usize].0
     }
 
     pub(super) fn edition(&self, held: &Held) -> &Edition {
-        &self.editions[held.edition as usize]
+        &self.editions.all[held.edition as usize].0
     }
 
     /// Where a rating of `subject` by `rater` for `hire` is or would be.
@@ -183,6 +248,14 @@ impl Book {
         let subject = self.who(&about.subject)?;
         let at = self.place(subject, &about.rater, &about.hire).ok()?;
         self.agent(subject).of.get(at).copied()
+    }
+
+    /// Whether this is a rating that is held, not the place of one that was.
+    pub(super) fn holds(&self, which: Which) -> bool {
+        self.held.get(which as usize).is_some_and(|held| {
+            let at = self.place(held.subject, &self.agent(held.rater).key, &held.hire);
+            at.is_ok_and(|at| self.agent(held.subject).of.get(at) == Some(&which))
+        })
     }
 
     /// Ratings of `subject` by `rater`.
@@ -226,8 +299,8 @@ impl Book {
             hire: about.hire,
             subject,
             rater,
-            skill: intern(&evidence.skill, &mut self.skills, &mut self.skill_numbers),
-            edition: intern(&evidence.edition, &mut self.editions, &mut self.edition_numbers),
+            skill: self.skills.take(&evidence.skill),
+            edition: self.editions.take(&evidence.edition),
             day: evidence.day,
             took: evidence.agreed.map_or(0, |(_, took)| u32::try_from(took.0).unwrap_or(u32::MAX)),
             scores: [accuracy, quality, speed, communication].map(|score| score.unwrap_or(NONE)),
@@ -256,12 +329,16 @@ impl Book {
         self.agents[rater as usize].by.insert(at, which);
         let mut touched = self.weigh(rater, at);
         touched.push(subject);
+        touched.sort_unstable();
+        touched.dedup();
         (rater, touched)
     }
 
     /// Takes a rating out; returns what [`Book::insert`] does.
     pub(super) fn remove(&mut self, which: Which) -> (Who, Vec<Who>) {
-        let (subject, rater, hire) = (self.get(which).subject, self.get(which).rater, self.get(which).hire);
+        let Held { subject, rater, hire, skill, edition, .. } = *self.get(which);
+        self.skills.give_back(skill);
+        self.editions.give_back(edition);
         let key = self.agent(rater).key;
         if let Ok(at) = self.place(subject, &key, &hire) {
             self.agents[subject as usize].of.remove(at);
@@ -273,6 +350,8 @@ impl Book {
         }
         self.free.push(which);
         touched.push(subject);
+        touched.sort_unstable();
+        touched.dedup();
         (rater, touched)
     }
 

@@ -94,18 +94,13 @@ impl Row {
     }
 
     /// How `mass` (below 2^62) is passed on: to whom, how much, rounded down. The rest is kept back.
-    ///
-    /// What an edge of weight one gets is cut to 32 bits, so that the loop needs no more than 64: see [`Row::rounding`].
     pub(super) fn shares(&self, mass: u64) -> impl Iterator<Item = (Who, u64)> {
-        let scaled = ((u128::from(mass) * u128::from(self.reciprocal)) >> 62) as u64;
-        let cut = (u64::BITS - scaled.leading_zeros()).saturating_sub(u32::BITS);
-        let (unit, down, up) = (scaled >> cut, self.shift.saturating_sub(cut), cut.saturating_sub(self.shift));
-        self.edges.iter().map(move |edge| (edge.to, (unit * u64::from(edge.weight)) >> down << up))
+        shares(&self.edges, self.reciprocal, self.shift, mass)
     }
 
-    /// The most that rounding takes of a mass that is passed on: a unit an edge and one more, and what was cut off.
-    pub(super) fn rounding(&self, mass: u64) -> u64 {
-        if self.edges.is_empty() { 1 } else { 2 * self.edges.len() as u64 + 2 + (mass >> 31) }
+    /// The most that rounding takes of a mass that is passed on.
+    pub(super) fn rounding(&self) -> u64 {
+        rounding(self.edges.len())
     }
 
     /// Which part of what is passed on goes to each.
@@ -113,6 +108,36 @@ impl Row {
         let whole = (self.sum + smoothing).max(1) as f64;
         self.edges.iter().map(move |edge| (edge.to, f64::from(edge.weight) / whole))
     }
+}
+
+/// What changed of a row: whom it leads to, and how much more of what is passed on they get, in units of 2^-62.
+pub(super) fn changes(former: &Row, row: &Row) -> Vec<(Who, i64)> {
+    let (mut old, mut new) = (former.shares(1 << 62).peekable(), row.shares(1 << 62).peekable());
+    let mut changes = Vec::with_capacity(row.edges.len() + 1);
+    // Both are sorted.
+    loop {
+        let to = match (old.peek(), new.peek()) {
+            (Some((a, _)), Some((b, _))) => *a.min(b),
+            (Some((to, _)), None) | (None, Some((to, _))) => *to,
+            (None, None) => return changes,
+        };
+        let before = old.next_if(|(at, _)| *at == to).map_or(0, |(_, share)| share as i64); // at most 2^62
+        let after = new.next_if(|(at, _)| *at == to).map_or(0, |(_, share)| share as i64);
+        changes.push((to, after - before));
+    }
+}
+
+/// See [`Row::shares`]: one multiplication a row, and one an edge.
+fn shares(edges: &[Edge], reciprocal: u64, shift: u32, mass: u64) -> impl Iterator<Item = (Who, u64)> {
+    // The mass by the whole, in units of 2^-shift. Every weight is below 2^shift, so it can be moved up by the rest.
+    let unit = (u128::from(mass) * u128::from(reciprocal)) >> 62;
+    let up = u64::BITS.saturating_sub(shift);
+    edges.iter().map(move |edge| (edge.to, ((unit * u128::from(u64::from(edge.weight) << up)) >> 64) as u64))
+}
+
+/// At most a unit an edge for what is cut off there, and two together for what was cut off the mass by the whole.
+fn rounding(edges: usize) -> u64 {
+    edges as u64 + 3
 }
 
 /// How edges are made of ratings.
@@ -194,5 +219,65 @@ impl Graph {
 
     pub(super) fn rows(&self) -> impl Iterator<Item = (Who, &Row)> {
         (0..).zip(&self.rows)
+    }
+}
+
+/// All rows end to end, agents in the order of their keys: for walking over all of it, in an order that everybody has.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ordered {
+    /// Where an agent is in that order, by its number.
+    rank: Vec<Who>,
+    rows: Vec<Span>,
+    /// Leading to ranks.
+    edges: Vec<Edge>,
+}
+
+/// A row in there.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    end: u32,
+    shift: u32,
+    reciprocal: u64,
+}
+
+impl Ordered {
+    pub(super) fn new(graph: &Graph, book: &Book) -> Self {
+        // Numbers that nobody has at the moment come after all that somebody has.
+        let mut rank = vec![Who::MAX; book.agents.len()];
+        let vacant = book.vacant().iter().copied();
+        for (at, who) in (0..).zip(book.in_order().map(|(_, who)| who).chain(vacant)) {
+            rank[who as usize] = at;
+        }
+        let (mut rows, mut edges) = (Vec::with_capacity(rank.len()), Vec::new());
+        for (_, who) in book.in_order() {
+            let row = graph.row(who);
+            let start = edges.len() as u32; // one pair an edge, and a rating at least a pair: far below 2^32
+            edges.extend(row.edges.iter().map(|edge| Edge { to: rank[edge.to as usize], ..*edge }));
+            rows.push(Span { start, end: edges.len() as u32, shift: row.shift, reciprocal: row.reciprocal });
+        }
+        Self { rank, rows, edges }
+    }
+
+    /// Where an agent is; one that the book does not know, after all that it does.
+    pub(super) fn rank(&self, who: Who) -> usize {
+        self.rank.get(who as usize).copied().unwrap_or(who) as usize
+    }
+
+    /// How many edges the row at a rank has.
+    pub(super) fn width(&self, rank: usize) -> usize {
+        self.rows.get(rank).map_or(0, |row| (row.end - row.start) as usize)
+    }
+
+    /// How mass is passed on by whoever is at a rank: [`Row::shares`].
+    pub(super) fn shares(&self, rank: usize, mass: u64) -> impl Iterator<Item = (Who, u64)> {
+        const NONE: Span = Span { start: 0, end: 0, shift: 0, reciprocal: 0 };
+        let row = self.rows.get(rank).copied().unwrap_or(NONE);
+        shares(&self.edges[row.start as usize..row.end as usize], row.reciprocal, row.shift, mass)
+    }
+
+    /// The most that rounding takes there.
+    pub(super) fn rounding(&self, rank: usize) -> u64 {
+        rounding(self.width(rank))
     }
 }

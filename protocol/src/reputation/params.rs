@@ -59,6 +59,8 @@ pub struct Params {
     /// canonical walk: to pass on little to many is much work for nothing. What that leaves undone is in the certificate.
     /// 40 at most.
     pub bits: u32,
+    /// The same of the walks that are kept up to date.
+    pub live_bits: u32,
     /// The share of the restart that the pinned seeds have together.
     pub seed_share: f64,
     /// Ratings held.
@@ -89,6 +91,7 @@ impl Default for Params {
             distrust: true,
             count_free: false,
             bits: 40,
+            live_bits: 28,
             seed_share: 0.5,
             ratings: limits::RATINGS,
             strangers: Some(limits::STRANGERS),

@@ -13,7 +13,7 @@ use super::interval::quantile;
 use super::network::Network;
 use super::opinion::{END, Sum};
 use super::params::Params;
-use super::walk::{MASS, Reached};
+use super::walk::{Live, MASS, Reached};
 use super::walk_beta::WalkBeta;
 use crate::id::AgentId;
 
@@ -57,11 +57,21 @@ pub struct Standing<'m> {
     /// As of which day.
     pub(super) day: u32,
     pub(super) reached: Cow<'m, Reached>,
+    pub(super) off: Off<'m>,
     /// Where the walk starts, and how often.
     pub(super) starts: Vec<(Who, f64)>,
     /// Made when it is first needed.
     pub(super) eyes: OnceCell<Cow<'m, Eyes>>,
     pub(super) leniency: OnceCell<f64>,
+}
+
+/// By how much masses may be off.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Off<'m> {
+    /// By this.
+    By(f64),
+    /// By what this walk has left, which it says when it is asked.
+    As(&'m Live),
 }
 
 /// What else a viewer looks at others with.
@@ -70,7 +80,7 @@ pub(super) struct Eyes {
     /// What is usual.
     pub(super) network: Network,
     /// Whose word counts nothing, by the viewer's own experience of them.
-    distrusted: BTreeSet<Who>,
+    pub(super) distrusted: BTreeSet<Who>,
 }
 
 impl<'m> Standing<'m> {
@@ -91,7 +101,10 @@ impl<'m> Standing<'m> {
 
     /// By how much all masses together may differ from the exact ones.
     pub fn certificate(&self) -> f64 {
-        self.reached.certificate()
+        match self.off {
+            Off::By(certificate) => certificate,
+            Off::As(walk) => walk.certificate(),
+        }
     }
 
     /// Whom the walk reaches, in the order of their keys, with mass and weight.

@@ -245,3 +245,105 @@ fn only_what_both_signed_and_was_paid_adds_standing_and_bad_experience_takes_it_
     assert_eq!(model.standing(&agent(0), &[], TODAY + 1).weight(&agent(1)), 0.0);
     assert!(model.standing(&agent(0), &[], TODAY).weight(&agent(1)) > 0.9, "as of the day before");
 }
+
+/// A history of a market of 40: hires, outranked and taken back ratings, houses. Every so often somebody looks.
+fn history(model: &mut WalkBeta, mut look: impl FnMut(&mut WalkBeta, u32)) {
+    let mut state = 11u64;
+    let mut roll = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut all: Vec<Said> = Vec::new();
+    for n in 0..600u32 {
+        let day = TODAY - 300 + n / 2;
+        let (rater, subject) = ((roll(40) * roll(40) / 40) as u32, (roll(40) * roll(40) / 40) as u32);
+        let quality = if subject % 7 == 3 { roll(400) } else { 600 + roll(400) } as u16;
+        let said = Said { hire: n, quality, day, value: 15 + roll(8) as u8, ..said(rater, subject, 0) };
+        if model.add(said.about(), &said.evidence()) {
+            all.push(said);
+        }
+        if n % 9 == 8 {
+            let at = roll(all.len() as u64) as usize;
+            assert!(model.remove(&all.swap_remove(at).about()));
+        }
+        if n % 50 == 20 {
+            model.belongs(agent(roll(40) as u32), Some(agent(90 + roll(3) as u32)));
+        }
+        model.work(day, 40);
+        if n % 60 == 59 {
+            look(model, day);
+        }
+    }
+}
+
+#[test]
+fn what_is_chosen_by_is_what_is_explained_within_the_certificate() {
+    let viewers = [0, 1, 2, 5, 9].map(agent);
+    let mut model = WalkBeta::new(Params::default());
+    viewers.iter().for_each(|viewer| model.watch(*viewer, &[agent(3)]));
+    let mut opinions = 0;
+    history(&mut model, |model, day| {
+        model.settle(day);
+        for viewer in &viewers {
+            let (live, canonical) =
+                (model.live(viewer, &[agent(3)], day).unwrap(), model.standing(viewer, &[agent(3)], day));
+            let within = live.certificate() + canonical.certificate();
+            let agents = || (0..40).map(agent);
+            let off: f64 = agents().map(|agent| (live.mass(&agent) - canonical.mass(&agent)).abs()).sum();
+            assert!(off <= within + 1e-12, "{off} is over {within}");
+            // No weight is further off than the mass is, by what counts in full.
+            let full = model.params().restart * (1.0 - model.params().restart) / model.params().d0;
+            for agent in agents() {
+                let off = (live.weight(&agent) - canonical.weight(&agent)).abs();
+                assert!(off <= within / full / (1.0 - model.params().floor) + 1e-9, "{off}");
+                let chosen = live.opinion(&agent, None, Aspect::Overall);
+                let explained = canonical.opinion(&agent, None, Aspect::Overall);
+                assert_eq!(chosen.is_some(), explained.is_some());
+                if let Some((chosen, explained)) = chosen.zip(explained) {
+                    opinions += 1;
+                    assert!((chosen.low - explained.low).abs() < 1e-3, "{} is not {}", chosen.low, explained.low);
+                }
+            }
+        }
+    });
+    assert!(opinions > 500, "{opinions}");
+}
+
+#[test]
+fn an_explanation_has_the_same_bits_at_another_node_whatever_it_has_been_through() {
+    let mut one = WalkBeta::new(Params::default());
+    one.watch(agent(0), &[]);
+    history(&mut one, |_, _| ());
+    // The other has the same ratings backwards, and names and ratings came and left that the first never heard of.
+    let mut other = WalkBeta::new(Params::default());
+    other.watch(agent(70), &[agent(71)]);
+    let strange: Vec<Said> =
+        (50..60).map(|n| said(n, n + 20, 900)).chain([said(50, 1, 0), said(0, 51, 1000)]).collect();
+    let mut held: Vec<_> = one.evidence().collect();
+    held.reverse();
+    for (n, (about, evidence)) in held.iter().enumerate() {
+        if let Some(said) = strange.get(n / 20).filter(|_| n % 20 == 3) {
+            assert!(other.add(said.about(), &said.evidence()));
+        }
+        assert!(other.add(*about, evidence));
+    }
+    other.work(TODAY, 100);
+    assert!(strange.iter().all(|said| other.remove(&said.about())));
+    for agent in (0..40).map(agent) {
+        other.belongs(agent, one.book().who(&agent).and_then(|who| one.book().agent(who).principal));
+    }
+    let mut told = 0;
+    for (viewer, subject) in (0..6).flat_map(|viewer| (0..40).map(move |subject| (agent(viewer), agent(subject)))) {
+        for seeds in [&[][..], &[agent(4)]] {
+            let explain = |model: &WalkBeta| {
+                let standing = model.standing(&viewer, seeds, TODAY);
+                let explained = standing.explain(&subject, None, Aspect::Overall, 8)?;
+                Some(serde_json::to_string(&explained).unwrap())
+            };
+            let explained = explain(&one);
+            told += usize::from(explained.is_some());
+            assert_eq!(explained, explain(&other));
+        }
+    }
+    assert!(told > 200, "{told}");
+}

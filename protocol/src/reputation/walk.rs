@@ -4,30 +4,23 @@
 //! to the start; since a walk begun anew is the same walk, that is left out of the sum and made good by dividing by what is
 //! left: `p = reached / total`.
 //!
-//! - [`reach`] is **canonical**: from scratch, in rounds in which everybody that holds enough passes on what it held when the
-//!   round began. All sums are of whole numbers, so the order within a round does not matter, and the result depends on
-//!   the edges alone: the same bits in any order of arrival, on any machine.
+//! - [`reach`] is **canonical**: from scratch, in rounds in which everybody that holds enough passes it on, one after the other
+//!   in the order of their keys. (What is passed on to a later one goes on in the same round: half as many are needed as if
+//!   all took their turn at once.) All sums are of whole numbers, so the result depends on the edges alone: the same bits in any
+//!   order of arrival, on any machine.
 //! - [`Live`] is **incremental**: when a row changes, the residues are corrected by what it would have passed on
 //!   differently, and pushed on. Its result is provisional; both say how far off they are at most.
 
 use std::collections::VecDeque;
 
 use super::book::Who;
-use super::graph::{Graph, Row};
+use super::graph::{Graph, Ordered};
 
 /// The whole mass. Sums and products stay within 64 and 128 bits, and a unit is 3.5e-18.
 pub(super) const MASS: u64 = 1 << 58;
 
 /// The finest threshold of the canonical walk, in binary digits. With 35,000 edges the certificate is some 1e-8.
 pub(super) const FINEST: u32 = 40;
-/// The same of the live one: with 35,000 edges some 1e-6. Standing in full is 2e-3.
-const LIVE: u64 = MASS >> 33;
-
-/// Whether so much is passed on through a row.
-fn enough(held: u64, least: u64, row: &Row) -> bool {
-    held >= least * (row.edges.len() as u64 + 1)
-}
-
 /// How often a walk starts again, in whole numbers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Restart {
@@ -55,25 +48,23 @@ impl Restart {
     }
 }
 
-/// How far a walk has come. Where it ends is off by what is `left` at most.
+/// How far a walk has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Reached {
     /// By agent number, in units of 1 / [`MASS`].
     pub(super) mass: Vec<i64>,
     pub(super) total: i64,
-    /// The sum of the residues, and of all that rounding may have lost.
-    pub(super) left: u64,
+}
+
+/// The most by which normalised masses differ from the exact ones, all together, if so much was not passed on, or lost by rounding.
+///
+/// With `d` the error before normalising, `|m / M - m' / M'| <= |m - m'| / M + m' / M' * |M' - M| / M`, whose sum over
+/// all agents is at most `2 d / M`.
+fn certificate(left: u64, total: i64) -> f64 {
+    if total <= 0 { 2.0 } else { 2.0 * left as f64 / total as f64 }
 }
 
 impl Reached {
-    /// The most by which the normalised masses differ from the exact ones, all together.
-    ///
-    /// With `d` the error before normalising, `|m / M - m' / M'| <= |m - m'| / M + m' / M' * |M' - M| / M`, whose sum over
-    /// all agents is at most `2 d / M`.
-    pub(super) fn certificate(&self) -> f64 {
-        if self.total <= 0 { 2.0 } else { 2.0 * self.left as f64 / self.total as f64 }
-    }
-
     /// The mass of one agent.
     pub(super) fn of(&self, who: Who) -> u64 {
         self.mass.get(who as usize).map_or(0, |mass| u64::try_from(*mass).unwrap_or(0))
@@ -85,121 +76,83 @@ impl Reached {
     }
 }
 
-/// The canonical walk under way: can be taken up where it was left, as long as the graph has not changed.
-#[derive(Debug, Clone)]
-pub(super) struct Canonical {
+/// The canonical walk among so many agents, from these, each with a share of [`MASS`]; and its certificate.
+pub(super) fn reach(
+    graph: &Ordered,
+    agents: usize,
     restart: Restart,
-    /// What is passed on at least, for each edge.
-    least: u64,
-    mass: Vec<i64>,
-    /// What each holds and has not passed on.
-    residue: Vec<u64>,
-    /// What has come to each in this round.
-    coming: Vec<u64>,
-    round: Vec<Who>,
-    /// How many of the round have had their turn.
-    turn: usize,
-    reached: Vec<Who>,
-    lost: u64,
-}
-
-impl Canonical {
-    /// A walk among `agents` that starts at these, each with a share of [`MASS`].
-    pub(super) fn new(restart: Restart, bits: u32, agents: usize, starts: &[(Who, u64)]) -> Self {
-        let mut walk = Self {
-            restart,
-            least: MASS >> bits.min(FINEST),
-            mass: vec![0; agents],
-            residue: vec![0; agents],
-            coming: vec![0; agents],
-            round: Vec::new(),
-            turn: 0,
-            reached: Vec::new(),
-            lost: 0,
-        };
-        for (who, share) in starts {
-            if let Some(residue) = walk.residue.get_mut(*who as usize) {
-                *residue += share;
-                walk.round.push(*who);
+    bits: u32,
+    starts: &[(Who, u64)],
+) -> (Reached, f64) {
+    let least = MASS >> bits.min(FINEST);
+    let (mut kept, mut residue, mut lost) = (vec![0u64; agents], vec![0u64; agents], 0u64);
+    for (who, share) in starts {
+        if let Some(residue) = residue.get_mut(graph.rank(*who)) {
+            *residue += share;
+        }
+    }
+    let mut moved = true;
+    while moved {
+        moved = false;
+        for at in 0..agents {
+            let held = residue[at];
+            if held < least || held < least * (graph.width(at) as u64 + 1) {
+                continue;
+            }
+            moved = true;
+            residue[at] = 0;
+            let onward = restart.onward(held);
+            kept[at] += held - onward;
+            lost += graph.rounding(at);
+            for (to, share) in graph.shares(at, onward) {
+                residue[to as usize] += share;
             }
         }
-        walk.round.sort_unstable();
-        walk.round.dedup();
-        walk
     }
-
-    /// Goes on until about `budget` edges have been followed; whether it is done.
-    pub(super) fn step(&mut self, graph: &Graph, mut budget: usize) -> bool {
-        while !self.round.is_empty() {
-            while let Some(who) = self.round.get(self.turn).map(|who| *who as usize) {
-                self.turn += 1;
-                let row = graph.row(who as Who);
-                let held = std::mem::take(&mut self.residue[who]);
-                let onward = self.restart.onward(held);
-                self.mass[who] += (held - onward) as i64; // at most MASS, which is below 2^63
-                self.lost += row.rounding(held);
-                for (to, share) in row.shares(onward) {
-                    let coming = &mut self.coming[to as usize];
-                    if *coming == 0 && share > 0 {
-                        self.reached.push(to);
-                    }
-                    *coming += share;
-                }
-                match budget.checked_sub(row.edges.len() + 1) {
-                    Some(left) => budget = left,
-                    None => return false,
-                }
-            }
-            self.round.clear();
-            self.turn = 0;
-            for who in self.reached.drain(..) {
-                let residue = &mut self.residue[who as usize];
-                *residue += std::mem::take(&mut self.coming[who as usize]);
-                if enough(*residue, self.least, graph.row(who)) {
-                    self.round.push(who);
-                }
-            }
-        }
-        true
-    }
-
-    /// What was reached, once it is done.
-    pub(super) fn end(self) -> Reached {
-        let left = self.residue.iter().sum::<u64>() + self.lost;
-        Reached { total: self.mass.iter().sum(), mass: self.mass, left }
-    }
-}
-
-/// The canonical walk at once.
-pub(super) fn reach(graph: &Graph, agents: usize, restart: Restart, bits: u32, starts: &[(Who, u64)]) -> Reached {
-    let mut walk = Canonical::new(restart, bits, agents, starts);
-    while !walk.step(graph, usize::MAX) {}
-    walk.end()
+    let mass: Vec<i64> = (0..agents as Who).map(|who| kept[graph.rank(who)] as i64).collect(); // at most MASS each
+    let total = mass.iter().sum();
+    (Reached { mass, total }, certificate(residue.iter().sum::<u64>() + lost, total))
 }
 
 /// A walk that is kept up to date.
 #[derive(Debug, Clone)]
 pub(super) struct Live {
     restart: Restart,
+    /// What is pushed on at least, for each edge.
+    least: u64,
     reached: Reached,
-    residue: Vec<i64>,
+    /// What rounding may have lost.
+    lost: u64,
+    nodes: Vec<Node>,
     /// Who holds enough to push, each once.
     queue: VecDeque<Who>,
-    queued: Vec<bool>,
+    /// Whether it has come to its end once: before, it says nothing of those it has not reached.
+    pub(super) grown: bool,
+}
+
+/// What a push touches of an agent.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    residue: i64,
+    /// How many edges its row has.
+    width: u32,
+    queued: bool,
 }
 
 impl Live {
-    pub(super) fn new(restart: Restart, starts: &[(Who, u64)]) -> Self {
+    pub(super) fn new(restart: Restart, bits: u32, graph: &Graph, starts: &[(Who, u64)]) -> Self {
         let mut live = Self {
             restart,
+            least: MASS >> bits.min(FINEST),
             reached: Reached::default(),
-            residue: Vec::new(),
+            lost: 0,
+            nodes: Vec::new(),
             queue: VecDeque::new(),
-            queued: Vec::new(),
+            grown: false,
         };
         for (who, share) in starts {
+            live.know(*who, graph);
             live.add(*who, *share as i64);
-            live.enqueue(*who);
         }
         live
     }
@@ -209,91 +162,86 @@ impl Live {
         &self.reached
     }
 
+    /// The most by which all masses together are off. Looks at everybody.
+    pub(super) fn certificate(&self) -> f64 {
+        let left: u64 = self.nodes.iter().map(|node| node.residue.unsigned_abs()).sum();
+        certificate(left + self.lost, self.reached.total)
+    }
+
     /// Whether nothing waits to be pushed.
     pub(super) fn is_settled(&self) -> bool {
         self.queue.is_empty()
     }
 
-    fn add(&mut self, who: Who, share: i64) {
-        let at = who as usize;
-        if self.residue.len() <= at {
-            self.residue.resize(at + 1, 0);
-            self.reached.mass.resize(at + 1, 0);
-            self.queued.resize(at + 1, false);
+    /// Has a place for everybody up to `who`.
+    fn know(&mut self, who: Who, graph: &Graph) {
+        let node = |who| Node { residue: 0, width: graph.row(who).edges.len() as u32, queued: false };
+        if self.nodes.len() <= who as usize {
+            self.nodes.extend((self.nodes.len() as Who..=who).map(node));
+            self.reached.mass.resize(self.nodes.len(), 0);
         }
-        let before = self.residue[at];
-        self.residue[at] += share;
-        self.reached.left += self.residue[at].unsigned_abs();
-        self.reached.left -= before.unsigned_abs();
     }
 
-    fn enqueue(&mut self, who: Who) {
-        if !std::mem::replace(&mut self.queued[who as usize], true) {
+    /// Adds to what somebody holds, who is queued if that is enough to push.
+    fn add(&mut self, who: Who, share: i64) {
+        let node = &mut self.nodes[who as usize];
+        node.residue += share;
+        if !node.queued && enough(node.residue, self.least, node.width) {
+            node.queued = true;
             self.queue.push_back(who);
         }
     }
 
-    /// Queues whoever holds enough to push.
-    fn look(&mut self, who: Who, graph: &Graph) {
-        let held = self.residue.get(who as usize).map_or(0, |held| held.unsigned_abs());
-        if held >= LIVE && enough(held, LIVE, graph.row(who)) {
-            self.enqueue(who);
+    /// The row of `who` has changed so: what was passed on through it is taken back and passed on anew.
+    pub(super) fn revise(&mut self, who: Who, changes: &[(Who, i64)], graph: &Graph) {
+        if let Some(node) = self.nodes.get_mut(who as usize) {
+            node.width = graph.row(who).edges.len() as u32;
         }
-    }
-
-    /// Passes on through a row: `mass`, which is negative if it is taken back.
-    fn spread(&mut self, row: &Row, mass: i64, graph: Option<&Graph>) {
-        self.reached.left += row.rounding(mass.unsigned_abs());
-        for (to, share) in row.shares(mass.unsigned_abs()) {
-            self.add(to, share as i64 * mass.signum()); // below 2^63
-            if let Some(graph) = graph {
-                self.look(to, graph);
-            }
-        }
-    }
-
-    /// What `who` has passed on.
-    fn passed(&self, who: Who) -> i64 {
         let kept = self.reached.mass.get(who as usize).copied().unwrap_or(0);
-        self.restart.passed(kept.unsigned_abs()) as i64 * kept.signum()
-    }
-
-    /// Takes back what `who` has passed on through its row, before the row changes.
-    pub(super) fn take_back(&mut self, who: Who, row: &Row) {
-        let passed = self.passed(who);
-        if passed != 0 {
-            self.spread(row, -passed, None);
-        }
-    }
-
-    /// Passes it on again, after. `former` are those that the row led to before.
-    pub(super) fn give_again(&mut self, who: Who, graph: &Graph, former: &[Who]) {
-        let passed = self.passed(who);
-        if passed != 0 {
-            self.spread(graph.row(who), passed, Some(graph));
-            former.iter().for_each(|who| self.look(*who, graph));
+        let passed = self.restart.passed(kept.unsigned_abs()) as i64 * kept.signum(); // below 2^63
+        let Some((last, _)) = changes.last().filter(|_| passed != 0) else { return };
+        self.know(*last, graph);
+        // Each part is cut off, and was made of two shares that were.
+        self.lost += 8 * changes.len() as u64;
+        for (to, by) in changes {
+            self.add(*to, ((i128::from(passed) * i128::from(*by)) >> 62) as i64);
         }
     }
 
     /// Pushes until about `budget` edges have been followed; what is left of the budget, `None` if there is more to do.
     pub(super) fn step(&mut self, graph: &Graph, mut budget: usize) -> Option<usize> {
         while let Some(who) = self.queue.pop_front() {
-            let at = who as usize;
-            self.queued[at] = false;
-            let (held, row) = (self.residue[at], graph.row(who));
-            if !enough(held.unsigned_abs(), LIVE, row) {
+            let node = &mut self.nodes[who as usize];
+            node.queued = false;
+            let held = node.residue;
+            if !enough(held, self.least, node.width) {
                 continue;
             }
-            self.add(who, -held);
-            let onward = self.restart.onward(held.unsigned_abs()) as i64 * held.signum();
-            self.reached.mass[at] += held - onward;
-            self.reached.total += held - onward;
-            self.spread(row, onward, Some(graph));
+            node.residue = 0;
+            let (size, sign) = (held.unsigned_abs(), held.signum());
+            let onward = self.restart.onward(size);
+            let kept = (size - onward) as i64 * sign; // at most MASS, which is below 2^63
+            self.reached.mass[who as usize] += kept;
+            self.reached.total += kept;
+            let row = graph.row(who);
+            self.lost += row.rounding();
+            if let Some(last) = row.edges.last() {
+                self.know(last.to, graph);
+            }
+            for (to, share) in row.shares(onward) {
+                self.add(to, share as i64 * sign);
+            }
             match budget.checked_sub(row.edges.len() + 1) {
                 Some(left) => budget = left,
                 None => return None,
             }
         }
+        self.grown = true;
         Some(budget)
     }
+}
+
+/// Whether so much is pushed on by an agent with so many edges.
+fn enough(held: i64, least: u64, width: u32) -> bool {
+    held.unsigned_abs() >= least * (u64::from(width) + 1)
 }

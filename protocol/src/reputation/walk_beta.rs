@@ -6,17 +6,24 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use super::book::{Book, Held, Which, Who, praises};
+use super::bounds::Room;
 use super::evidence::{About, Evidence};
-use super::graph::{Graph, Row, Rules};
+use super::graph::{Graph, Ordered, Row, Rules, changes as row_changes};
 use super::network::Said;
 use super::opinion::Weighing;
 use super::params::Params;
-use super::standing::{Eyes, Scale, Standing, shares, starts};
+use super::standing::{Eyes, Off, Scale, Standing, shares, starts};
 use super::walk::{Live, Reached, Restart, reach};
 use crate::id::{AgentId, Id};
 use crate::market::Rating;
+
+/// What looking at a rating costs, in edges.
+const WORD: usize = 8;
+/// In the place of a number of changes: eyes that are somebody else's.
+const NEVER: u64 = u64::MAX;
 
 /// Whose standings are kept up to date: a viewer, and the seeds with which its walk starts.
 pub(super) type Watch = (AgentId, Vec<AgentId>);
@@ -32,6 +39,8 @@ pub struct WalkBeta {
     pub(super) book: Book,
     /// Of all that is held.
     graph: Graph,
+    /// The same in the order of keys, from when it is first asked for until an edge changes.
+    ordered: OnceLock<Ordered>,
     /// Days of which ratings are held, and how many.
     days: BTreeMap<u32, usize>,
     pub(super) watched: BTreeMap<Watch, Watched>,
@@ -39,6 +48,10 @@ pub struct WalkBeta {
     said: (u32, BTreeMap<Who, Said>),
     /// How often what is held has changed.
     changes: u64,
+    /// What is to leave.
+    pub(super) room: Room,
+    /// For whom what is usual is being looked at, and whose words have still to be summed up for that.
+    looking: Option<(Watch, Vec<Who>)>,
     /// Ratings that have left, with their subjects.
     pub(super) gone: Vec<(AgentId, Id<Rating>)>,
 }
@@ -60,6 +73,11 @@ impl Watched {
     pub(super) fn is_settled(&self) -> bool {
         self.walk.is_settled()
     }
+
+    /// Whether its walk has come to its end once: before, everybody looks like a stranger.
+    pub(super) fn is_grown(&self) -> bool {
+        self.walk.grown
+    }
 }
 
 impl Default for WalkBeta {
@@ -79,10 +97,13 @@ impl WalkBeta {
             params,
             book: Book::default(),
             graph: Graph::default(),
+            ordered: OnceLock::new(),
             days: BTreeMap::new(),
             watched: BTreeMap::new(),
             said: Default::default(),
             changes: 0,
+            room: Room::default(),
+            looking: None,
             gone: Vec::new(),
         }
     }
@@ -147,7 +168,7 @@ impl WalkBeta {
     }
 
     fn take(&mut self, which: Which) {
-        let day = self.book.get(which).day;
+        let Held { day, subject, .. } = *self.book.get(which);
         if let Some(count) = self.days.get_mut(&day) {
             *count -= 1;
             if *count == 0 {
@@ -156,6 +177,19 @@ impl WalkBeta {
         }
         let (rater, touched) = self.book.remove(which);
         self.change(rater, &touched);
+        self.forget(subject);
+        self.forget(rater);
+    }
+
+    /// Forgets an agent that is of no use any longer. Whoever has its number next has no part in what the walks left with it,
+    /// beyond what the certificate says.
+    fn forget(&mut self, who: Who) {
+        if self.book.forget(who) {
+            self.room.strangers.remove(&who);
+            for (_, _, eyes, _) in self.watched.values_mut().filter_map(|watched| watched.eyes.as_mut()) {
+                eyes.distrusted.remove(&who);
+            }
+        }
     }
 
     /// Learns whose an agent says it is; of no use for one of which no rating is held. Praise among agents of one principal
@@ -185,35 +219,20 @@ impl WalkBeta {
         if changed.is_empty() {
             return;
         }
-        let former: Vec<Who> = self.graph.row(rater).edges.iter().map(|edge| edge.to).collect();
-        for watched in self.watched.values_mut() {
-            watched.walk.take_back(rater, self.graph.row(rater));
-        }
+        self.ordered.take();
+        let former = (!self.watched.is_empty()).then(|| self.graph.row(rater).clone());
         for (subject, edge) in changed {
             self.graph.set(rater, subject, edge, &self.rules);
         }
+        let changes = former.map(|former| row_changes(&former, self.graph.row(rater))).unwrap_or_default();
         for watched in self.watched.values_mut() {
-            watched.walk.give_again(rater, &self.graph, &former);
+            watched.walk.revise(rater, &changes, &self.graph);
         }
     }
 
-    /// Puts everything held into a new book, without what is remembered of those that have left.
-    pub(super) fn rebuild(&mut self) {
-        let mut new = Self::new(self.params);
-        for (about, evidence) in self.evidence() {
-            *new.days.entry(evidence.day).or_default() += 1;
-            let (rater, touched) = new.book.insert(&about, &evidence);
-            new.change(rater, &touched);
-        }
-        for agent in &self.book.agents {
-            new.belongs(agent.key, agent.principal);
-        }
-        for (viewer, seeds) in self.watched.keys() {
-            new.watch(*viewer, seeds);
-        }
-        new.changes = self.changes + 1;
-        new.gone = std::mem::take(&mut self.gone);
-        *self = new;
+    /// The day of the newest rating held.
+    pub(super) fn latest(&self) -> u32 {
+        self.days.last_key_value().map_or(0, |(day, _)| *day)
     }
 
     /// How many ratings are held.
@@ -265,12 +284,19 @@ impl WalkBeta {
 
     /// Keeps the standings of this viewer, with these seeds, up to date from now on, for [`WalkBeta::live`].
     pub fn watch(&mut self, viewer: AgentId, seeds: &[AgentId]) {
+        self.unwatch(&viewer, seeds);
         let place = self.book.know(viewer);
         let numbers: Vec<Who> = seeds.iter().map(|seed| self.book.know(*seed)).collect();
         self.changes += 1;
         let starts = starts(place, &numbers, self.params.seed_share);
-        let walk = Live::new(self.restart, &starts);
-        self.watched.insert((viewer, seeds.to_vec()), Watched { starts, walk, eyes: None });
+        for (who, _) in &starts {
+            self.book.agents[*who as usize].needed += 1;
+        }
+        let walk = Live::new(self.restart, self.params.live_bits, &self.graph, &starts);
+        // Until it has eyes of its own it has those of the viewer's other walks.
+        let eyes = self.watched.iter().find(|((who, _), _)| *who == viewer).and_then(|(_, other)| other.eyes.clone());
+        let eyes = eyes.map(|(day, _, eyes, leniency)| (day, NEVER, eyes, leniency));
+        self.watched.insert((viewer, seeds.to_vec()), Watched { starts, walk, eyes });
     }
 
     /// Whether it does.
@@ -280,56 +306,64 @@ impl WalkBeta {
 
     /// Does not any longer.
     pub fn unwatch(&mut self, viewer: &AgentId, seeds: &[AgentId]) {
-        self.watched.remove(&(*viewer, seeds.to_vec()));
+        let Some(watched) = self.watched.remove(&(*viewer, seeds.to_vec())) else { return };
+        for (who, _) in watched.starts {
+            self.book.agents[who as usize].needed -= 1;
+            self.forget(who);
+        }
     }
 
     /// Goes on with what is watched until about `budget` edges have been followed; whether there is more to do. What is usual
     /// in the network is looked at again when the day or a hundredth of what is held has changed.
     pub fn work(&mut self, day: u32, budget: usize) -> bool {
-        if self.walk_on(budget) {
-            return true;
-        }
+        let Some(left) = self.walk_on(budget) else { return true };
         let (changes, often) = (self.changes, self.len() as u64 / 100);
-        self.look(day, |then, at| then == day && at + often >= changes);
-        false
+        !self.look(day, left / WORD, |then, at| then == day && at != NEVER && at + often >= changes)
     }
 
-    /// Goes on with the walks; whether they are not at their end.
-    pub(super) fn walk_on(&mut self, mut budget: usize) -> bool {
-        for watched in self.watched.values_mut() {
-            match watched.walk.step(&self.graph, budget) {
-                Some(left) => budget = left,
-                None => return true,
-            }
-        }
-        false
+    /// Goes on with the walks; what is left of the budget, `None` if they are not at their end.
+    fn walk_on(&mut self, budget: usize) -> Option<usize> {
+        self.watched.values_mut().try_fold(budget, |left, watched| watched.walk.step(&self.graph, left))
     }
 
     /// Goes on until nothing is left to do.
     pub fn settle(&mut self, day: u32) {
         while self.work(day, usize::MAX) {}
         let changes = self.changes;
-        self.look(day, |then, at| (then, at) == (day, changes));
+        self.look(day, usize::MAX, |then, at| (then, at) == (day, changes));
     }
 
-    /// Renews the eyes of those that watch, unless they are `fresh`.
-    fn look(&mut self, day: u32, fresh: impl Fn(u32, u64) -> bool) {
+    /// Renews the eyes of those that watch, unless they are `fresh`, until about `budget` ratings have been looked at; whether
+    /// all are. What is summed up and then said anew, once more, is summed up when it is needed.
+    fn look(&mut self, day: u32, mut budget: usize, fresh: impl Fn(u32, u64) -> bool) -> bool {
         let stale = |watched: &Watched| watched.eyes.as_ref().is_none_or(|(then, at, ..)| !fresh(*then, *at));
-        let due: Vec<Watch> =
-            self.watched.iter().filter(|(_, watched)| stale(watched)).map(|(key, _)| key.clone()).collect();
-        for key in due {
-            let Some(standing) = self.live(&key.0, &key.1, day) else { continue };
-            let raters = standing.raters();
-            self.prepare(day, raters.into_iter());
+        while let Some(key) = self.watched.iter().find(|(_, watched)| stale(watched)).map(|(key, _)| key.clone()) {
+            let mut raters = match self.looking.take().filter(|(of, _)| *of == key) {
+                Some((_, raters)) => raters,
+                None => self.live(&key.0, &key.1, day).map(|standing| standing.raters()).unwrap_or_default(),
+            };
+            while let Some(rater) = raters.pop() {
+                let words = self.prepare(day, std::iter::once(rater));
+                match budget.checked_sub(words) {
+                    Some(left) => budget = left,
+                    None => {
+                        self.looking = Some((key, raters));
+                        return false;
+                    }
+                }
+            }
             // Made anew, not from what was seen before.
-            let Some(mut standing) = self.live(&key.0, &key.1, day) else { continue };
+            let Some(mut standing) = self.live(&key.0, &key.1, day) else { return true };
             (standing.eyes, standing.leniency) = Default::default();
             let leniency = standing.leniency();
-            let Some(eyes) = standing.eyes.into_inner().map(Cow::into_owned) else { continue };
+            let Some(eyes) = standing.eyes.into_inner().map(Cow::into_owned) else { return true };
+            let changes = self.changes;
+            self.room.strangers.clear();
             if let Some(watched) = self.watched.get_mut(&key) {
-                watched.eyes = Some((day, self.changes, eyes, leniency));
+                watched.eyes = Some((day, changes, eyes, leniency));
             }
         }
+        true
     }
 
     /// Sums up, once for all that ask, what everybody has said as of a day: standings of many viewers as of one day then cost
@@ -338,15 +372,20 @@ impl WalkBeta {
         self.prepare(day, 0..self.book.agents.len() as Who);
     }
 
-    fn prepare(&mut self, day: u32, raters: impl Iterator<Item = Who>) {
+    /// Sums up what these have said; how many ratings that was.
+    fn prepare(&mut self, day: u32, raters: impl Iterator<Item = Who>) -> usize {
         if self.said.0 != day {
             self.said = (day, BTreeMap::new());
         }
+        let mut words = 0;
         for rater in raters {
-            if !self.book.agent(rater).by.is_empty() && !self.said.1.contains_key(&rater) {
+            let by = self.book.agents.get(rater as usize).map_or(0, |agent| agent.by.len());
+            if by > 0 && !self.said.1.contains_key(&rater) {
                 self.said.1.insert(rater, Said::of(&self.book, &self.weighing, rater, day));
+                words += by;
             }
         }
+        words
     }
 
     /// What a rater has said, as of a day.
@@ -386,7 +425,8 @@ impl WalkBeta {
     /// `None` unless it is watched.
     pub fn live(&self, viewer: &AgentId, seeds: &[AgentId], day: u32) -> Option<Standing<'_>> {
         let watched = self.watched.get(&(*viewer, seeds.to_vec()))?;
-        let seen = watched.eyes.as_ref().filter(|(then, ..)| *then == day);
+        // What was usual yesterday will do until it has been looked at again.
+        let seen = watched.eyes.as_ref().filter(|(then, ..)| *then == day || *then + 1 == day);
         Some(Standing {
             model: self,
             viewer: *viewer,
@@ -394,6 +434,7 @@ impl WalkBeta {
             starts: shares(&watched.starts),
             day,
             reached: Cow::Borrowed(watched.walk.reached()),
+            off: Off::As(&watched.walk),
             eyes: seen.map_or_else(OnceCell::new, |(_, _, eyes, _)| OnceCell::from(Cow::Borrowed(eyes))),
             leniency: seen.map_or_else(OnceCell::new, |(.., leniency)| OnceCell::from(*leniency)),
         })
@@ -403,8 +444,11 @@ impl WalkBeta {
     /// order it came, on any machine. Costs a walk over everybody it reaches.
     pub fn standing(&self, viewer: &AgentId, seeds: &[AgentId], day: u32) -> Standing<'_> {
         let later = self.days.last_key_value().is_some_and(|(last, _)| *last > day);
-        let graph =
-            if later { Cow::Owned(Graph::of(&self.book, &self.rules, day)) } else { Cow::Borrowed(&self.graph) };
+        let graph = if later {
+            Cow::Owned(Ordered::new(&Graph::of(&self.book, &self.rules, day), &self.book))
+        } else {
+            Cow::Borrowed(self.ordered.get_or_init(|| Ordered::new(&self.graph, &self.book)))
+        };
         // Who is not known yet has a place of its own after all others: a walk starts there and finds nothing.
         let mut agents = self.book.agents.len();
         let mut place = |agent: &AgentId| {
@@ -416,7 +460,7 @@ impl WalkBeta {
         let who = place(viewer);
         let seeds: Vec<Who> = seeds.iter().map(place).collect();
         let starts = starts(who, &seeds, self.params.seed_share);
-        let reached = reach(&graph, agents, self.restart, self.params.bits, &starts);
+        let (reached, certificate) = reach(&graph, agents, self.restart, self.params.bits, &starts);
         Standing {
             model: self,
             viewer: *viewer,
@@ -424,6 +468,7 @@ impl WalkBeta {
             day,
             starts: shares(&starts),
             reached: Cow::Owned(reached),
+            off: Off::By(certificate),
             eyes: OnceCell::new(),
             leniency: OnceCell::new(),
         }

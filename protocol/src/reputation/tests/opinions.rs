@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use super::*;
+use crate::reputation::standing::Off;
 use crate::reputation::walk::{MASS, Reached};
 
 const NAMES: [&str; 4] = ["table", "table/sort", "table/sort/stable", "text"];
@@ -66,7 +67,8 @@ fn thin<'m>(model: &'m WalkBeta, masses: &[u32]) -> Standing<'m> {
         viewer: agent(0),
         place,
         day: TODAY,
-        reached: Cow::Owned(Reached { mass, total: MASS as i64, left: 0 }),
+        reached: Cow::Owned(Reached { mass, total: MASS as i64 }),
+        off: Off::By(0.0),
         starts: vec![(place, 1.0)],
         eyes: OnceCell::new(),
         leniency: OnceCell::new(),
