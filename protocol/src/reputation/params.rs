@@ -59,7 +59,8 @@ pub struct Params {
     /// canonical walk: to pass on little to many is much work for nothing. What that leaves undone is in the certificate.
     /// 40 at most.
     pub bits: u32,
-    /// The same of the walks that are kept up to date.
+    /// The same of the walks that are kept up to date. Coarser, for they are pushed on with every rating: at 26 no weight was
+    /// further than 0.0035 from the canonical one on Bitcoin OTC, at 30 (0.0003) one rating took seven times as long.
     pub live_bits: u32,
     /// The share of the restart that the pinned seeds have together.
     pub seed_share: f64,
@@ -91,7 +92,7 @@ impl Default for Params {
             distrust: true,
             count_free: false,
             bits: 40,
-            live_bits: 28,
+            live_bits: 26,
             seed_share: 0.5,
             ratings: limits::RATINGS,
             strangers: Some(limits::STRANGERS),

@@ -22,7 +22,7 @@ use crate::market::Rating;
 
 /// What looking at a rating costs, in edges.
 const WORD: usize = 8;
-/// In the place of a number of changes: eyes that are somebody else's.
+/// In the place of a number of changes: eyes that are somebody else's, or know less than their owner does.
 const NEVER: u64 = u64::MAX;
 
 /// Whose standings are kept up to date: a viewer, and the seeds with which its walk starts.
@@ -211,6 +211,10 @@ impl WalkBeta {
     fn change(&mut self, rater: Who, touched: &[Who]) {
         self.changes += 1;
         self.said.1.remove(&rater);
+        // Whoever is deceived knows it at once: what a viewer says itself is looked at before anything else.
+        let key = self.book.agent(rater).key;
+        let own = self.watched.iter_mut().filter(|((viewer, _), _)| *viewer == key);
+        own.filter_map(|(_, watched)| watched.eyes.as_mut()).for_each(|(_, at, ..)| *at = NEVER);
         let changed: Vec<(Who, u32)> = touched
             .iter()
             .map(|subject| (*subject, self.rules.edge(&self.book, self.book.pair(rater, *subject), u32::MAX)))
@@ -314,10 +318,10 @@ impl WalkBeta {
     }
 
     /// Goes on with what is watched until about `budget` edges have been followed; whether there is more to do. What is usual
-    /// in the network is looked at again when the day or a hundredth of what is held has changed.
+    /// in the network is looked at again when the day or one in thirty of what is held has changed, or the viewer has spoken.
     pub fn work(&mut self, day: u32, budget: usize) -> bool {
         let Some(left) = self.walk_on(budget) else { return true };
-        let (changes, often) = (self.changes, self.len() as u64 / 100);
+        let (changes, often) = (self.changes, self.len() as u64 / 30);
         !self.look(day, left / WORD, |then, at| then == day && at != NEVER && at + often >= changes)
     }
 

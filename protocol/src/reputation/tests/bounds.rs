@@ -88,3 +88,42 @@ fn names_of_those_that_have_left_are_forgotten() {
     let live = model.live(&agent(0), &[], TODAY).unwrap().view(&agent(9), None).unwrap();
     assert!((live.overall.mean - then.unwrap().overall.mean).abs() < 1e-6);
 }
+
+#[test]
+fn a_viewer_that_is_deceived_does_not_wait_to_be_looked_at() {
+    let mut model = watched(Params::default());
+    for n in 0..300 {
+        put(&mut model, said(2_000 + n, 3_000 + n, 900));
+    }
+    model.settle(TODAY);
+    let hears = |model: &WalkBeta| {
+        model.live(&agent(0), &[], TODAY).unwrap().opinion(&agent(9), None, Aspect::Overall).unwrap()
+    };
+    assert!(hears(&model).evidence > 2.9);
+    // Agent 1 fails three times; its word on agent 9 is worth nothing with the next bit of work.
+    for hire in 1..4 {
+        put(&mut model, Said { hire, ..said(0, 1, 0) });
+    }
+    while model.work(TODAY, 50) {}
+    assert!(hears(&model).evidence < 2.1);
+}
+
+#[test]
+fn however_much_is_held_no_step_does_more_than_it_may() {
+    let mut model = watched(Params { ratings: 3_000, strangers: None, ..Params::default() });
+    for known in 10..60 {
+        put(&mut model, said(0, known, 1000));
+    }
+    for n in 0..6_000u32 {
+        put(&mut model, Said { hire: n, ..said(10 + n % 50, 100 + n % 37, 900) });
+        model.work(TODAY, 200);
+    }
+    assert_eq!(model.len(), 3_000);
+    // A new day: everything that was said is summed up again, in steps.
+    let steps = (1..).take_while(|_| model.work(TODAY + 1, 400)).count();
+    assert!(steps > 10, "{steps}");
+    assert!(!model.work(TODAY + 1, 400));
+    let (live, canonical) = (model.live(&agent(0), &[], TODAY + 1).unwrap(), model.standing(&agent(0), &[], TODAY + 1));
+    let (seen, exact) = [live, canonical].map(|eyes| eyes.expect(&agent(9), None, Aspect::Overall).mean).into();
+    assert!((seen - exact).abs() < 1e-3, "{seen} is not {exact}");
+}
