@@ -242,12 +242,12 @@ impl Node {
         serde_json::from_value(page["rows"].take()).unwrap_or_else(|_| panic!("{args:?}: not a list: {page}"))
     }
 
-    /// What it has counted, by name and labels.
+    /// What it has counted, by name and labels; of what is no whole number, the whole part.
     pub fn metrics(&self) -> BTreeMap<String, u64> {
         let output = self.cli(&["status", "--metrics"]);
         assert_eq!(output.code, Some(0), "{output:?}");
         let lines = output.stdout.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' '));
-        let read = |line: Option<(&str, &str)>| Some((line?.0.to_owned(), line?.1.parse().ok()?));
+        let read = |line: Option<(&str, &str)>| Some((line?.0.to_owned(), line?.1.parse::<f64>().ok()? as u64));
         lines.map(|line| read(line).expect("a metric has a name and a number")).collect()
     }
 

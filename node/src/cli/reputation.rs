@@ -145,7 +145,7 @@ fn legend(columns: &Columns, no_view: Option<NoView>, at_skill: bool, seeds: usi
         ));
         if let Some(Basis { here, wider, usual }) = view.basis.filter(|_| at_skill) {
             words.push(format!(
-                "Of that, {:.0}% is what was found at just this skill, {:.0}% is borrowed from its other work, and {:.0}% is \
+                "Of that, {:.0}% is what was found at this skill, {:.0}% is borrowed from its other work, and {:.0}% is \
                  what is usual here.",
                 here * 100.0,
                 wider * 100.0,
@@ -209,6 +209,9 @@ fn change(Changed { now, ratings, earlier, before, since }: &Changed) -> String 
     let found = match (since.ratings, since.score) {
         (0, _) => "no ratings yet".to_owned(),
         (n, None) => format!("{}, none of them by anybody whose word counts here", times(n, "rating")),
+        (n, Some(score)) if n == since.heard => {
+            format!("{} by raters whose word counts here, {score:.2} on average", times(n, "rating"))
+        }
         (n, Some(score)) => {
             format!(
                 "{}, {} of them by raters whose word counts here, {score:.2} on average",
@@ -370,10 +373,7 @@ overall        0.90 (0.71-0.98) of 12  no view yet     5 of 6 accepted
         seen.view.skills.insert("x/y".to_owned(), seen.view.overall.clone());
         let told = text(&seen, Some(&skill), &PIPE).replace('\n', " ");
         assert!(told.contains(" at x/y  ") || told.contains(" at x/y "), "{told}");
-        assert!(
-            told.contains("60% is what was found at just this skill, 30% is borrowed from its other work"),
-            "{told}"
-        );
+        assert!(told.contains("60% is what was found at this skill, 30% is borrowed from its other work"), "{told}");
         let columns = seen.view.skills.get_mut("x/y").unwrap();
         for view in columns.mine.iter_mut().chain(&mut columns.pinned) {
             view.basis = Some(Basis { here: 0.0, wider: 0.9, usual: 0.1 });

@@ -1,5 +1,7 @@
 //! What a newcomer may think of strangers: nothing, until it says whose judgement it takes for its own.
 
+use std::fs;
+
 use gigmesh_tests::{Market, Node, SOON, Setup, home, wait_until};
 use serde_json::{Value, json};
 
@@ -95,4 +97,65 @@ fn a_newcomer_sees_through_the_eyes_of_whom_it_has_pinned_until_it_takes_that_ba
         let view = seen(&newcomer, &worker.agent, "the ratings again", |view| of_friend(view) == 2);
         assert_eq!((&view["overall"]["mine"], &view["overall"]["pinned"]), (&Value::Null, &Value::Null));
     }
+}
+
+#[test]
+fn another_model_behind_a_name_shows_and_a_file_pins_nobody() {
+    let mut market = Market::create(&[counter()]);
+    let file = quick(&market);
+    let hired = |market: &Market| {
+        let hired = market.requester.hire(&file, &[]);
+        assert_eq!(hired.code, Some(0), "{hired:?}");
+    };
+    hired(&market);
+    let agent = market.workers[0].agent.clone();
+    let mine = |view: &Value| view["overall"]["mine"].is_object();
+    let view = seen(&market.requester, &agent, "the requester's own rating", mine);
+    let rating = &view["ratings"][0];
+    assert_eq!(
+        (&view["version"], &rating["version"], &view["changed"]),
+        (&json!("1.0.0"), &json!("1.0.0"), &Value::Null)
+    );
+
+    // Its file proposes a seed, too; nobody is there to be asked.
+    let (worker, requester) = (&mut market.workers[0], &market.requester);
+    let config = worker.home().join("worker.toml");
+    let text =
+        fs::read_to_string(&config).unwrap().replace("version = \"1.0.0\"", "version = \"2.0.0\"\nmodel = \"m-2\"");
+    let seed = format!("[[trust.seed]]\nagent = {:?}\nname = \"who pays\"\n", requester.agent);
+    fs::write(&config, text + &seed).unwrap();
+    worker.stop();
+    worker.restart();
+    assert_eq!(worker.rows(&["trust", "list"]), Vec::<Value>::new());
+
+    let view = seen(requester, &agent, "the new manifest", |view| view["model"] == json!("m-2"));
+    let changed = &view["changed"];
+    assert_eq!(
+        (&changed["ratings"], &changed["earlier"], &changed["since"]["ratings"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
+    hired(&market);
+    let requester = &market.requester;
+    let view =
+        seen(requester, &agent, "a rating of the new one", |view| view["changed"]["since"]["ratings"] == json!(1));
+    let changed = &view["changed"];
+    assert_eq!((&changed["ratings"], &changed["earlier"]), (&json!(2), &json!(1)));
+    let told = requester.cli(&["reputation", &agent, "--skill", "text/translate"]).stdout.replace('\n', " ");
+    for words in
+        ["and is now model \"m-2\", version \"2.0.0\"", "where nobody has judged it yet", "no ratings of its work at"]
+    {
+        assert!(told.contains(words), "{words} is not in\n{told}");
+    }
+    let told = requester.cli(&["reputation", &agent]).stdout.replace('\n', " ");
+    for words in
+        ["1 of 2 ratings judged an earlier model", "since the change: 1 rating by raters whose word counts here"]
+    {
+        assert!(told.contains(words), "{words} is not in\n{told}");
+    }
+    // Who has history and meets a newcomer is told so; the worker's own history is of who hired it.
+    let unknown = requester.ask(&["reputation", &"ab".repeat(32)]);
+    assert_eq!(unknown["no_view"], json!("newcomer"), "{unknown}");
+    let status = requester.ask(&["status"]);
+    assert_eq!((&status["sight"]["seeds"], &status["sight"]["settled"]), (&json!(0), &json!(true)));
+    assert_eq!(requester.metrics()["gigmesh_standing_settled"], 1);
 }
