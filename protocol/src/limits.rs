@@ -220,8 +220,9 @@ pub const DELIVERIES: usize = 8;
 pub const CONSIDERED: usize = 16;
 /// Offers and claims that came to nothing, kept for `work --why`.
 pub const PASSED: usize = 256;
-/// Ratings of an agent, as this peer counts them, below which it is a newcomer.
-pub const NEWCOMER: usize = 3;
+/// Units of evidence of an agent's work below which it is a newcomer, if what there is is not bad: three hires of one's own
+/// are 2.19, and others whose word counts in full are one each.
+pub const NEWCOMER: f64 = 2.0;
 /// Awards of mine of which it is remembered whether they went to newcomers as such: the least share, one in a thousand,
 /// looks back no further.
 pub const AWARDS: usize = 1_000;

@@ -84,6 +84,17 @@ pub struct Basis {
     pub usual: f64,
 }
 
+/// What is known of somebody's work, to choose by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Known {
+    /// See [`Model::low`].
+    pub low: f64,
+    /// Units of evidence, by the viewer itself and by others whose word counts, each of them counted for one at most.
+    pub units: f64,
+    /// How much of them is good: from 0 to 1, one half where there is nothing.
+    pub good: f64,
+}
+
 /// One opinion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct View {
@@ -169,6 +180,9 @@ pub trait Model {
 
     /// The lower end to choose by: of [`Model::view`]'s own overall, or of the prior for one without a view.
     fn low(&self, viewer: &AgentId, subject: &AgentId, skill: Option<&Skill>, day: u32) -> f64;
+
+    /// What `viewer` knows of the work of `subject`, at `skill` and at anything else, as of a UTC day: to choose by.
+    fn known(&self, viewer: &AgentId, subject: &AgentId, skill: &Skill, day: u32) -> Known;
 
     /// The viewer's own experience with `subject` at anything: how many ratings, and the expected score. Cheap.
     fn experience(&self, viewer: &AgentId, subject: &AgentId, day: u32) -> (usize, f64);

@@ -19,6 +19,7 @@ use crate::models::Kind;
 use crate::progress;
 use crate::report::Report;
 use crate::reputation::attack::{self, Attack};
+use crate::reputation::brains::scenes::{self, Scene, Way};
 use crate::reputation::{Half, correctness, fraud, interval, market, predict};
 
 /// The market's models on real data and under attack.
@@ -44,6 +45,15 @@ enum Area {
     /// How good the reputation model is, beside those before it.
     #[command(subcommand)]
     Reputation(Reputation),
+    /// Plays whole markets in which brains decide, as nodes run them.
+    ///
+    /// Offers, claims, choosing, deliveries, checks and ratings are real. Prints which
+    /// share of the hires bad workers spoiled, and why, beside the models alone
+    /// (shares), and what a flood of newcomers, new names for bad workers and a
+    /// swapped model do (newcomers, whitewash, swap). A market takes a minute or two
+    /// of processor time.
+    #[command(verbatim_doc_comment)]
+    Market(Brains),
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,7 +106,7 @@ enum Reputation {
     /// Runs every command of the README and writes what each prints.
     ///
     /// Writes text, JSON and, of curves, SVG. Prints the files, the commands that make
-    /// each of them, and how long they took; half an hour all together on two
+    /// each of them, and how long they took; an hour all together on two
     /// processors. What is written depends on data, options and program alone.
     #[command(verbatim_doc_comment)]
     All(all::All),
@@ -238,6 +248,48 @@ struct Market {
     common: Common,
 }
 
+#[derive(Debug, Args)]
+struct Brains {
+    /// What is played; "all" plays every scene.
+    #[arg(value_name = "SCENE", default_value = "shares", value_parser = scene_named)]
+    scene: Scenes,
+    /// Markets played of each kind.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    runs: u16,
+    /// How many hear of an offer and claim it.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    answers: u16,
+    /// Shares of bad participants, in per cent.
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_values_t = [10, 30, 50, 70], value_parser = clap::value_parser!(u32).range(0..=90))]
+    bad: Vec<u32>,
+    /// Of the ways to choose, only these.
+    #[arg(long, value_name = "WAY", value_delimiter = ',', value_parser = way_named)]
+    by: Vec<Way>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// One scene, or every one.
+#[derive(Debug, Clone, Copy)]
+struct Scenes(Option<Scene>);
+
+fn way_named(name: &str) -> Result<Way, String> {
+    Way::ALL.into_iter().find(|way| way.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = Way::ALL.into_iter().map(Way::name).collect();
+        format!("no such way to choose; there are {}", names.join(", "))
+    })
+}
+
+fn scene_named(name: &str) -> Result<Scenes, String> {
+    if name == "all" {
+        return Ok(Scenes(None));
+    }
+    Scene::ALL.into_iter().find(|scene| scene.name() == name).map(|scene| Scenes(Some(scene))).ok_or_else(|| {
+        let names: Vec<&str> = Scene::ALL.into_iter().map(Scene::name).collect();
+        format!("no such scene; there are {}, and all", names.join(", "))
+    })
+}
+
 /// One attack, or every one.
 #[derive(Debug, Clone, Copy)]
 struct Attacked(Option<Attack>);
@@ -318,12 +370,14 @@ impl Area {
     fn common(&self) -> &Common {
         match self {
             Self::Reputation(command) => command.common(),
+            Self::Market(args) => &args.common,
         }
     }
 
     fn run(&self) -> Result<Report, Error> {
         let mut report = match self {
             Self::Reputation(command) => command.run(),
+            Self::Market(args) => args.run(),
         }?;
         report.settings.insert(0, ("seed", json!(self.common().seed)));
         report.settings.insert(1, ("resamples", json!(self.common().resamples)));
@@ -354,6 +408,21 @@ impl Reputation {
             Self::Fraud(args) => args.run(),
             Self::All(args) => args.run(),
         }
+    }
+}
+
+impl Brains {
+    fn run(&self) -> Result<Report, Error> {
+        let settings = scenes::Settings {
+            runs: usize::from(self.runs),
+            answers: usize::from(self.answers),
+            bad: self.bad.clone(),
+            by: if self.by.is_empty() { Way::ALL.to_vec() } else { self.by.clone() },
+            seed: self.common.seed,
+            resamples: self.common.resamples,
+        };
+        let scenes = self.scene.0.map_or_else(|| Scene::ALL.to_vec(), |scene| vec![scene]);
+        Ok(scenes::show(&scenes, &settings))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod attack;
 pub mod bounds;
+pub mod brains;
 pub mod correctness;
 pub mod fraud;
 pub mod interval;

@@ -27,7 +27,7 @@ pub enum Prefer {
     /// The more specific skill: who does just this before who does anything of the kind.
     Fit,
     /// The higher lower end of the reputation interval, in steps of a twentieth so that a trifle does not outweigh the
-    /// policies after it.
+    /// policies after it; in the lowest step, where the unknown are, those known to be bad last.
     ReputationLow,
 }
 
@@ -109,6 +109,8 @@ pub struct Candidate<'a> {
     pub claim: &'a Verified<Claim>,
     /// Lower end of the claimant's reputation at the task's skill, in per mille.
     pub low: u16,
+    /// Whether most of what is known of it is bad.
+    pub bad: bool,
     /// Whether this peer knows too little of it to judge.
     pub newcomer: bool,
     /// Segments of the claimant's skill that covers the task's; 0 if its manifest is not here.
@@ -178,7 +180,7 @@ fn by(policy: Prefer, a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
         Prefer::Price => by_price(&a.claim.price, &b.claim.price),
         Prefer::Time => a.claim.expect.cmp(&b.claim.expect),
         Prefer::Fit => b.fit.cmp(&a.fit),
-        Prefer::ReputationLow => step(b).cmp(&step(a)),
+        Prefer::ReputationLow => step(b).cmp(&step(a)).then_with(|| a.bad.cmp(&b.bad)),
     }
 }
 
@@ -254,6 +256,9 @@ fn verdict(chosen: &Candidate<'_>, other: &Candidate<'_>, choosing: &Choosing) -
         ),
         Some(Prefer::Fit) => {
             ("more specific to the skill".to_owned(), "another worker's skill is more specific to the task".to_owned())
+        }
+        Some(Prefer::ReputationLow) if chosen.bad != other.bad && chosen.low / 50 == other.low / 50 => {
+            ("not known to be bad".to_owned(), "most of what is known of its work is bad".to_owned())
         }
         Some(Prefer::ReputationLow) => (
             format!("better known to be good, reputation.low {} against {}", low(chosen), low(other)),

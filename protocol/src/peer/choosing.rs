@@ -9,7 +9,7 @@ use crate::limits;
 use crate::market::constraint::Match;
 use crate::market::{Claim, Offer, Skill};
 use crate::record::Verified;
-use crate::reputation::Model as _;
+use crate::reputation::{Known, Model as _};
 use crate::time::Timestamp;
 
 impl Peer {
@@ -36,12 +36,12 @@ impl Peer {
 
     pub(super) fn candidate<'a>(&self, skill: &Skill, claim: &'a Verified<Claim>, now: Timestamp) -> Candidate<'a> {
         let (me, worker) = (self.agent(), claim.issuer());
-        let low = self.reputation.low(&me, &worker, Some(skill), now.day());
-        let (n, mean) = self.reputation.experience(&me, &worker, now.day());
-        let newcomer = n < limits::NEWCOMER && mean >= 0.5;
+        // Not by one's own experience alone: whoever is well known to others has a history, and so has whoever has failed them.
+        let Known { low, units, good } = self.reputation.known(&me, &worker, skill, now.day());
+        let (bad, newcomer) = (good < 0.5, units < limits::NEWCOMER && good >= 0.5);
         let entry = self.directory.manifest_of(&worker).and_then(|manifest| manifest.entry_for(skill));
         let fit = entry.map_or(0, |entry| entry.path.as_str().split('/').count());
-        Candidate { claim, low: (low * 1000.0).clamp(0.0, 1000.0) as u16, newcomer, fit }
+        Candidate { claim, low: (low * 1000.0).clamp(0.0, 1000.0) as u16, bad, newcomer, fit }
     }
 
     /// Why I do not hire this worker for this skill; `None` if my rules let me.

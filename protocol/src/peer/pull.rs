@@ -229,8 +229,10 @@ impl Peer {
     fn keep(&mut self, now: Timestamp, rating: Verified<Rating>, out: &mut Outbox) {
         let subject = rating.judgement.subject;
         let dated = rating.day <= (now + limits::AHEAD).day();
-        // My own are in the journal; a rating of me that I have not got is as good from a third.
-        if !dated || rating.issuer() == self.agent() {
+        // My own are in the journal; a rating of me that I have not got is as good from a third. Most of what an answer has
+        // is held: looked at before its permit is read.
+        let held = self.reputation.holds(&subject, &rating.issuer(), &rating.id());
+        if !dated || held || rating.issuer() == self.agent() {
             return;
         }
         let heard = self.reputation.is_heard(&self.agent(), &rating.issuer());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use statrs::function::beta::inv_beta_reg;
 
 use super::evidence::SCORE;
-use super::{About, Aspect, Columns, Criterion, Estimate, Evidence, Facts, Model, View};
+use super::{About, Aspect, Columns, Criterion, Estimate, Evidence, Facts, Known, Model, View};
 use crate::hire::HireId;
 use crate::id::{AgentId, Id};
 use crate::limits;
@@ -136,6 +136,13 @@ impl Model for BetaMean {
 
     fn low(&self, viewer: &AgentId, subject: &AgentId, skill: Option<&Skill>, day: u32) -> f64 {
         estimate(self.own(viewer, subject, skill, day).map(overall), SCORE).low
+    }
+
+    fn known(&self, viewer: &AgentId, subject: &AgentId, skill: &Skill, day: u32) -> Known {
+        let own = self.own(viewer, subject, None, day).filter(|held| held.worked).map(overall);
+        let (n, sum) = own.fold((0u32, 0u64), |(n, sum), score| (n + 1, sum + score));
+        let good = if n > 0 { sum as f64 / (f64::from(SCORE) * f64::from(n)) } else { 0.5 };
+        Known { low: self.low(viewer, subject, Some(skill), day), units: f64::from(n), good }
     }
 
     fn take_gone(&mut self) -> Vec<(AgentId, Id<Rating>)> {

@@ -2,10 +2,10 @@
 
 use super::book::{Held, Who};
 use super::evidence::{About, Aspect, Criterion, Evidence, SCORE};
-use super::opinion::{Level, Opinion, judge, judge_all, levels};
+use super::opinion::{Level, Opinion, judge, judge_all, known, levels};
 use super::standing::Standing;
 use super::walk_beta::WalkBeta;
-use super::{Basis, Columns, Estimate, Facts, Model, Trend, View};
+use super::{Basis, Columns, Estimate, Facts, Known, Model, Trend, View};
 use crate::id::{AgentId, Id};
 use crate::market::{Rating, Skill};
 use crate::record::Verified;
@@ -127,6 +127,16 @@ impl Model for WalkBeta {
         let eyes = self.best_eyes_of(viewer, day);
         let opinion = eyes.opinion(subject, skill, Aspect::Overall);
         opinion.unwrap_or_else(|| judge_all(&eyes, &[], Aspect::Overall)).low
+    }
+
+    /// Through the same eyes as [`Model::low`].
+    fn known(&self, viewer: &AgentId, subject: &AgentId, skill: &Skill, day: u32) -> Known {
+        let eyes = self.pinned_eyes_of(viewer, day).unwrap_or_else(|| self.eyes_of(viewer, day));
+        let who = self.book().who(subject);
+        let levels = who.map_or_else(Vec::new, |who| levels(&eyes, who, Some(skill), Aspect::Overall, None));
+        let sum = known(&eyes, &levels);
+        let good = if sum.whole() > 0.0 { sum.good / sum.whole() } else { 0.5 };
+        Known { low: judge_all(&eyes, &levels, Aspect::Overall).low, units: sum.whole(), good }
     }
 
     fn experience(&self, viewer: &AgentId, subject: &AgentId, day: u32) -> (usize, f64) {

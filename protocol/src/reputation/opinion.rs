@@ -237,6 +237,15 @@ pub(super) fn levels<'m>(
     levels
 }
 
+/// All that is known on any of these levels, each rater but the viewer counted for as much as in the ends of the interval.
+pub(super) fn known(standing: &Standing<'_>, levels: &[Level<'_>]) -> Sum {
+    let mut sum = Sum::default();
+    for level in levels {
+        sum.add(level.capped(standing.place, standing.model.params().rater_cap, |voice| voice.slow), 1.0);
+    }
+    sum
+}
+
 /// Of levels, the opinion; `None` if nobody with standing has said anything on any of them.
 pub(super) fn judge(standing: &Standing<'_>, levels: &[Level<'_>], aspect: Aspect) -> Option<Opinion> {
     let heard = levels.iter().any(|level| !level.voices.is_empty());

@@ -45,7 +45,7 @@ const ADVOGATO: u8 = 4;
 const RUNS: u8 = 8;
 
 /// Name, command, and what it needs, in the order of the README.
-const STEPS: [(&str, &str, u8); 9] = [
+const STEPS: [(&str, &str, u8); 10] = [
     ("correctness", "reputation correctness", OTC | ADVOGATO),
     ("predict", "reputation predict", OTC),
     ("predict-first", "reputation predict --half first", OTC),
@@ -55,16 +55,17 @@ const STEPS: [(&str, &str, u8); 9] = [
     ("fraud", "reputation fraud --given 1", OTC | LABELS),
     ("interval", "reputation interval", OTC),
     ("models-market", "reputation market", RUNS),
+    ("market", "market all", RUNS),
 ];
 
-/// The steps above and, before the market, every attack.
+/// The steps above and, before the markets, every attack.
 fn steps() -> Vec<(&'static str, String, u8)> {
     let mut steps: Vec<_> = STEPS.map(|(name, command, needs)| (name, command.to_owned(), needs)).to_vec();
     let attacks = Attack::ALL.into_iter().map(|attack| {
         let needs = if attack.on_data() { OTC | ADVOGATO } else { RUNS };
         (attack.name(), format!("reputation attack {}", attack.name()), needs)
     });
-    let at = steps.len() - 1;
+    let at = steps.len() - 2;
     steps.splice(at..at, attacks);
     steps
 }

@@ -10,7 +10,7 @@ use super::attack::Settings;
 use crate::data::{DAY, Node, Rating};
 use crate::dice::Dice;
 use crate::metrics::{Bootstrap, Figure, gini, hhi, mean};
-use crate::models::{Kind, Model};
+use crate::models::{Kind, Model, Named};
 use crate::report::{Cell, Report, Table};
 use crate::threads::each;
 
@@ -211,7 +211,7 @@ fn play(kind: Option<&Kind>, cast: Cast, settings: Settings) -> Vec<Outcome> {
 }
 
 /// A figure over markets, with its interval.
-fn figure(outcomes: &[Outcome], settings: Settings, of: fn(&Outcome) -> f64) -> Figure {
+pub(super) fn figure(outcomes: &[Outcome], settings: Settings, of: fn(&Outcome) -> f64) -> Figure {
     let units: Vec<u32> = (0..outcomes.len() as u32).collect();
     Bootstrap::new(&units, settings.resamples, settings.seed).figure(|weight| {
         let whole: f64 = units.iter().map(|unit| weight(*unit)).sum();
@@ -219,7 +219,7 @@ fn figure(outcomes: &[Outcome], settings: Settings, of: fn(&Outcome) -> f64) -> 
     })
 }
 
-fn percent(figure: Figure) -> Cell {
+pub(super) fn percent(figure: Figure) -> Cell {
     Cell::Figure(Figure { value: figure.value * 100.0, low: figure.low * 100.0, high: figure.high * 100.0 }, 1)
 }
 
@@ -228,28 +228,48 @@ fn ways(models: &[Kind]) -> Vec<(String, Option<&Kind>)> {
     std::iter::once(("by dice".to_owned(), None)).chain(named).collect()
 }
 
+/// What is told of markets.
+pub(super) const COLUMNS: [&str; 7] = ["model", "spoiled %", "late %", "regret", "newcomers", "gini", "hhi"];
+
+/// The same of some.
+pub(super) fn row(name: String, outcomes: &[Outcome], settings: Settings) -> Vec<Cell> {
+    let number = |of: fn(&Outcome) -> f64| Cell::Number(figure(outcomes, settings, of).value, 3);
+    vec![
+        Cell::Text(name),
+        percent(figure(outcomes, settings, |one| one.spoiled)),
+        percent(figure(outcomes, settings, |one| one.late)),
+        number(|one| one.regret),
+        number(|one| one.newcomers),
+        number(|one| one.gini),
+        number(|one| one.hhi),
+    ]
+}
+
+/// Sixty good and so many bad ones that they are this share of all, in per cent.
+fn share(percent_bad: u32) -> Cast {
+    let bad = (60.0 * f64::from(percent_bad) / f64::from(100 - percent_bad.min(99))).round() as usize;
+    Cast { good: 60, bad, camouflage: 0.0, spies: 0, flood: 0 }
+}
+
+/// The same rounds without brains: what to compare theirs with.
+pub(super) fn baselines(percent_bad: u32, settings: Settings) -> Vec<(String, Vec<Outcome>)> {
+    let models = [Kind::Named(Named::RawMean), Kind::Named(Named::EigenTrust), Kind::LOW];
+    ways(&models).into_iter().map(|(name, kind)| (name, play(kind, share(percent_bad), settings))).collect()
+}
+
 /// Sixty good and more and more bad ones.
 pub fn shares(models: &[Kind], settings: Settings) -> Report {
     let mut tables = Vec::new();
     for percent_bad in [10, 30, 50, 70] {
-        let bad = (60.0 * f64::from(percent_bad) / f64::from(100 - percent_bad)).round() as usize;
-        let cast = Cast { good: 60, bad, camouflage: 0.0, spies: 0, flood: 0 };
+        let cast = share(percent_bad);
+        let bad = cast.bad;
         let mut table = Table::new(
             format!("60 good and {bad} bad ({percent_bad}%) that praise each other; {ROUNDS} rounds of {HIRES} hires"),
-            &["model", "spoiled %", "late %", "regret", "newcomers", "gini", "hhi"],
+            &COLUMNS,
         );
         for (name, kind) in ways(models) {
             let outcomes = play(kind, cast, settings);
-            let number = |of: fn(&Outcome) -> f64| Cell::Number(figure(&outcomes, settings, of).value, 3);
-            table.row([
-                Cell::Text(name),
-                percent(figure(&outcomes, settings, |one| one.spoiled)),
-                percent(figure(&outcomes, settings, |one| one.late)),
-                number(|one| one.regret),
-                number(|one| one.newcomers),
-                number(|one| one.gini),
-                number(|one| one.hhi),
-            ]);
+            table.row(row(name, &outcomes, settings));
         }
         tables.push(table);
     }
@@ -325,7 +345,6 @@ pub fn newcomers(models: &[Kind], settings: Settings) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::Named;
 
     fn settings(seed: u64) -> Settings {
         Settings { viewers: 1, targets: 1, runs: 2, seed, resamples: 10 }

@@ -77,8 +77,12 @@ impl World {
                 Output::Publish { record, .. } => {
                     // Each would verify it at its own edge, and find the same.
                     let record = self.admit(record.envelope(), None).expect("published records are good");
-                    let heard = self.audience.clone().filter(|_| matches!(record, Record::Offer(_)));
-                    let hears = |other: &usize| *other != n && heard.as_ref().is_none_or(|heard| heard.contains(other));
+                    let offer = matches!(record, Record::Offer(_));
+                    let heard = self.audience.clone().filter(|_| offer);
+                    let hears = |other: &usize| {
+                        let told = heard.as_ref().is_none_or(|heard| heard.contains(other));
+                        *other != n && told && (offer || self.nodes[*other].asks)
+                    };
                     for other in (0..self.nodes.len()).filter(|other| !self.cut && hears(other)).collect::<Vec<_>>() {
                         let (from, record) = (self.id(n), record.clone());
                         let input = Input::Record { from, origin: Origin::Gossip(0), record };

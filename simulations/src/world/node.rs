@@ -79,7 +79,7 @@ pub struct Node {
     pub lives: u8,
     /// Whether it writes a journal.
     pub journals: bool,
-    /// Whether it asks others for ratings: whoever cares for nobody's name does not.
+    /// Whether it asks others for ratings, and listens to who is there: whoever cares for nobody's name hears of offers alone.
     pub asks: bool,
     /// Which ratings it shows to whoever asks.
     pub shows: fn(&Rating) -> bool,
