@@ -100,6 +100,41 @@ fn the_proven_have_first_call_however_cheap_the_others_are() {
 }
 
 #[test]
+fn whoever_failed_somebody_whose_word_counts_comes_after_the_unknown_however_cheap() {
+    let wrong: Agent = |_, _| Ok(br#"{"bytes": 0}"#.to_vec());
+    for pinned in [false, true] {
+        let mut world = World::new(0);
+        let failed = world.add(worker("failed", "0.01 USD per task", 1));
+        let unknown = world.add(worker("unknown", "0.02 USD per task", 1));
+        let friend = world.add(Config { name: "friend".into(), version: "1".into(), ..Config::default() });
+        world.nodes[failed].agent = wrong;
+        let task = Box::new(world.task());
+        world.nodes[friend].blobs = world.nodes[0].blobs.clone();
+        let to = Some(world.id(failed));
+        world.command(friend, Command::Hire { task, to, token: None }).unwrap();
+        world.drive(Millis::mins(2));
+        if pinned {
+            let agent = world.id(friend);
+            world.command(0, Command::Pin { agent, pinned }).unwrap();
+            world.drive(Millis::mins(2));
+        }
+        let mut task = world.task();
+        task.choosing.prefer = vec![Prefer::ReputationLow, Prefer::Price];
+        task.choosing.newcomers = Lane { share: 1000, up_to: None };
+        world.hire(task, None);
+        world.drive(Millis::secs(10));
+        // To whoever has no view of either, both are new, and the price decides.
+        assert_eq!(winner(&world), Some(if pinned { unknown } else { failed }));
+        let other = &why(&world).considered[1];
+        assert_eq!(
+            (other.newcomer, other.outcome.contains("known of its work is bad")),
+            (!pinned, pinned),
+            "{other:?}"
+        );
+    }
+}
+
+#[test]
 fn newcomers_get_their_share_and_no_more_and_cost_no_more() {
     let mut world = World::new(0);
     world.add(worker("proven", "0.02 USD per task", 1));
