@@ -313,7 +313,7 @@ fn main() {
     println!("  one more rating, ten watching: us until taken in, until all have settled (what is usual included);");
     println!("    threshold     taken   95%   settled: mean  middle    95%   certificate  mass off  weight off");
     let mut watched = WalkBeta::new(params);
-    for live_bits in [24, 26, 30, Params::default().live_bits] {
+    for live_bits in [24, 28, 30, Params::default().live_bits] {
         watched = WalkBeta::new(Params { live_bits, ..params });
         put_all(&mut watched, before);
         for viewer in busy.iter().take(10) {

@@ -60,7 +60,7 @@ pub struct Params {
     /// 40 at most.
     pub bits: u32,
     /// The same of the walks that are kept up to date. Coarser, for they are pushed on with every rating: at 26 no weight was
-    /// further than 0.0035 from the canonical one on Bitcoin OTC, at 30 (0.0003) one rating took seven times as long.
+    /// further than 0.004 from the canonical one on Bitcoin OTC, at 30 (0.0003) one rating took seven times as long.
     pub live_bits: u32,
     /// The share of the restart that the pinned seeds have together.
     pub seed_share: f64,
