@@ -9,7 +9,7 @@
 //! - One new rating while ten viewers are watching: the last tenth of the ratings, in their order; how far what they see is
 //!   from the canonical after it.
 //! - An opinion, an explanation, and what is chosen by.
-//! - Loading a million ratings; what a rating takes in memory; and a book that may hold no more and is brought half a million
+//! - Loading a million ratings; what a rating takes in memory; and a book that may hold no more and is brought 150,000
 //!   further: what leaves, by how little that moves what ten viewers think, and the longest that anything else has to wait.
 
 #![expect(clippy::disallowed_methods, reason = "the protocol has no clock or environment; who measures has")]
@@ -366,7 +366,7 @@ fn main() {
     million();
 }
 
-/// The rating number `n` among twenty thousand agents over a year and a half; the lower an agent's number the more it deals.
+/// The rating number `n` among twenty thousand agents over a year and more; the lower an agent's number the more it deals.
 fn deal(dice: &mut Dice, n: u32) -> Said {
     let mut who = || (dice.roll(20_000) * dice.roll(20_000) / 20_000) as u32;
     let (from, to) = (who(), who());
@@ -376,7 +376,7 @@ fn deal(dice: &mut Dice, n: u32) -> Said {
 
 fn million() {
     const CAP: u32 = 1_000_000;
-    const ALL: u32 = 1_500_000;
+    const ALL: u32 = 1_150_000;
     let (mut dice, before) = (Dice(3), MEMORY.current_usage());
     let mut whole = WalkBeta::new(Params { ratings: usize::MAX, ..Params::default() });
     let (time, ()) = timed(|| {
@@ -423,7 +423,7 @@ fn million() {
     });
     let day = 15_000 + ALL / 2_740;
     println!(
-        "half a million more, ten watching, a million held at most; {:.0} s with the book that holds everything",
+        "150,000 more, ten watching, a million held at most; {:.0} s with the book that holds everything",
         time / 1e6
     );
     let line = |what: &str, times: &mut Vec<f64>| {

@@ -16,7 +16,7 @@ const SKILLS: [&str; 3] = ["text/translate", "code/write", "text/summarise"];
 
 /// The threshold of the walk in loops over tens of thousands of predictions, in binary digits; what ships is 40. On Bitcoin OTC
 /// all masses together are then off by 3.9e-6 at most, and one agent's by 9.1e-7 (measured against the shipped one): standing
-/// begins with 4.2e-5.
+/// begins with 4.2e-6.
 pub const COARSE: u32 = 34;
 
 /// What of an opinion is the score.
