@@ -87,11 +87,11 @@ impl Standing<'_> {
     /// Everything at once, for people.
     pub fn view(&self, subject: &AgentId, skill: Option<&Skill>) -> Option<View> {
         let who = self.model.book().who(subject)?;
-        let known = levels(self, who, skill, Aspect::Overall, None);
+        let known = levels(self, who, skill, Aspect::Overall, None, self.day);
         let overall = judge(self, &known, Aspect::Overall)?;
         let criterion = |criterion: Criterion| {
             let aspect = Aspect::Of(criterion);
-            Some((criterion, Estimate::from(&judge(self, &levels(self, who, skill, aspect, None), aspect)?)))
+            Some((criterion, Estimate::from(&judge(self, &levels(self, who, skill, aspect, None, self.day), aspect)?)))
         };
         Some(View {
             overall: Estimate::from(&overall),

@@ -105,7 +105,7 @@ pub struct RatingShare {
     pub pair: f64,
     /// What time has left of its good part.
     pub decay_good: f64,
-    /// What time has left of its bad part.
+    /// What time has left of its bad part; the same if it is of one half and better.
     pub decay_bad: f64,
     /// What it added to the score.
     pub contribution: f64,
@@ -124,7 +124,7 @@ impl Standing<'_> {
     /// Why [`Standing::opinion`] says what it says; the `most` raters that moved it most are named. `None` if there is no opinion.
     pub fn explain(&self, subject: &AgentId, skill: Option<&Skill>, aspect: Aspect, most: usize) -> Option<Explained> {
         let book = self.model.book();
-        let levels = levels(self, book.who(subject)?, skill, aspect, None);
+        let levels = levels(self, book.who(subject)?, skill, aspect, None, self.day);
         if levels.iter().all(|level| level.voices.is_empty()) {
             return None;
         }
@@ -159,7 +159,7 @@ impl Standing<'_> {
                 .words
                 .iter()
                 .map(|word| {
-                    let age = self.day - word.held.day;
+                    let (decay_good, decay_bad) = self.model.weighing().aged(word.x, self.day - word.held.day);
                     RatingShare {
                         hire: word.held.hire,
                         rating: word.held.id,
@@ -168,8 +168,8 @@ impl Standing<'_> {
                         edition: book.edition(word.held).clone(),
                         x: word.x,
                         pair: word.pair,
-                        decay_good: self.model.weighing().good.at(age),
-                        decay_bad: self.model.weighing().bad.at(age),
+                        decay_good,
+                        decay_bad,
                         contribution: terms.term(word.slow, word.fast),
                     }
                 })

@@ -45,12 +45,14 @@ impl Powers {
     }
 }
 
-/// `2^(-age / half life)` for every age in days, as exact binary fractions.
+/// `max(least, 2^(-age / half life))` for every age in days, as exact binary fractions.
 #[derive(Debug, Clone)]
 pub(super) struct Decay {
     half: Powers,
     /// Days in which half is lost; 0 for never.
     half_life: u32,
+    /// What is never lost.
+    least: f64,
     /// The first ages, made once.
     table: Vec<f64>,
 }
@@ -59,8 +61,9 @@ impl Decay {
     /// Ages that are looked up: eleven years.
     const TABLE: u32 = 4096;
 
-    pub(super) fn new(half_life: Option<u32>) -> Self {
-        let mut decay = Self { half: Powers::new(0.5), half_life: half_life.unwrap_or(0), table: Vec::new() };
+    pub(super) fn new(half_life: Option<u32>, least: f64) -> Self {
+        let half_life = half_life.unwrap_or(0);
+        let mut decay = Self { half: Powers::new(0.5), half_life, least: least.clamp(0.0, 1.0), table: Vec::new() };
         decay.table = (0..Self::TABLE).map(|age| decay.compute(age)).collect();
         decay
     }
@@ -68,7 +71,10 @@ impl Decay {
     fn compute(&self, age: u32) -> f64 {
         match self.half_life {
             0 => 1.0,
-            days => self.half.at((u64::from(age) << FRACTION) / u64::from(days)) as f64 / ONE as f64,
+            days => {
+                let left = self.half.at((u64::from(age) << FRACTION) / u64::from(days));
+                (left as f64 / ONE as f64).max(self.least)
+            }
         }
     }
 
@@ -97,10 +103,12 @@ mod tests {
 
     #[test]
     fn half_is_left_after_a_half_life_and_nothing_is_ever_gained() {
-        let decay = Decay::new(Some(180));
+        let decay = Decay::new(Some(180), 0.0);
         assert_eq!([decay.at(0), decay.at(180), decay.at(360)], [1.0, 0.5, 0.25]);
         assert!((0..9_000).all(|age| decay.at(age + 1) <= decay.at(age)));
         assert!((decay.at(90) - 0.5f64.sqrt()).abs() < 1e-9);
-        assert_eq!(Decay::new(None).at(99_999), 1.0);
+        assert_eq!(Decay::new(None, 0.0).at(99_999), 1.0);
+        let kept = Decay::new(Some(180), 0.05);
+        assert_eq!([kept.at(360), kept.at(99_999)], [0.25, 0.05]);
     }
 }

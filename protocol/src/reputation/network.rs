@@ -24,11 +24,11 @@ impl Said {
         for (_, newest) in book.said(rater, day) {
             for (held, weight) in weighing.pair(&newest) {
                 let age = day - held.day;
-                let (good, bad) = (weight * weighing.good.at(age), weight * weighing.bad.at(age));
                 for (aspect, sum) in Aspect::ALL.into_iter().zip(&mut said.aspects) {
                     let Some(score) = held.score(aspect) else { continue };
                     let x = f64::from(score) / f64::from(SCORE);
-                    let word = Sum { good: good * x, bad: bad * (1.0 - x) };
+                    let (good, bad) = weighing.aged(x, age);
+                    let word = Sum { good: weight * good * x, bad: weight * bad * (1.0 - x) };
                     sum.add(word, 1.0);
                     if aspect == Aspect::Overall {
                         said.histogram[bin(x)] += word.whole();

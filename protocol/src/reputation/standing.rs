@@ -166,7 +166,8 @@ impl<'m> Standing<'m> {
             for (held, weight) in weighing.pair(newest) {
                 let x = f64::from(held.score(Aspect::Overall).unwrap_or(0)) / f64::from(SCORE);
                 let age = self.day - held.day;
-                sum.add(Sum { good: weighing.good.at(age) * x, bad: weighing.bad.at(age) * (1.0 - x) }, weight);
+                let (good, bad) = weighing.aged(x, age);
+                sum.add(Sum { good: good * x, bad: bad * (1.0 - x) }, weight);
             }
             sum.bad > sum.good && quantile(sum.good, sum.bad, 1.0 - END) < 0.5
         };
