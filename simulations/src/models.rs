@@ -264,6 +264,8 @@ pub enum Kind {
 impl Kind {
     /// Ours as it ships, with the viewer's own leniency: for predicting what the viewer will say.
     pub const OURS: Self = Self::Ours("ours", Face::Expected, |_| ());
+    /// The same, and for a viewer that has rated nobody, and so has no view, the mean on record.
+    pub const OR_RECORD: Self = Self::Ours("ours-or-record", Face::OrRecord, |_| ());
     /// The same without: for ranking others.
     pub const MEAN: Self = Self::Ours("ours-mean", Face::Mean, |_| ());
     /// By its lower end: for choosing.
@@ -271,7 +273,7 @@ impl Kind {
 
     /// Every model with a name of its own.
     pub fn all() -> Vec<Self> {
-        Named::ALL.map(Self::Named).into_iter().chain([Self::OURS, Self::MEAN, Self::LOW]).collect()
+        Named::ALL.map(Self::Named).into_iter().chain([Self::OURS, Self::OR_RECORD, Self::MEAN, Self::LOW]).collect()
     }
 
     /// By its name.

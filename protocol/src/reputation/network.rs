@@ -1,6 +1,10 @@
 //! What is usual: the mean and the spread of everything that raters with standing have said of anybody. The prior of priors.
 //!
 //! Each rater counts for a few units at most, however much it has rated: uncapped, one of them moved the mean by 0.31.
+//!
+//! Here the bad part of *every* rating ages slowly, of good ones too, so that the older all is the more cautious it gets. For the
+//! good are rated more often: what is usual of ratings is better than what is usual of agents. On the first half of Bitcoin OTC
+//! the correlation of expected and given ratings is .538 by this, .526 if both parts age as they do in opinions.
 
 use std::borrow::Borrow;
 
@@ -24,11 +28,11 @@ impl Said {
         for (_, newest) in book.said(rater, day) {
             for (held, weight) in weighing.pair(&newest) {
                 let age = day - held.day;
+                let (good, bad) = (weight * weighing.good.at(age), weight * weighing.bad.at(age));
                 for (aspect, sum) in Aspect::ALL.into_iter().zip(&mut said.aspects) {
                     let Some(score) = held.score(aspect) else { continue };
                     let x = f64::from(score) / f64::from(SCORE);
-                    let (good, bad) = weighing.aged(x, age);
-                    let word = Sum { good: weight * good * x, bad: weight * bad * (1.0 - x) };
+                    let word = Sum { good: good * x, bad: bad * (1.0 - x) };
                     sum.add(word, 1.0);
                     if aspect == Aspect::Overall {
                         said.histogram[bin(x)] += word.whole();

@@ -9,6 +9,7 @@ use gigmesh_protocol::reputation::{About, Aspect, Edition, Evidence, Params, Wal
 use gigmesh_protocol::time::Millis;
 
 use super::Model;
+use super::means::ShrunkMean;
 use crate::data::{DAY, Node, Rating, Ratings};
 
 /// What skills are called, by their number.
@@ -26,6 +27,9 @@ pub enum Face {
     Mean,
     /// The mean and the viewer's own leniency: what the viewer is going to say.
     Expected,
+    /// What the viewer is going to say, and of a viewer that has never said anything the mean on record: it has no view, and the
+    /// record, which anybody can fake, is what people are shown beside it.
+    OrRecord,
     /// The lower end, by which is chosen.
     Low,
 }
@@ -36,6 +40,7 @@ pub struct Ours {
     /// The protocol's.
     pub model: WalkBeta,
     face: Face,
+    record: ShrunkMean,
     keys: Vec<AgentId>,
     count: u64,
     today: u32,
@@ -56,6 +61,13 @@ fn skill(number: u8) -> Skill {
     SKILLS[usize::from(number) % SKILLS.len()].parse().expect("these are skills")
 }
 
+/// The hire of the only rating of a pair.
+fn once(rating: &Rating) -> [u8; 32] {
+    let parts: [&[u8]; 3] =
+        [&rating.rater.to_be_bytes(), &rating.subject.to_be_bytes(), &rating.time.to_bits().to_be_bytes()];
+    sha256(&parts).0
+}
+
 /// From the protocol's measure, 0 to 1, to the data's, -1 to 1.
 fn weight(score: f64) -> f64 {
     2.0 * score - 1.0
@@ -64,7 +76,7 @@ fn weight(score: f64) -> f64 {
 impl Ours {
     /// With these constants, knowing nobody yet.
     pub fn new(params: Params, face: Face) -> Self {
-        Self { model: WalkBeta::new(params), face, keys: Vec::new(), count: 0, today: 0 }
+        Self { model: WalkBeta::new(params), face, record: ShrunkMean::new(2.0), keys: Vec::new(), count: 0, today: 0 }
     }
 
     /// Constants for data whose typical positive rating is this: what ships, with the smoothing in the data's own measure (two
@@ -98,17 +110,26 @@ impl Ours {
 
     /// The same for data with one rating a pair, where the pair and the time name the hire in whatever order it comes.
     pub fn add_once(&mut self, rating: &Rating) -> bool {
-        let parts: [&[u8]; 3] =
-            [&rating.rater.to_be_bytes(), &rating.subject.to_be_bytes(), &rating.time.to_bits().to_be_bytes()];
-        self.add_as(rating, sha256(&parts).0)
+        self.add_as(rating, once(rating))
+    }
+
+    /// What its rater would be expected to say, had it not been said; of what came by [`Ours::add_once`].
+    pub fn without(&mut self, rating: &Rating, now: f64) -> f64 {
+        let about = self.about(rating, once(rating));
+        self.model.remove(&about);
+        self.model.advance(day(now));
+        let told = self.score(rating.rater, rating.subject, now);
+        self.add_once(rating);
+        told
+    }
+
+    fn about(&mut self, rating: &Rating, number: [u8; 32]) -> About {
+        let hire = HireId::from_bytes(number);
+        About { subject: self.key(rating.subject), rater: self.key(rating.rater), hire }
     }
 
     fn add_as(&mut self, rating: &Rating, number: [u8; 32]) -> bool {
-        let about = About {
-            subject: self.key(rating.subject),
-            rater: self.key(rating.rater),
-            hire: HireId::from_bytes(number),
-        };
+        let about = self.about(rating, number);
         let quality = ((rating.weight + 1.0) * 500.0).round() as u16;
         let evidence = Evidence {
             id: Id::from_bytes(number),
@@ -134,15 +155,21 @@ impl Ours {
             self.today = today;
             self.model.advance(today);
         }
-        let viewer = self.key(viewer);
+        let (node, viewer) = (viewer, self.key(viewer));
+        if self.face == Face::OrRecord && self.model.count_by(&viewer) == 0 {
+            return self.record.scores(node, subjects, now);
+        }
         let subjects: Vec<AgentId> = subjects.iter().map(|subject| self.key(*subject)).collect();
         let standing = self.model.standing(&viewer, &[], today);
-        let leniency = if self.face == Face::Expected { standing.leniency() } else { 0.0 };
+        let leniency = match self.face {
+            Face::Expected | Face::OrRecord => standing.leniency(),
+            Face::Mean | Face::Low => 0.0,
+        };
         let one = |subject: &AgentId| {
             let opinion = standing.expect(subject, at, Aspect::Overall);
             match self.face {
                 Face::Low => weight(opinion.low),
-                Face::Mean | Face::Expected => weight((opinion.mean + leniency).clamp(0.0, 1.0)),
+                Face::Mean | Face::Expected | Face::OrRecord => weight((opinion.mean + leniency).clamp(0.0, 1.0)),
             }
         };
         subjects.iter().map(one).collect()
@@ -168,6 +195,7 @@ impl Model for Ours {
     }
 
     fn learn(&mut self, rating: &Rating) {
+        self.record.learn(rating);
         self.add(rating);
     }
 

@@ -12,7 +12,7 @@ use crate::models::{Face, Kind, Model, Named};
 use crate::report::{Cell, Report, Table};
 
 /// The models compared when none is named.
-pub const MODELS: [Kind; 18] = [
+pub const MODELS: [Kind; 24] = [
     Kind::Named(Named::RawMeanZero),
     Kind::Named(Named::Shrunk),
     Kind::Named(Named::Beta),
@@ -23,8 +23,14 @@ pub const MODELS: [Kind; 18] = [
     Kind::Named(Named::EigenTrust),
     Kind::Named(Named::EigenTrustMine),
     Kind::Named(Named::PageRank),
+    Kind::Ours("mean D0 20", Face::Mean, |params| params.d0 = 20.0),
     Kind::MEAN,
+    Kind::Ours("mean D0 500", Face::Mean, |params| params.d0 = 500.0),
+    Kind::Ours("mean D0 2000", Face::Mean, |params| params.d0 = 2_000.0),
+    Kind::Ours("low D0 20", Face::Low, |params| params.d0 = 20.0),
     Kind::LOW,
+    Kind::Ours("low D0 500", Face::Low, |params| params.d0 = 500.0),
+    Kind::Ours("low D0 2000", Face::Low, |params| params.d0 = 2_000.0),
     Kind::Ours("static D0 20", Face::Mean, |params| fixed(params, 20.0)),
     Kind::Ours("static D0 100", Face::Mean, |params| fixed(params, 100.0)),
     Kind::Ours("static D0 500", Face::Mean, |params| fixed(params, 500.0)),

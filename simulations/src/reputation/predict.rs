@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use gigmesh_protocol::reputation::Prior;
+use gigmesh_protocol::reputation::{Params, Prior};
 use serde_json::json;
 
 use super::{Half, loo};
 use crate::data::{Rating, Ratings};
 use crate::metrics::{Bootstrap, Prediction, Predictions};
-use crate::models::{Face, Kind, Model, Named};
+use crate::models::{COARSE, Face, Kind, Model, Named, Ours};
 use crate::report::{Cell, Report, Table};
 
 /// The models compared when none is named: those whose scores are ratings.
-pub const MODELS: [Kind; 10] = [
+pub const MODELS: [Kind; 11] = [
     Kind::Named(Named::GlobalMean),
     Kind::Named(Named::RawMean),
     Kind::Named(Named::Shrunk),
@@ -23,15 +23,18 @@ pub const MODELS: [Kind; 10] = [
     Kind::Named(Named::Anchor),
     Kind::Named(Named::AnchorDecay),
     Kind::OURS,
+    Kind::OR_RECORD,
 ];
 
 /// Ours with one thing changed at a time.
-pub const ABLATION: [Kind; 16] = [
+pub const ABLATION: [Kind; 19] = [
     Kind::OURS,
     Kind::Ours("no leniency", Face::Mean, |_| ()),
     Kind::Ours("no ageing", Face::Expected, |params| {
         (params.good_half_life, params.bad_half_life) = (None, None);
     }),
+    Kind::Ours("bad 360 days", Face::Expected, |params| params.bad_half_life = Some(360)),
+    Kind::Ours("nothing lasts", Face::Expected, |params| params.lasting = 0.0),
     Kind::Ours("ageing alike", Face::Expected, |params| params.bad_half_life = params.good_half_life),
     Kind::Ours("no guard", Face::Expected, |params| params.fast_half_life = None),
     Kind::Ours("no distrust", Face::Expected, |params| params.distrust = false),
@@ -44,6 +47,7 @@ pub const ABLATION: [Kind; 16] = [
     Kind::Ours("D0 20", Face::Expected, |params| params.d0 = 20.0),
     Kind::Ours("D0 500", Face::Expected, |params| params.d0 = 500.0),
     Kind::Ours("no floor", Face::Expected, |params| params.floor = 0.0),
+    Kind::Ours("floor .02", Face::Expected, |params| params.floor = 0.02),
     Kind::Ours("no pair discount", Face::Expected, |params| params.pair = 1.0),
 ];
 
@@ -104,6 +108,11 @@ where
     (0..places.len()).filter_map(|turn| parts[turn % threads].next()).collect()
 }
 
+/// For data that is looked at as if all of it were of today.
+fn nothing_ages(params: &mut Params) {
+    (params.good_half_life, params.bad_half_life, params.fast_half_life) = (None, None, None);
+}
+
 /// Predicts ratings, each from those before it.
 pub fn run(model: &dyn Model, ratings: &Ratings, places: &[usize]) -> Vec<Prediction> {
     before_each(&model.fork(), ratings, places, |model, rating| Prediction {
@@ -159,12 +168,16 @@ pub fn prequential(ratings: &Ratings, models: &[Kind], settings: Settings) -> Re
     for model in models {
         let predictions = run(&*model.build(typical), ratings, &places);
         row(model.name(), &predictions);
-        if model.name() == Kind::OURS.name() {
+        if [Kind::OURS, Kind::OR_RECORD].iter().any(|ours| ours.name() == model.name()) {
             reciprocal.push((format!("{} +r", model.name()), with_reciprocal(&predictions, ratings, &places)));
         }
     }
     reciprocal.iter().for_each(|(name, predictions)| row(name, predictions));
     table.note("Ratings are in [-1, 1]. Intervals: 95%, bootstrap over raters, the same draws for every model.");
+    table.note(
+        "or-record: a viewer that has rated nobody has no view, and ours says one half; here it gets the mean on record, \
+         which the other models go by as well, and which anybody can fake.",
+    );
     table.note("+r: with what the subject had said of the rater, where it had; sealed ratings take that away.");
     Report {
         settings: vec![("half", json!(settings.half.name())), ("scored", json!(places.len()))],
@@ -172,10 +185,40 @@ pub fn prequential(ratings: &Ratings, models: &[Kind], settings: Settings) -> Re
     }
 }
 
+/// Ours for each rating, from all others: every standing, opinion and leniency without it. As of the last day, as one who has
+/// all of it sees it.
+fn ours_without_each(ratings: &Ratings, change: fn(&mut Params)) -> Vec<Prediction> {
+    let mut params = Params { bits: COARSE, ..Ours::params(ratings.typical()) };
+    change(&mut params);
+    let mut ours = Ours::new(params, Face::Expected);
+    for rating in &ratings.list {
+        ours.add_once(rating);
+    }
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let part = ratings.list.len().div_ceil(threads).max(1);
+    let one = |ours: &mut Ours, rating: &Rating| Prediction {
+        unit: rating.rater,
+        truth: rating.weight,
+        predicted: ours.without(rating, ratings.end()),
+    };
+    std::thread::scope(|scope| {
+        let run = |part: &'_ [Rating]| {
+            let (mut ours, part) = (ours.clone(), part.to_vec());
+            scope.spawn(move || part.iter().map(|rating| one(&mut ours, rating)).collect::<Vec<_>>())
+        };
+        let threads: Vec<_> = ratings.list.chunks(part).map(run).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("arithmetic does not panic")).collect()
+    })
+}
+
 /// The table beside Kumar et al. 2016, table IV.
 pub fn leave_one_out(ratings: &Ratings) -> Table {
     let mut table = Table::new("Each rating predicted from all others", &["model", "rmse", "pcc", "published"]);
-    for (name, published, predictions) in loo::all(ratings) {
+    let ours = [
+        ("ours, as it ships", None, ours_without_each(ratings, |_| ())),
+        ("ours, nothing ages", None, ours_without_each(ratings, nothing_ages)),
+    ];
+    for (name, published, predictions) in loo::all(ratings).into_iter().chain(ours) {
         let fit = Predictions::new(&predictions).fit(|_| 1.0);
         let published = published.map_or(Cell::None, Cell::text);
         // What everything else averages is the higher the lower this one is: its correlation of -1 says nothing.

@@ -274,7 +274,8 @@ fn the_worse_a_rating_the_longer_it_lasts_and_something_lasts_for_good() {
     for age in [0, 1, 90, 400, 3_000] {
         let (good, bad) = (aged(1.0, age).0, aged(0.0, age).1);
         // The better a rating the more good and the less bad there is in it, at any age.
-        let parts = (0..=20).map(|step| f64::from(step) / 20.0).map(|x| (x * aged(x, age).0, (1.0 - x) * aged(x, age).1));
+        let parts =
+            (0..=20).map(|step| f64::from(step) / 20.0).map(|x| (x * aged(x, age).0, (1.0 - x) * aged(x, age).1));
         let parts: Vec<(f64, f64)> = parts.collect();
         assert!(parts.windows(2).all(|pair| pair[1].0 > pair[0].0 && pair[1].1 < pair[0].1), "{age}: {parts:?}");
         assert!([0.5, 0.8, 1.0].iter().all(|x| aged(*x, age) == (good, good)) && good >= 0.05 && bad >= good);
