@@ -87,6 +87,28 @@ fn every_command_prints_the_same_twice_within_80_columns_and_as_json() {
 }
 
 #[test]
+fn all_writes_a_file_for_each_step_that_begins_with_its_command() {
+    let (otc, labels) = (File::new("all-otc", "1,2,5,1\n"), File::new("all-labels", "2,+1\n"));
+    let advogato = File::new("all-advogato", "from to level\n1 2 .8\n");
+    let out = std::env::temp_dir().join(format!("gigmesh-sim-cli-{}-out", std::process::id()));
+    let files = ["--otc", otc.path(), "--labels", labels.path(), "--advogato", advogato.path()];
+    let out_path = out.to_str().expect("it is made of ASCII");
+    let args = [&["reputation", "all", "--only", "swapped,forged", "--out", out_path], &files[..]].concat();
+    let output = sim(&args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut written: Vec<_> = std::fs::read_dir(&out)
+        .expect("it was made")
+        .map(|entry| entry.expect("it can be read").file_name().into_string().expect("it is ASCII"))
+        .collect();
+    written.sort();
+    assert_eq!(written, ["forged.json", "forged.txt", "swapped.json", "swapped.svg", "swapped.txt"]);
+    let text = std::fs::read_to_string(out.join("swapped.txt")).expect("it was written");
+    assert!(text.starts_with("$ gigmesh-sim reputation attack swapped\n"), "{text}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("swapped.txt, json, svg"));
+    std::fs::remove_dir_all(out).expect("it is ours");
+}
+
+#[test]
 fn halves_do_not_overlap_and_models_are_chosen_by_name() {
     let otc = File::new("halves", &network().0);
     let scored = |half: &str| {

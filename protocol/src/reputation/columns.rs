@@ -133,7 +133,7 @@ impl Model for WalkBeta {
     fn known(&self, viewer: &AgentId, subject: &AgentId, skill: &Skill, day: u32) -> Known {
         let eyes = self.best_eyes_of(viewer, day);
         let who = self.book().who(subject);
-        let levels = who.map_or_else(Vec::new, |who| levels(&eyes, who, Some(skill), Aspect::Overall, None));
+        let levels = who.map_or_else(Vec::new, |who| levels(&eyes, who, Some(skill), Aspect::Overall, None, day));
         let sum = known(&eyes, &levels);
         let good = if sum.whole() > 0.0 { sum.good / sum.whole() } else { 0.5 };
         Known { low: judge_all(&eyes, &levels, Aspect::Overall).low, units: sum.whole(), good }

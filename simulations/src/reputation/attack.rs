@@ -7,6 +7,7 @@ pub mod forged;
 pub mod scenes;
 pub mod stories;
 
+use gigmesh_protocol::id::AgentId;
 use serde_json::json;
 
 use super::market;
@@ -304,42 +305,50 @@ fn curve(plan: &Plan<'_>, network: Network<'_>, stage: &Stage, models: &[Kind], 
 fn price((name, ratings): Network<'_>, stage: &Stage) -> Table {
     let mut table = Table::new(
         format!(
-            "{name}. Buying standing: a newcomer pays so many honest workers a hire each; what its word weighs, in ours"
+            "{name}. Buying standing: a newcomer pays so many honest workers a hire each; what ours lets it put in"
         ),
         &["", "1", "2", "5", "10", "20", "50", "100"],
     );
     let paid = [1, 2, 5, 10, 20, 50, 100];
     table.curve("hires paid", "units of evidence", &paid.map(|hires: usize| hires as f64), None);
     let ours = Ours::learned(ratings, Face::Low);
-    let weights = each("prices", &paid, |hires| {
+    // By viewer: the weight of a buyer that pays workers in a random order, and of one that knows whom this viewer listens to.
+    let weights = each("prices", &stage.viewers, |viewer| {
         let mut ours = ours.clone();
-        let (buyer, scene) = stage.bought(stage.bad.first().copied().unwrap_or(stage.free + 1), *hires);
-        scene.iter().for_each(|rating| ours.learn(rating));
-        let buyer = ours.key(buyer);
-        let weight = |viewer: &Node| {
-            let viewer = ours.key(*viewer);
-            ours.model.standing(&viewer, &[], day(stage.now)).weight(&buyer)
-        };
-        stage.viewers.iter().map(weight).collect::<Vec<f64>>()
+        let own = ours.key(*viewer);
+        let keys: Vec<(AgentId, Node)> =
+            (0..stage.free).filter(|node| node != viewer).map(|node| (ours.key(node), node)).collect();
+        let standing = ours.model.standing(&own, &[], day(stage.now));
+        let mut closest: Vec<(f64, Node)> = keys.iter().map(|(key, node)| (standing.mass(key), *node)).collect();
+        closest.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let closest: Vec<Node> = closest.into_iter().map(|(_, node)| node).collect();
+        [&stage.established, &closest].map(|workers| {
+            paid.map(|hires| {
+                let mut ours = ours.clone();
+                stage.thanked(&workers[..hires.min(workers.len())]).iter().for_each(|rating| ours.learn(rating));
+                let buyer = ours.key(stage.free);
+                ours.model.standing(&own, &[], day(stage.now)).weight(&buyer)
+            })
+        })
     });
     // What ratings of a pair weigh at most, however many.
     let most = 1.0 / (1.0 - ours.model.params().pair);
-    let usual: Vec<f64> = weights.iter().map(|weights| mean(weights)).collect();
-    let largest: Vec<f64> = weights.iter().map(|weights| weights.iter().copied().fold(0.0, f64::max)).collect();
-    let a_hire = |units: &f64, hires: usize| units * most / hires as f64;
-    let mut row = |name: &str, figure: &dyn Fn(usize) -> f64| {
-        let cells = (0..paid.len()).map(|at| Cell::Number(figure(at), 3));
-        table.row(std::iter::once(Cell::text(name)).chain(cells));
-    };
-    row("weight", &|at| usual[at]);
-    row("weight, at most", &|at| largest[at]);
-    row("evidence", &|at| usual[at] * most);
-    row("evidence, at most", &|at| largest[at] * most);
-    row("for a hire", &|at| a_hire(&usual[at], paid[at]));
-    row("for a hire, at most", &|at| a_hire(&largest[at], paid[at]));
+    for (way, of) in [("", 0), ("closest: ", 1)] {
+        let at = |at: usize| weights.iter().map(|weights| weights[of][at]).collect::<Vec<f64>>();
+        let usual = |place: usize| mean(&at(place)) * most;
+        let largest = |place: usize| at(place).into_iter().fold(0.0, f64::max) * most;
+        let mut row = |name: &str, figure: &dyn Fn(usize) -> f64| {
+            let cells = (0..paid.len()).map(|place| Cell::Number(figure(place), 3));
+            table.row(std::iter::once(Cell::Text(format!("{way}{name}"))).chain(cells));
+        };
+        row("evidence", &usual);
+        row("at most", &largest);
+        row("for a hire", &|place| usual(place) / paid[place] as f64);
+    }
     table.note(format!(
-        "Evidence: weight x {most:.2}, what any number of its ratings of one subject weigh at most; a fresh hire rated by \
-         somebody who counts in full is 1. Means over {} viewers, and the largest.",
+        "Evidence that it can put on any one subject: its weight x {most:.2}, what any number of ratings of one subject weigh \
+         at most; a fresh hire rated by somebody who counts in full is 1. Means over {} viewers, and the largest. Closest: it \
+         pays whom the viewer in question listens to most; else established workers in a random order.",
         stage.viewers.len()
     ));
     table

@@ -117,12 +117,15 @@ impl Stage {
     /// A newcomer pays so many honest workers, one hire each, who rate it well for paying; then it praises `target`.
     /// Returns the buyer with the ratings.
     pub fn bought(&self, target: Node, hires: usize) -> (Node, Vec<Rating>) {
-        let buyer = self.free;
-        let workers = self.established.iter().filter(|node| **node != target).take(hires);
-        let mut all: Vec<Rating> =
-            workers.flat_map(|worker| [self.says(*worker, buyer, 1.0), self.says(buyer, *worker, 1.0)]).collect();
-        all.push(self.says(buyer, target, 1.0));
-        (buyer, all)
+        let workers: Vec<Node> = self.established.iter().filter(|node| **node != target).take(hires).copied().collect();
+        let mut all = self.thanked(&workers);
+        all.push(self.says(self.free, target, 1.0));
+        (self.free, all)
+    }
+
+    /// A newcomer (the first number that is free) pays each of these workers for a hire, and all rate each other well.
+    pub fn thanked(&self, workers: &[Node]) -> Vec<Rating> {
+        workers.iter().flat_map(|one| [self.says(*one, self.free, 1.0), self.says(self.free, *one, 1.0)]).collect()
     }
 
     /// Whoever the attacker of [`Stage::promotion`] is: the target and its false identities.
