@@ -1,11 +1,12 @@
 //! Questions about what is. Nothing here changes anything; every answer is bounded, with a cursor where there is more.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod reputation;
+
+use std::collections::BTreeSet;
 
 use super::io::Review;
 use super::io::{
-    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, NoView, Query, RatingRow, ReputationView, SeedRow,
-    Shown, ShownRecord, Sight, Status, WaitsFor,
+    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, Query, Shown, ShownRecord, Status, WaitsFor,
 };
 use super::{Peer, dated};
 use crate::hire::chain::Entry;
@@ -16,11 +17,11 @@ use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::constraint::Match;
 use crate::market::price::{Amount, Price};
-use crate::market::{Manifest, Offer, Rating, Ruling, Skill, SkillEntry};
+use crate::market::{Manifest, Offer, Rating, Ruling, SkillEntry};
 use crate::peer::hiring::Posting;
 use crate::peer::serving::Bid;
 use crate::record::{Record, Verified};
-use crate::reputation::{About, Aspect, Columns, Edition, Evidence, Model as _};
+use crate::reputation::{About, Model as _};
 use crate::time::Timestamp;
 
 impl Peer {
@@ -374,75 +375,6 @@ impl Peer {
         unique(agent, listed.chain(met).chain(rated).chain(pinned), "agent", "gigmesh find").map(|id| AgentId(id.0))
     }
 
-    fn seed_row(&self, agent: &AgentId) -> SeedRow {
-        SeedRow {
-            agent: *agent,
-            name: self.directory.manifest_of(agent).map(|manifest| manifest.name.to_string()),
-            ratings: self.reputation.count_by(agent),
-        }
-    }
-
-    fn explain(&self, now: Timestamp, agent: &str, skill: Option<&Skill>, aspect: Aspect, pinned: bool) -> Found {
-        let agent = match self.known(now, agent) {
-            Ok(agent) => agent,
-            Err(missing) => return missing.into(),
-        };
-        if pinned && self.seeds.is_empty() {
-            return Found::Nothing(
-                "nobody is pinned; `gigmesh trust add` somebody whose judgement you trust".to_owned(),
-            );
-        }
-        let seeds = if pinned { Vec::from_iter(self.seeds.iter().copied()) } else { Vec::new() };
-        // For the record: from scratch, as anybody with the same ratings would find it.
-        let standing = self.reputation.standing(&self.agent(), &seeds, now.day());
-        let explained = standing.explain(&agent, skill, aspect, limits::EXPLAINED_RATERS);
-        Found::Explained(explained.map(Box::new))
-    }
-
-    fn reputation_of(&self, now: Timestamp, agent: &str, skill: Option<&Skill>) -> Found {
-        let agent = match self.known(now, agent) {
-            Ok(agent) => agent,
-            Err(missing) => return missing.into(),
-        };
-        let (me, day) = (self.agent(), now.day());
-        let covered = |held: &Evidence| skill.is_none_or(|skill| skill.covers(&held.skill));
-        let mut ratings = self.reputation.ratings_of(&agent, usize::MAX);
-        ratings.retain(|(_, held)| covered(held));
-        ratings.truncate(limits::RATINGS_LISTED);
-        let rated = ratings.iter().map(|(_, held)| &held.skill);
-        let skills: BTreeSet<&Skill> = skill.into_iter().chain(rated).collect();
-        let at = |skill: &Skill| (skill.to_string(), self.reputation.view(&me, &agent, Some(skill), day));
-        let skills: BTreeMap<String, Columns> = skills.into_iter().map(at).collect();
-        let overall = self.reputation.view(&me, &agent, None, day);
-        let manifest = self.directory.manifest_of(&agent);
-        let edition = manifest.map(|manifest| Edition {
-            model: manifest.model.as_ref().map(ToString::to_string),
-            version: Some(manifest.version.to_string()),
-        });
-        Found::Reputation(Box::new(ReputationView {
-            agent,
-            name: manifest.map(|manifest| manifest.name.to_string()),
-            changed: self.reputation.changed(&me, &agent, edition.as_ref(), skill, day),
-            edition: edition.unwrap_or_default(),
-            no_view: self.no_view(now, &agent, skill.and_then(|skill| skills.get(skill.as_str())).unwrap_or(&overall)),
-            overall,
-            skills,
-            ratings: ratings
-                .iter()
-                .map(|(about, held)| RatingRow {
-                    hire: about.hire,
-                    by: about.rater,
-                    skill: held.skill.clone(),
-                    day: held.day,
-                    scores: held.scores,
-                    agreed: held.agreed.is_some(),
-                    worked: held.worked,
-                    edition: held.edition.clone(),
-                })
-                .collect(),
-        }))
-    }
-
     /// The size of a blob that `who` may read: inputs for a worker that holds the brief, a result once it is acked.
     fn may_read(&self, id: &HireId, who: &AgentId, root: &Bytes32) -> Option<u64> {
         let hire = self.hires.get(id).filter(|hire| hire.other() == *who)?;
@@ -457,33 +389,6 @@ impl Peer {
                 facts.delivery.filter(|delivery| delivery.blob.root == *root).map(|delivery| delivery.blob.size)
             }
         }
-    }
-
-    fn sight(&self, now: Timestamp) -> Sight {
-        let me = self.agent();
-        let eyes = self.reputation.best_eyes_of(&me, now.day());
-        Sight {
-            seeds: self.seeds.len(),
-            raters: eyes.voices().filter(|(agent, _)| *agent != me).count(),
-            settled: self.reputation.is_settled(),
-            certificate: eyes.certificate(),
-        }
-    }
-
-    /// Why there is no view of an agent.
-    fn no_view(&self, now: Timestamp, agent: &AgentId, columns: &Columns) -> Option<NoView> {
-        if columns.mine.is_some() || columns.pinned.is_some() {
-            return None;
-        }
-        Some(if self.reputation.count_by(&self.agent()) == 0 && self.seeds.is_empty() {
-            NoView::NoHistory
-        } else if self.reputation.count(agent) == 0 {
-            NoView::Newcomer
-        } else {
-            let eyes = self.reputation.best_eyes_of(&self.agent(), now.day());
-            let anything = eyes.opinion(agent, None, Aspect::Overall);
-            anything.map_or(NoView::Strangers, |_| NoView::NotAtThis)
-        })
     }
 
     fn status(&self, now: Timestamp) -> Status {

@@ -3,7 +3,8 @@
 //! ```text
 //!  client (an LLM's harness) ══ JSON-RPC lines ══► server ── arguments ──► calls ── HTTP over the Unix socket ──► node
 //!                                                    │                       │
-//!                                                  tools: what each says   theirs: how words of others are shown
+//!                                                  tools: what each says   documents: what is answered with
+//!                                                                          theirs: how words of others are shown
 //! ```
 //! A thin face of the local API: nothing is decided here, and nothing is kept but what a client was told last. No tool waits
 //! for a hire: `hire` answers with an id at once, and `wait` takes a slice of time. What a caller has to put right is the
@@ -13,6 +14,7 @@
 //! protocol's, an approval of spending, which is for a person (`gigmesh approve`).
 
 mod calls;
+mod documents;
 mod server;
 mod theirs;
 mod tools;

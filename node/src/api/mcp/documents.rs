@@ -1,0 +1,179 @@
+//! What tools answer with: rows, records and results as JSON documents, short enough for a model, and marked where the words are
+//! another agent's.
+
+use std::collections::BTreeMap;
+
+use gigmesh_protocol::hire::Closed;
+use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::market::Outcome;
+use gigmesh_protocol::peer::io::{AgentRow, CheckedView, InboxRow, RatingRow, Shown, ShownRecord};
+use gigmesh_protocol::reputation::Edition;
+use gigmesh_protocol::reputation::explain::Explained;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::calls::Needs;
+use super::theirs;
+use crate::limits::{EXPLAINED, MCP_RESULT, MCP_SAID, MCP_WORDS, QUOTE};
+use crate::node::Transfer;
+
+/// What stands behind an agent, in its own words.
+pub(super) fn edition(from: &Value, Edition { model, version }: &Edition) -> Value {
+    let said = |text: &Option<String>| text.as_ref().map(|text| theirs::text(from, text, QUOTE));
+    json!({ "model": said(model), "version": said(version) })
+}
+
+pub(super) fn rating(of: &Value, row: &RatingRow) -> Value {
+    json!({
+        "hire": row.hire, "by": row.by, "skill": row.skill, "day": row.day, "scores": row.scores, "agreed": row.agreed,
+        "worked": row.worked, "judged": edition(of, &row.edition),
+    })
+}
+
+pub(super) fn agent(row: &AgentRow) -> Value {
+    let from = json!(row.agent);
+    let named = format!("{} {}", row.name, row.version);
+    json!({
+        "agent": row.agent, "name": theirs::text(&from, &named, QUOTE), "skill": row.skill, "price": row.price.to_string(),
+        "demands": row.demands.as_ref().map(|demands| theirs::text(&from, &demands.to_string(), MCP_WORDS)),
+        "expects": row.expect.to_string(), "not_stated": row.missing, "reputation": scores(&row.reputation), "no_view": row.no_view,
+    })
+}
+
+pub(super) fn waiting(row: &InboxRow) -> Value {
+    let needs = Needs::from(row.waits_for);
+    // The summary is this node's own where it is the requester, and else the other side's: there is no telling here.
+    json!({
+        "id": row.id, "needs_you": needs, "with": row.with, "skill": row.skill, "price": row.price.to_string(),
+        "summary": theirs::text(&Value::Null, &row.summary, QUOTE), "since": row.since.to_string(),
+        "says": row.says.as_ref().map(|says| theirs::text(&json!(row.with), says, MCP_WORDS)),
+        "until": row.until.to_string(), "next": needs.next(&row.id.to_string()),
+    })
+}
+
+/// How far an input or a result is.
+pub(super) fn on_its_way(transfer: &Transfer) -> Value {
+    json!({
+        "hire": transfer.hire, "way": transfer.way, "percent": transfer.percent(), "size": transfer.size,
+        "per_second": transfer.per_second,
+        "trouble": transfer.trouble.as_ref().map(|why| theirs::visible(why, QUOTE)),
+    })
+}
+
+pub(super) fn hired(shown: &Shown) -> Value {
+    let row = &shown.row;
+    json!({
+        "hire": row.hire, "with": row.with, "stage": row.stage, "closed": closed(row.closed),
+        "price": row.price.as_ref().map(ToString::to_string), "needs_you": Needs::of(row),
+        "until": shown.deadline.map(|at| at.to_string()), "result_here": shown.result.is_some() && shown.held,
+    })
+}
+
+pub(super) fn closed(closed: Option<Closed>) -> Value {
+    closed.map_or(Value::Null, |Closed { outcome, agreed, .. }| {
+        json!({ "outcome": outcome, "good": outcome == Outcome::Accepted, "signed_by_both": agreed })
+    })
+}
+
+/// The newest words of either side on the way, oldest first.
+pub(super) fn said(records: &[ShownRecord], me: AgentId) -> Value {
+    let words = |record: &ShownRecord| {
+        let words = ["reason", "statement", "note", "text"].into_iter().find_map(|key| record.says[key].as_str())?;
+        let by =
+            if record.by == me { json!({ "mine": words }) } else { theirs::text(&json!(record.by), words, MCP_WORDS) };
+        Some(json!({ "kind": record.kind, "at": record.at.map(|at| at.to_string()), "words": by }))
+    };
+    let mut newest: Vec<Value> = records.iter().rev().filter_map(words).take(MCP_SAID).collect();
+    newest.reverse();
+    Value::Array(newest)
+}
+
+/// How many checks passed, and what was found where one failed: that quotes the result.
+pub(super) fn checks(reports: &BTreeMap<Bytes32, CheckedView>, from: &Value) -> Value {
+    let all = reports.values().flat_map(|checked| [Some(&checked.public), checked.sealed.as_ref()]);
+    let outcomes: Vec<_> = all.flatten().flat_map(|report| &report.outcomes).collect();
+    let failed = outcomes.iter().filter(|outcome| !outcome.passed);
+    let failed: Vec<Value> = failed
+        .map(|outcome| json!({ "check": theirs::visible(&outcome.check, QUOTE), "found": theirs::text(from, &outcome.detail, QUOTE) }))
+        .collect();
+    json!({ "run": outcomes.len(), "failed": failed })
+}
+
+/// A result: whole if it is a short JSON document, else a slice of its text.
+pub(super) fn slice(from: &Value, bytes: &[u8], offset: usize) -> Value {
+    let whole = || serde_json::from_slice::<Value>(bytes).ok();
+    let mut shown = match (bytes.len() <= MCP_RESULT && offset == 0).then(whole).flatten() {
+        Some(value) => theirs::document(from, &value),
+        None => {
+            let text = String::from_utf8_lossy(bytes);
+            let rest: String = text.chars().skip(offset).collect();
+            let mut shown = theirs::text(from, &rest, MCP_RESULT);
+            if shown["cut"] == true {
+                shown["next_offset"] = json!(offset + MCP_RESULT);
+            }
+            shown
+        }
+    };
+    shown["size"] = json!(bytes.len());
+    shown
+}
+
+/// Whose word moved a score by how much, most first, and the shortest account of how this node comes to know them.
+pub(super) fn reasons(explained: &Explained) -> Value {
+    let raters = explained.raters.iter().take(EXPLAINED);
+    let rest: f64 = explained.raters.iter().skip(EXPLAINED).map(|rater| rater.contribution).sum();
+    let raters: Vec<Value> = raters
+        .map(|rater| {
+            json!({
+                "rater": rater.rater, "added": rater.contribution, "word_counts": rater.weight, "hires": rater.ratings.len(),
+                "known_through": rater.paths.first().map(|way| &way.agents),
+            })
+        })
+        .collect();
+    rounded(json!({
+        "score": explained.score, "low": explained.low, "prior": explained.prior, "raters": raters,
+        "others_added": rest + explained.others,
+    }))
+}
+
+/// Scores to three decimals: more is noise, and costs whoever reads it.
+pub(super) fn scores(reputation: &impl Serialize) -> Value {
+    // Numbers and counts: that always makes JSON.
+    rounded(serde_json::to_value(reputation).unwrap_or_default())
+}
+
+fn rounded(value: Value) -> Value {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            json!((number.as_f64().unwrap_or_default() * 1000.0).round() / 1000.0)
+        }
+        Value::Array(items) => items.into_iter().map(rounded).collect(),
+        Value::Object(object) => object.into_iter().map(|(key, value)| (key, rounded(value))).collect(),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_result_comes_in_slices_that_add_up_and_a_short_one_as_what_it_is() {
+        let from = json!("ab");
+        let short = slice(&from, br#"{"n": 1, "note": "a\u001bb"}"#, 0);
+        assert_eq!((&short["json"], &short["size"]), (&json!({ "n": 1, "note": "a\\u{1b}b" }), &json!(28)));
+        let long = "é".repeat(MCP_RESULT + 5);
+        let first = slice(&from, long.as_bytes(), 0);
+        assert_eq!((&first["next_offset"], &first["untrusted"]), (&json!(MCP_RESULT), &json!(true)));
+        let second = slice(&from, long.as_bytes(), MCP_RESULT);
+        assert_eq!((&second["next_offset"], &second["text"]), (&Value::Null, &json!("ééééé")));
+        let whole = format!("{}{}", first["text"].as_str().unwrap(), second["text"].as_str().unwrap());
+        assert_eq!(whole, long);
+        assert_eq!(slice(&from, b"no JSON\x07", 0)["text"], "no JSON\\u{7}");
+    }
+
+    #[test]
+    fn scores_are_rounded_and_counts_are_not() {
+        assert_eq!(rounded(json!({ "low": 0.123_456, "n": [12, 0.5] })), json!({ "low": 0.123, "n": [12, 0.5] }));
+    }
+}
