@@ -179,6 +179,9 @@ pub const CONSENT_LIFE: Millis = Millis::days(90);
 pub const CONSENTS: usize = 16;
 /// Decisions of one hire that are taken, each with a lower id than the one before: one, unless its arbiter plays.
 pub const DECISIONS: usize = 8;
+/// Days from the award within which a hire may be rated. No hire takes so long, whatever is answered, changed and contested; a
+/// later date would only make old praise look fresh.
+pub const RATED_WITHIN: u32 = 730;
 /// How long after its close a hire's records and bytes stay served.
 pub const SERVED: Millis = Millis::days(30);
 

@@ -157,13 +157,15 @@ impl Permit {
         }
         let proven = Proven { requester: award.issuer(), worker: award.worker, value: award.value, agreed };
         let seals = (receipt.and_then(|receipt| receipt.seal), countersign.and_then(|sign| sign.seal));
-        Ok(Parts { proven, skill: award.skill.clone(), seals })
+        Ok(Parts { proven, day: award.day, skill: award.skill.clone(), seals })
     }
 }
 
 /// What the parts of a permit say together.
 struct Parts {
     proven: Proven,
+    /// The award's.
+    day: u32,
     skill: Skill,
     /// The requester's in the receipt, the worker's in the countersign.
     seals: (Option<Bytes32>, Option<Bytes32>),
@@ -179,7 +181,10 @@ impl Payload for Rating {
         let all = [scores.speed, scores.quality, scores.accuracy, scores.communication];
         ensure(all.iter().flatten().all(|score| *score <= 1000), "a score over 1000")?;
         ensure(all.iter().any(Option::is_some), "a rating without a score")?;
-        let Parts { proven, skill, seals } = self.permit.parts(&self.judgement.hire, network)?;
+        let Parts { proven, day, skill, seals } = self.permit.parts(&self.judgement.hire, network)?;
+        // A day early is within what clocks may differ by around midnight.
+        let window = day.saturating_sub(1)..=day.saturating_add(limits::RATED_WITHIN);
+        ensure(window.contains(&self.day), "the rating is dated before its hire, or long after any hire has ended")?;
         let (subject, seal) = if *issuer == proven.requester {
             (proven.worker, seals.0)
         } else {

@@ -403,6 +403,11 @@ fn a_rating_needs_the_permit_of_its_own_hire() {
     };
 
     accepted("as it is", &requester, &|_| {});
+    let day = rating.day;
+    accepted("as the day began elsewhere", &requester, &|r| r.day = day - 1);
+    refused("of before the hire", &requester, &|r| r.day = day - 2);
+    accepted("as late as can be", &requester, &|r| r.day = day + limits::RATED_WITHIN);
+    refused("freshened up", &requester, &|r| r.day = day + limits::RATED_WITHIN + 1);
     accepted("before a close", &requester, &|r| {
         (r.permit.receipt, r.permit.countersign, r.opening) = (None, None, None);
     });

@@ -169,6 +169,9 @@ pub fn play() -> Table {
         let (hire, permit) = us.hire(number, &us.requester, us.requester.agent(), &us.requester);
         sign(&us.rating(hire, permit, us.requester.agent(), 900))
     });
+    for (name, day) in [("of a week before the hire", TODAY - 7), ("dated years after it", TODAY + 2_000)] {
+        kind(name, &mut fresh(), &mut |number| sign(&Rating { day, ..us.honest(number, 900) }));
+    }
     kind("of another network", &mut fresh(), &mut |number| {
         let elsewhere = Signer::new(&[1; 32], Network::new("elsewhere"));
         elsewhere.sign(&us.honest(number, 900)).envelope().to_vec()
