@@ -23,4 +23,5 @@ pub mod record;
 pub mod reputation;
 pub mod time;
 pub mod transcript;
+pub mod untrusted;
 pub mod wire;
