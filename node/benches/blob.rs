@@ -21,11 +21,12 @@ use std::time::{Duration, Instant};
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use gigmesh::node::{self, CommandSpec, NodeConfig, NodeHandle};
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::constraint::Properties;
 use gigmesh_protocol::market::{BlobRef, Input, Skill, SkillEntry};
 use gigmesh_protocol::merkle::{self, CHUNK_BYTES};
-use gigmesh_protocol::peer::io::{Answer, Command, Config as PeerConfig, From, Notice, Serving, Task};
+use gigmesh_protocol::peer::io::{Answer, Command, Config as PeerConfig, From, Notice, Serving};
 use gigmesh_protocol::time::Millis;
 use libp2p::request_response::{self, Message, ProtocolSupport};
 use libp2p::swarm::SwarmEvent;

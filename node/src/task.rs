@@ -46,13 +46,13 @@ use std::path::{Path, PathBuf};
 
 use gigmesh_protocol::codec::Text;
 use gigmesh_protocol::hire::selection::{Choosing, Lane, Prefer};
+use gigmesh_protocol::hire::task::{Review, Task};
 use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::limits as bounds;
 use gigmesh_protocol::market::checks::{Assert, Checks, Schema};
 use gigmesh_protocol::market::constraint::{Constraint, Properties};
 use gigmesh_protocol::market::price::Price;
 use gigmesh_protocol::market::{Arbiter, Input, Milestone, Milestones, Skill};
-use gigmesh_protocol::peer::io::{Review, Task};
 use gigmesh_protocol::time::Millis;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

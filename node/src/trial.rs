@@ -19,10 +19,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
 
+use gigmesh_protocol::hire::task::Review;
 use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Offer, Question};
-use gigmesh_protocol::peer::io::{Answer, Command, Config as PeerConfig, Found, From, Notice, Query, Review, Shown};
+use gigmesh_protocol::peer::io::{Answer, Command, Config as PeerConfig, Found, From, Notice, Query, Shown};
 use gigmesh_protocol::peer::{Peer, RestoreError};
 use gigmesh_protocol::record::{Network, Payload, Signer};
 use rand_chacha::ChaCha20Rng;
@@ -194,7 +195,7 @@ impl Market {
     }
 
     /// Offers the task to the worker alone: there is no bid window to wait for.
-    async fn post(&self, task: gigmesh_protocol::peer::io::Task) -> Result<Id<Offer>, TrialError> {
+    async fn post(&self, task: gigmesh_protocol::hire::task::Task) -> Result<Id<Offer>, TrialError> {
         let (caller, answer) = oneshot::channel();
         let command = Command::Hire { task: Box::new(task), to: Some(self.agents.1), token: None };
         self.requester.put(Task::Command { command, caller }).await;

@@ -23,6 +23,7 @@ pub mod outbox;
 pub mod requester;
 pub mod selection;
 pub mod stage;
+pub mod task;
 pub mod worker;
 
 use std::collections::BTreeMap;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::limits::BLOB;
 use gigmesh_protocol::market::{BlobRef, Input};
 use gigmesh_protocol::merkle::CHUNK_BYTES;
-use gigmesh_protocol::peer::io::Task;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;

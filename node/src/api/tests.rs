@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::market::{BlobRef, Input};
-use gigmesh_protocol::peer::io::Task;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use gigmesh_net::PeerInfo;
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::ledger::{Balance, Direction, Entry};
 use gigmesh_protocol::market::Offer;
-use gigmesh_protocol::peer::io::{OrderToken, ReputationView, SeedRow, Status, Task};
+use gigmesh_protocol::peer::io::{OrderToken, ReputationView, SeedRow, Status};
 use gigmesh_protocol::reputation::Aspect;
 use gigmesh_protocol::reputation::explain::Explained;
 use serde::{Deserialize, Serialize};

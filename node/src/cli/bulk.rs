@@ -19,9 +19,10 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use futures::{TryStreamExt, stream};
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::{Id, sha256};
 use gigmesh_protocol::market::Offer;
-use gigmesh_protocol::peer::io::{ReputationView, Shown, Task};
+use gigmesh_protocol::peer::io::{ReputationView, Shown};
 use hyper::StatusCode;
 use serde_json::Value;
 use tokio::sync::Notify;

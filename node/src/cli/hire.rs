@@ -8,9 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use gigmesh_protocol::hire::HireId;
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::market::{Offer, Outcome};
-use gigmesh_protocol::peer::io::{Shown, Task};
+use gigmesh_protocol::peer::io::Shown;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 

@@ -60,12 +60,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gigmesh_protocol::codec::{self, Text};
+use gigmesh_protocol::hire::task::Review;
 use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::limits as bounds;
 use gigmesh_protocol::market::constraint::{Constraint, Invalid, Properties, Value};
 use gigmesh_protocol::market::price::{Amount, Price};
 use gigmesh_protocol::market::{Skill, SkillEntry};
-use gigmesh_protocol::peer::io::{self, Review, Serving};
+use gigmesh_protocol::peer::io::{self, Serving};
 use gigmesh_protocol::time::Millis;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use gigmesh_protocol::hire::Side;
+use gigmesh_protocol::hire::task::Task as Assignment;
 use gigmesh_protocol::market::constraint::Properties;
 use gigmesh_protocol::market::{Outcome, SkillEntry};
-use gigmesh_protocol::peer::io::{Config as PeerConfig, From, Notice, Serving, Task as Assignment};
+use gigmesh_protocol::peer::io::{Config as PeerConfig, From, Notice, Serving};
 use gigmesh_protocol::time::Millis;
 
 use super::*;

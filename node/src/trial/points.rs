@@ -4,10 +4,11 @@
 
 use std::cmp::Ordering;
 
+use gigmesh_protocol::hire::task::{Review, Task};
 use gigmesh_protocol::market::SkillEntry;
 use gigmesh_protocol::market::checks::Sealed;
 use gigmesh_protocol::market::constraint::{Constraint, Match, Properties};
-use gigmesh_protocol::peer::io::{Config, From, Review, Task};
+use gigmesh_protocol::peer::io::{Config, From};
 use serde::Serialize;
 
 /// What a point comes to.

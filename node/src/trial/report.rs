@@ -2,11 +2,12 @@
 
 use std::io::Read;
 
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::limits::RESULT;
 use gigmesh_protocol::market::checks::{Assert, Outcome as Checked};
 use gigmesh_protocol::market::{BlobRef, Outcome, Scores, Skill};
-use gigmesh_protocol::peer::io::{CheckedView, Config, Found, Query, Shown, Task};
+use gigmesh_protocol::peer::io::{CheckedView, Config, Found, Query, Shown};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -4,10 +4,10 @@
 //! happen: a step that depends on anything but what is durable (`idle` aside, which only says that work is under way).
 
 use crate::hire::stage::{Facts, Stage};
+use crate::hire::task::{Review, Task};
 use crate::hire::{Hire, Say, Side, Step, Todo, Wish, worker};
 use crate::limits::{CLOSE, GRACE, SERVED};
 use crate::market::{Outcome, Ruling, Scores};
-use crate::peer::io::{Review, Task};
 use crate::time::{Millis, Timestamp};
 
 /// The failed check that a verdict names when the results of others agree on another.

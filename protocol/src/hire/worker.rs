@@ -5,10 +5,10 @@
 
 use crate::hire::requester::{OUTVOTED, rate_by, waits_for_rating};
 use crate::hire::stage::{self, Facts, Stage};
+use crate::hire::task::Review;
 use crate::hire::{Checked, Hire, Say, Step, Todo, Wish};
 use crate::limits;
 use crate::market::{BlobRef, Brief, Outcome, Ruling, Scores};
-use crate::peer::io::Review;
 use crate::record::Verified;
 use crate::time::Timestamp;
 

@@ -6,13 +6,14 @@
 
 use super::event::Event;
 use super::hiring::Posting;
-use super::io::{Answer, Call, CaseJob, Notice, Outbox, Output, Refused, Task};
+use super::io::{Answer, CaseJob, Notice, Outbox, Output, Refused};
 use super::query::hire_records;
 use super::{Peer, ignored, pause, refused};
 use crate::arbitration;
 use crate::codec::Text;
 use crate::hire::chain::Misfit;
 use crate::hire::stage::{self, Facts, Stage};
+use crate::hire::task::{Call, Task};
 use crate::hire::{Hire, HireId, Side, Wish, worker};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::once::{Order, Orders};
 use super::{Asked, Bid, Peer, Posting};
 use crate::hire::selection::Why;
+use crate::hire::task::Task;
 use crate::hire::{Hire, HireId};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::ledger::Ledger;
 use crate::market::price::Price;
 use crate::market::{Claim, Offer};
-use crate::peer::io::Task;
 use crate::record::Verified;
 
 /// The durable state of a peer. Two are equal if not a bit differs.

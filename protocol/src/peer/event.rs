@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, DecodeError};
 use crate::hire::selection::Why;
+use crate::hire::task::Task;
 use crate::hire::{Checked, HireId, Side, Wish};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::ledger;
 use crate::limits;
 use crate::market::price::Price;
 use crate::market::{BlobRef, Claim, Judgement, Offer, Outcome, Scores};
-use crate::peer::io::Task;
 use crate::peer::once::Order;
 use crate::record::{Network, Record, Refusal};
 use crate::time::Timestamp;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use super::appeal::ASK_AGAIN;
 use super::event::Event;
-use super::io::{Answer, Notice, OrderToken, Outbox, Output, Refused, Task};
+use super::io::{Answer, Notice, OrderToken, Outbox, Output, Refused};
 use super::money::Budget;
 use super::once::Order;
 use super::{Peer, Wake, ignored};
 use crate::codec::Text;
 use crate::hire::selection::Why;
+use crate::hire::task::Task;
 use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;

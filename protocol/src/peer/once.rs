@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::io::{OrderToken, Refused, Task};
+use super::io::{OrderToken, Refused};
 use crate::codec;
+use crate::hire::task::Task;
 use crate::id::{AgentId, Bytes32, Id, sha256};
 use crate::limits::{ORDER_LIFE, ORDERS};
 use crate::market::Offer;

@@ -4,7 +4,6 @@ mod reputation;
 
 use std::collections::BTreeSet;
 
-use super::io::Review;
 use super::io::{
     AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, Query, Shown, ShownRecord, Status, WaitsFor,
 };
@@ -12,6 +11,7 @@ use super::{Peer, dated};
 use crate::hire::chain::Entry;
 use crate::hire::selection::Why;
 use crate::hire::stage::{self, Stage};
+use crate::hire::task::Review;
 use crate::hire::{Hire, HireId, Side, requester, worker};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use gigmesh_protocol::arbitration::{self, SKILL};
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::hire::chain::{Chain, Entry};
+use gigmesh_protocol::hire::task::{Call, Review, Task};
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::limits;
 use gigmesh_protocol::market::{

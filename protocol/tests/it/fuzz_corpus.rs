@@ -5,11 +5,11 @@
 
 use std::path::PathBuf;
 
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::hire::{Checked, Side, Wish};
 use gigmesh_protocol::market::checks::{Outcome as CheckOutcome, Report};
 use gigmesh_protocol::market::{BlobRef, Outcome};
 use gigmesh_protocol::peer::event::{Event, Logged};
-use gigmesh_protocol::peer::io::Task;
 use gigmesh_protocol::record::Record;
 
 use crate::forge::payload;

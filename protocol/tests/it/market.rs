@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use gigmesh_protocol::codec::List;
 use gigmesh_protocol::hire::selection::{Lane, Prefer, Why};
+use gigmesh_protocol::hire::task::{Review, Task};
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::ledger::{Direction, Subject};
 use gigmesh_protocol::market::checks::Checks;

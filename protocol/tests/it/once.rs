@@ -1,5 +1,6 @@
 //! A token makes an order one that is carried out once, whatever falls between the request and its answer.
 
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::sha256;
 use gigmesh_protocol::market::Outcome;
 use gigmesh_protocol::peer::io::*;

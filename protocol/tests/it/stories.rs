@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use gigmesh_protocol::hire::selection::Prefer;
+use gigmesh_protocol::hire::task::Review;
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::market::{Outcome, Ruling};
 use gigmesh_protocol::peer::io::*;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::hire::selection::Prefer;
+use gigmesh_protocol::hire::task::Review;
 use gigmesh_protocol::id::{Bytes32, Id};
 use gigmesh_protocol::ledger::Balance;
 use gigmesh_protocol::market::award::value_bucket;

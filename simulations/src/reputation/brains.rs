@@ -17,11 +17,12 @@ pub mod scenes;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gigmesh_protocol::hire::selection::{Choosing, Lane, Prefer};
+use gigmesh_protocol::hire::task::{Review, Task};
 use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::id::{AgentId, sha256};
 use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::{Outcome, Rating, Scores};
-use gigmesh_protocol::peer::io::{Command, Config, Found, HireRow, Notice, Query, Review, Shown, Task, WorkJob};
+use gigmesh_protocol::peer::io::{Command, Config, Found, HireRow, Notice, Query, Shown, WorkJob};
 use gigmesh_protocol::reputation::Aspect;
 use gigmesh_protocol::time::Millis;
 

@@ -1,10 +1,11 @@
 //! What the users of a world's peers do and see.
 
 use gigmesh_protocol::hire::HireId;
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::{Input as BriefInput, Offer, Outcome};
-use gigmesh_protocol::peer::io::{Answer, Command, Found, HireRow, Input, Output, Query, Refused, Shown, Task};
+use gigmesh_protocol::peer::io::{Answer, Command, Found, HireRow, Input, Output, Query, Refused, Shown};
 use gigmesh_protocol::peer::{Peer, RestoreError, Retain};
 use gigmesh_protocol::record::Record;
 use gigmesh_protocol::time::Millis;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::market::checks::Checks;
-use gigmesh_protocol::peer::io::Task;
 use gigmesh_tests::{Agent, Does, Market, Node, Process, SOON, Setup, Signal, wait_until};
 use serde_json::{Value, json};
 

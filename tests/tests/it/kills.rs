@@ -34,11 +34,12 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gigmesh_protocol::hire::HireId;
+use gigmesh_protocol::hire::task::{Review, Task};
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::ledger::{Direction, Entry, Subject};
 use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::{Offer, Outcome};
-use gigmesh_protocol::peer::io::{HireRow, Review, Status, Task};
+use gigmesh_protocol::peer::io::{HireRow, Status};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::transcript::Transcript;
 use gigmesh_tests::{Bootstrap, Door, Node, Setup, Transport, binary, free_port, home, temp_dir, wait_until};

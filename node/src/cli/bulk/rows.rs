@@ -10,9 +10,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::limits::PARAMS;
-use gigmesh_protocol::peer::io::Task;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gigmesh_protocol::hire::selection::Why;
+use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::hire::{Closed, HireId};
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::market::{Offer, Outcome, Skill};
-use gigmesh_protocol::peer::io::{ReputationView, Shown, Task};
+use gigmesh_protocol::peer::io::{ReputationView, Shown};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};

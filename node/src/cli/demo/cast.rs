@@ -203,9 +203,9 @@ pub(super) fn config(home: &Path) -> std::path::PathBuf {
 mod tests {
     use std::cmp::Ordering;
 
+    use gigmesh_protocol::hire::task::Task;
     use gigmesh_protocol::market::Skill;
     use gigmesh_protocol::market::price::Price;
-    use gigmesh_protocol::peer::io::Task;
 
     use super::*;
     use crate::config::{self, Overrides};

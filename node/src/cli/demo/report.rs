@@ -293,8 +293,8 @@ pub(super) fn tell_failure(
 
 #[cfg(test)]
 pub(super) mod tests {
+    use gigmesh_protocol::hire::task::Task;
     use gigmesh_protocol::id::Id;
-    use gigmesh_protocol::peer::io::Task;
 
     use super::*;
     use crate::cli::demo::board::Piece;

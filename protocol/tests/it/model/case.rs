@@ -4,9 +4,10 @@
 //! how a failure is made smaller.
 
 use gigmesh_protocol::hire::selection::{Choosing, Lane, Prefer};
+use gigmesh_protocol::hire::task::{Review, Task};
 use gigmesh_protocol::market::Milestone;
 use gigmesh_protocol::market::checks::Checks;
-use gigmesh_protocol::peer::io::{Config, Review, Task, WorkJob};
+use gigmesh_protocol::peer::io::{Config, WorkJob};
 use gigmesh_protocol::time::Millis;
 
 use gigmesh_simulations::world::dice::Dice;
