@@ -50,7 +50,20 @@ impl<T: fmt::Debug> fmt::Debug for Untrusted<T> {
     }
 }
 
+impl<T: fmt::Display> Untrusted<T> {
+    /// The words that it is written in, still untrusted.
+    pub fn words(&self) -> Untrusted {
+        Untrusted(self.0.to_string())
+    }
+}
+
 impl Untrusted {
+    /// All of `parts`, with `between` between them.
+    pub fn join<'a>(parts: impl IntoIterator<Item = &'a Self>, between: &str) -> Self {
+        let parts: Vec<&str> = parts.into_iter().map(|part| part.0.as_str()).collect();
+        Self(parts.join(between))
+    }
+
     /// For a terminal: in quotation marks, on one line, at most `most` characters, and with every character escaped that
     /// a terminal could act upon or hide.
     pub fn quoted(&self, most: usize) -> String {

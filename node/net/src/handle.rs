@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::untrusted::Untrusted;
 use libp2p::PeerId;
 use libp2p::gossipsub::MessageId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -117,7 +118,7 @@ pub struct PeerInfo {
     /// The last round trip time measured.
     pub rtt: Option<Duration>,
     /// What its program calls itself: bounded, printable, and nobody's promise.
-    pub agent_version: String,
+    pub agent_version: Untrusted,
     /// Rooms that both follow.
     pub rooms: Vec<String>,
     /// gossipsub's score, our penalties included. Below -80 the agent is not heard.

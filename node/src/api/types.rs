@@ -10,6 +10,7 @@ use gigmesh_protocol::market::Offer;
 use gigmesh_protocol::peer::io::{OrderToken, ReputationView, SeedRow, Status};
 use gigmesh_protocol::reputation::Aspect;
 use gigmesh_protocol::reputation::explain::Explained;
+use gigmesh_protocol::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::SHORT_ID;
@@ -422,8 +423,8 @@ pub struct Peer {
     pub outbound: bool,
     /// The last round trip measured, in milliseconds.
     pub rtt_ms: Option<f64>,
-    /// What its program calls itself. Untrusted.
-    pub agent_version: String,
+    /// What its program calls itself.
+    pub agent_version: Untrusted,
     /// Rooms that both follow.
     pub rooms: Vec<String>,
     /// How well it behaves on the network: below -80 it is not heard.

@@ -10,10 +10,11 @@ use serde_json::Value;
 use super::args::{Door, FindArgs, StatusArgs};
 use super::failure::{Exit, Failure};
 use super::reputation::{brief, in_brief};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, short, span, theirs, wrapped};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, short, span, wrapped};
 use super::trust::NO_HISTORY;
 use crate::api::client::Client;
 use crate::api::types::{Bootstrap, FindParams, Identity, NodeStatus, Peer, Reach, Rows};
+use crate::limits::QUOTE;
 
 /// `gigmesh find`.
 pub(super) async fn find(args: FindArgs) -> Result<Exit, Failure> {
@@ -93,14 +94,14 @@ fn agents_table(agents: &[AgentRow]) -> Table {
     for row in agents {
         table.row([
             (Tone::Plain, short(Some(row.agent))),
-            (Tone::Plain, theirs(&row.name)),
+            (Tone::Plain, row.name.quoted(QUOTE)),
             (Tone::Plain, row.skill.to_string()),
             (Tone::Plain, row.price.to_string()),
             (Tone::Plain, span(row.expect)),
             (Tone::Plain, opinion(row, row.reputation.mine.as_ref())),
             (Tone::Plain, opinion(row, row.reputation.pinned.as_ref())),
             (Tone::Plain, in_brief(&row.reputation.facts)),
-            (Tone::Quiet, row.demands.as_ref().map(|demands| theirs(&demands.to_string())).unwrap_or_default()),
+            (Tone::Quiet, row.demands.as_ref().map(|demands| demands.words().quoted(QUOTE)).unwrap_or_default()),
             (Tone::Quiet, row.missing.join(", ")),
         ]);
     }
@@ -125,7 +126,7 @@ pub(super) async fn peers(door: Door) -> Result<Exit, Failure> {
             rtt,
             rough(Millis::secs(peer.connected_s)),
             peer.rooms.join(" "),
-            theirs(&peer.agent_version),
+            peer.agent_version.quoted(QUOTE),
         ];
         table.row(cells.map(|cell| (Tone::Plain, cell)));
     }

@@ -9,9 +9,9 @@ use gigmesh_protocol::time::Timestamp;
 use super::args::ReputationArgs;
 use super::explain::explained_text;
 use super::failure::{Exit, Failure};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, score, short, span, theirs, wrapped};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, score, short, span, wrapped};
 use crate::api::types::{Explanations, Reputation, ReputationParams};
-use crate::limits::EDITIONS_TOLD;
+use crate::limits::{EDITIONS_TOLD, QUOTE};
 
 const NO_VIEW: &str = "no view yet";
 
@@ -46,7 +46,7 @@ fn text(seen: &Reputation, skill: Option<&Skill>, screen: &Screen) -> String {
     let Reputation { view, seeds, explained } = seen;
     let mut text = format!("agent {}\n", view.agent);
     if let Some(name) = &view.name {
-        text += &format!("which calls itself {}\n", theirs(name));
+        text += &format!("which calls itself {}\n", name.quoted(QUOTE));
     }
     if let Some(edition) = edition(&view.edition) {
         text += &format!("and is now {edition}\n");
@@ -188,8 +188,8 @@ pub(super) fn why_no_view(why: Option<NoView>) -> &'static str {
 
 /// What an agent names of itself, in its own words.
 fn edition(Edition { model, version }: &Edition) -> Option<String> {
-    let model = model.as_ref().map(|model| format!("model {}", theirs(model)));
-    let version = version.as_ref().map(|version| format!("version {}", theirs(version)));
+    let model = model.as_ref().map(|model| format!("model {}", model.quoted(QUOTE)));
+    let version = version.as_ref().map(|version| format!("version {}", version.quoted(QUOTE)));
     let parts: Vec<String> = model.into_iter().chain(version).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
@@ -198,9 +198,11 @@ fn edition(Edition { model, version }: &Edition) -> Option<String> {
 fn change(Changed { now, ratings, earlier, before, since }: &Changed) -> String {
     let model = before.iter().any(|edition| edition.model != now.model);
     let named = |edition: &Edition| match (&edition.model, model) {
-        (Some(name), true) => theirs(name),
+        (Some(name), true) => name.quoted(QUOTE),
         (None, true) => "one that was not named".to_owned(),
-        (_, false) => edition.version.as_ref().map_or_else(|| "one that was not named".to_owned(), |name| theirs(name)),
+        (_, false) => {
+            edition.version.as_ref().map_or_else(|| "one that was not named".to_owned(), |name| name.quoted(QUOTE))
+        }
     };
     let mut names: Vec<String> =
         before.iter().filter(|edition| !model || edition.model != now.model).map(named).collect();
@@ -261,7 +263,7 @@ fn ratings(ratings: &[RatingRow]) -> Table {
 
 /// What a rating judged, in short.
 pub(super) fn judged(Edition { model, version }: &Edition) -> String {
-    let said: Vec<String> = model.iter().chain(version).map(|name| theirs(name)).collect();
+    let said: Vec<String> = model.iter().chain(version).map(|name| name.quoted(QUOTE)).collect();
     if said.is_empty() { "-".to_owned() } else { said.join(" ") }
 }
 
@@ -437,7 +439,7 @@ overall        0.90 (0.71-0.98) of 12  no view yet     5 of 6 accepted
 
     #[test]
     fn what_was_judged_over_time_is_told_newest_last() {
-        let of = |model: &str| Edition { model: Some(model.to_owned()), version: Some("1".to_owned()) };
+        let of = |model: &str| Edition { model: Some(model.into()), version: Some("1".into()) };
         let (one, two, unknown) = (of("m-1"), of("m-2"), Edition::default());
         let told = [(3, &two), (1, &one), (2, &unknown), (2, &one), (4, &two)];
         let expected =

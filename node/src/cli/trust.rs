@@ -6,8 +6,9 @@ use gigmesh_protocol::peer::io::SeedRow;
 
 use super::args::Door;
 use super::failure::{Exit, Failure};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, short, theirs, wrapped};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, short, wrapped};
 use crate::api::types::{Rows, TrustRequest, Trusted, id_prefix};
+use crate::limits::QUOTE;
 
 /// What a node without history is told.
 pub(super) const NO_HISTORY: &str = "\
@@ -63,7 +64,8 @@ async fn pin(PinArgs { agent, door }: PinArgs, pinned: bool) -> Result<Exit, Fai
 
 fn told(trusted: &Trusted, screen: &Screen) -> String {
     let Trusted { seed: SeedRow { agent, name, ratings }, pinned, seeds } = trusted;
-    let (id, name) = (short(Some(*agent)), name.as_ref().map(|name| format!(" {}", theirs(name))).unwrap_or_default());
+    let (id, name) =
+        (short(Some(*agent)), name.as_ref().map(|name| format!(" {}", name.quoted(QUOTE))).unwrap_or_default());
     if !pinned {
         let left = match seeds {
             0 => "Nobody is pinned now: you choose by your own view alone.".to_owned(),
@@ -101,7 +103,7 @@ async fn list(door: Door) -> Result<Exit, Failure> {
 fn listed(seeds: &[SeedRow], screen: &Screen) -> String {
     let mut table = Table::new(["AGENT", "RATINGS BY IT", "NAME"]).yielding(["NAME"]);
     for SeedRow { agent, name, ratings } in seeds {
-        let name = name.as_ref().map(|name| theirs(name)).unwrap_or_default();
+        let name = name.as_ref().map(|name| name.quoted(QUOTE)).unwrap_or_default();
         table.row([(Tone::Plain, short(Some(*agent))), (Tone::Plain, ratings.to_string()), (Tone::Plain, name)]);
     }
     if table.is_empty() {
@@ -119,7 +121,7 @@ mod tests {
     use crate::cli::terminal::{PIPE, columns};
 
     fn seed(ratings: usize) -> SeedRow {
-        SeedRow { agent: AgentId([0xab; 32]), name: Some("desk\u{1b}[2J".to_owned()), ratings }
+        SeedRow { agent: AgentId([0xab; 32]), name: Some("desk\u{1b}[2J".into()), ratings }
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::peer::serving::Bid;
 use crate::record::{Record, Verified};
 use crate::reputation::{About, Model as _};
 use crate::time::Timestamp;
+use crate::untrusted::Untrusted;
 
 impl Peer {
     /// Answers a question.
@@ -89,13 +90,13 @@ impl Peer {
         let reputation = self.reputation.view(&self.agent(), &agent, Some(&entry.path), now.day());
         AgentRow {
             agent,
-            name: manifest.name.to_string(),
-            version: manifest.version.to_string(),
+            name: Untrusted::from(&manifest.name),
+            version: Untrusted::from(&manifest.version),
             skill: entry.path.clone(),
             price: entry.price.clone(),
             expect: entry.expect,
             missing,
-            demands: entry.constraint.clone(),
+            demands: entry.constraint.clone().map(Untrusted::new),
             no_view: self.no_view(now, &agent, &reputation),
             reputation,
             manifest: manifest.id(),

@@ -15,6 +15,7 @@ use crate::market::{BlobRef, Claim, Manifest, Offer, Rating, Skill};
 use crate::reputation::explain::Explained;
 use crate::reputation::{Aspect, Changed, Columns, Edition};
 use crate::time::{Millis, Timestamp};
+use crate::untrusted::Untrusted;
 
 /// A question about what is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,10 +190,10 @@ pub enum Found {
 pub struct AgentRow {
     /// Who.
     pub agent: AgentId,
-    /// What it calls itself. Another agent's text: untrusted.
-    pub name: String,
+    /// What it calls itself.
+    pub name: Untrusted,
     /// Its version.
-    pub version: String,
+    pub version: Untrusted,
     /// The skill that fits.
     pub skill: Skill,
     /// Its price for it.
@@ -201,8 +202,8 @@ pub struct AgentRow {
     pub expect: Millis,
     /// What its manifest does not say of the constraint's demands; empty if it meets them.
     pub missing: Vec<String>,
-    /// What it demands of an offer.
-    pub demands: Option<Constraint>,
+    /// What it demands of an offer. Its form is ours, the texts in it are the agent's.
+    pub demands: Option<Untrusted<Constraint>>,
     /// What I think of it at that skill.
     pub reputation: Columns,
     /// Why I think nothing of it, if I do not.
@@ -403,8 +404,8 @@ pub enum NoView {
 pub struct ReputationView {
     /// Who.
     pub agent: AgentId,
-    /// Its name, if its manifest is held. Untrusted.
-    pub name: Option<String>,
+    /// Its name, if its manifest is held.
+    pub name: Option<Untrusted>,
     /// What stands behind it now, if its manifest is held.
     #[serde(flatten)]
     pub edition: Edition,
@@ -427,8 +428,8 @@ pub struct ReputationView {
 pub struct SeedRow {
     /// Who.
     pub agent: AgentId,
-    /// Its name, if its manifest is held. Untrusted.
-    pub name: Option<String>,
+    /// Its name, if its manifest is held.
+    pub name: Option<Untrusted>,
     /// How many ratings by it are held.
     pub ratings: usize,
 }

@@ -9,6 +9,7 @@ use crate::id::{AgentId, Id};
 use crate::market::{Outcome, Rating, Scores, Skill};
 use crate::record::Verified;
 use crate::time::Millis;
+use crate::untrusted::Untrusted;
 
 /// What is judged of a piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,12 +95,12 @@ pub struct About {
 /// What stood behind the worker, as it said itself: a change shows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Edition {
-    /// The model it named. Another agent's text: untrusted.
+    /// The model it named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Its own version. Another agent's text: untrusted.
+    pub model: Option<Untrusted>,
+    /// Its own version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    pub version: Option<Untrusted>,
 }
 
 impl Edition {
@@ -153,8 +154,8 @@ impl Evidence {
             sealed: rating.opening.is_some(),
             worked: judgement.subject == proven.worker,
             edition: Edition {
-                model: rating.model.as_ref().map(ToString::to_string),
-                version: rating.version.as_ref().map(ToString::to_string),
+                model: rating.model.as_ref().map(Untrusted::from),
+                version: rating.version.as_ref().map(Untrusted::from),
             },
         };
         Some((about, evidence))

@@ -251,7 +251,7 @@ fn a_worker_asks_of_tasks_what_it_needs_to_know() {
     }
     let found = |found| if let Found::Agents(rows) = found { Some(rows) } else { None };
     let agents = asked(&world, 0, Query::Find(Find { limit: 9, ..Find::default() }), found);
-    assert_eq!(agents[0].demands.as_ref().map(ToString::to_string).as_deref(), Some("rows = 820"));
+    assert_eq!(agents[0].demands.as_ref().map(|demands| demands.raw().to_string()).as_deref(), Some("rows = 820"));
 }
 
 #[test]

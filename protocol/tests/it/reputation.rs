@@ -201,7 +201,8 @@ fn a_changed_model_shows_and_what_was_found_since() {
     let named = |model: &str, version: &str| Edition { model: Some(model.into()), version: Some(version.into()) };
     let become_ = |world: &mut World, Edition { model, version }: Edition| {
         let config = &mut world.nodes[1].config;
-        (config.model, config.version) = (model, version.unwrap());
+        config.model = model.map(|model| model.raw().clone());
+        config.version = version.unwrap().raw().clone();
         world.restart(1);
         // Everybody has heard of it once its manifest was renewed.
         world.drive(Millis::mins(31));
@@ -227,9 +228,9 @@ fn a_changed_model_shows_and_what_was_found_since() {
     let mut rows: Vec<_> = seen.ratings.iter().map(|row| (row.by, row.edition.model.clone(), row.worked)).collect();
     rows.sort();
     let mut expected = vec![
-        (world.id(0), Some("m-1".to_owned()), true),
-        (world.id(0), Some("m-2".to_owned()), true),
-        (world.id(dave), Some("m-1".to_owned()), true),
+        (world.id(0), Some("m-1".into()), true),
+        (world.id(0), Some("m-2".into()), true),
+        (world.id(dave), Some("m-1".into()), true),
     ];
     expected.sort();
     assert_eq!(rows, expected);

@@ -7,6 +7,7 @@ use gigmesh_protocol::id::{AgentId, Id, sha256};
 use gigmesh_protocol::market::{Outcome, Scores, Skill};
 use gigmesh_protocol::reputation::{About, Aspect, Edition, Evidence, Params, WalkBeta};
 use gigmesh_protocol::time::Millis;
+use gigmesh_protocol::untrusted::Untrusted;
 
 use super::Model;
 use super::means::ShrunkMean;
@@ -141,7 +142,7 @@ impl Ours {
             sealed: true,
             worked: true,
             edition: Edition {
-                model: (rating.edition > 0).then(|| format!("model-{}", rating.edition)),
+                model: (rating.edition > 0).then(|| Untrusted::new(format!("model-{}", rating.edition))),
                 version: None,
             },
         };
@@ -212,7 +213,7 @@ impl Model for Ours {
         let standing = self.model.standing(&viewer, &[], day(now));
         let told = standing.explain(&subject, None, Aspect::Overall, usize::from(u8::MAX))?;
         let named =
-            told.raters.iter().flat_map(|rater| &rater.ratings).filter_map(|rating| rating.edition.model.as_deref());
+            told.raters.iter().flat_map(|rater| &rater.ratings).filter_map(|rating| rating.edition.model.as_ref());
         Some(named.collect::<BTreeSet<_>>().len())
     }
 

@@ -25,6 +25,7 @@ use gigmesh_protocol::market::{Outcome, Rating, Scores};
 use gigmesh_protocol::peer::io::{Command, Config, Found, HireRow, Notice, Query, Shown, WorkJob};
 use gigmesh_protocol::reputation::Aspect;
 use gigmesh_protocol::time::Millis;
+use gigmesh_protocol::untrusted::Untrusted;
 
 use super::market;
 use crate::dice::Dice;
@@ -470,7 +471,8 @@ impl Market {
                 let query = Query::Explain { agent, skill: None, aspect: Aspect::Overall, pinned: false };
                 let Some(Found::Explained(Some(explained))) = self.world.query(viewer, &query) else { continue };
                 let ratings = || explained.raters.iter().flat_map(|rater| &rater.ratings);
-                let names = |model: &&str| ratings().any(|rating| rating.edition.model.as_deref() == Some(model));
+                let names =
+                    |model: &&str| ratings().any(|rating| rating.edition.model == Some(Untrusted::from(*model)));
                 all += 1;
                 both += usize::from(MODELS.iter().all(names));
             }

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::untrusted::Untrusted;
 use libp2p::core::ConnectedPoint;
 use libp2p::kad;
 use libp2p::multiaddr::Protocol;
@@ -27,7 +28,7 @@ pub(super) struct Link {
     outbound: bool,
     since: Instant,
     rtt: Option<Duration>,
-    agent_version: String,
+    agent_version: Untrusted,
     /// It has said who it is, at least once: identify repeats itself.
     identified: bool,
     /// It is of another network, and will be sent away.
@@ -84,7 +85,7 @@ impl Driver {
             outbound: endpoint.is_dialer(),
             since: Instant::now(),
             rtt: None,
-            agent_version: String::new(),
+            agent_version: Untrusted::default(),
             identified: false,
             foreign: false,
             blamed_at: None,
@@ -421,8 +422,9 @@ fn root(error: &dyn std::error::Error) -> String {
 }
 
 /// What a peer calls itself may be anything: a bounded number of printable ASCII characters is kept.
-fn sanitised(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(limits::AGENT_VERSION_CHARS).collect()
+fn sanitised(text: &str) -> Untrusted {
+    let printable = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ');
+    Untrusted::new(printable.take(limits::AGENT_VERSION_CHARS).collect())
 }
 
 #[cfg(test)]
@@ -431,7 +433,7 @@ mod tests {
 
     #[test]
     fn what_a_peer_calls_itself_cannot_reach_a_terminal() {
-        assert_eq!(sanitised("gigmesh/1.0\u{1b}[31m\n\u{202e}x"), "gigmesh/1.0[31mx");
-        assert_eq!(sanitised(&"x".repeat(5000)).len(), limits::AGENT_VERSION_CHARS);
+        assert_eq!(sanitised("gigmesh/1.0\u{1b}[31m\n\u{202e}x").raw(), "gigmesh/1.0[31mx");
+        assert_eq!(sanitised(&"x".repeat(5000)).raw().len(), limits::AGENT_VERSION_CHARS);
     }
 }

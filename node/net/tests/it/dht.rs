@@ -33,7 +33,7 @@ async fn an_agent_seen_before_is_reached_again_without_hint_or_dht() {
     let answering = server.answering();
     let mut client = Node::knowing(2, &[]).await;
     client.net.request(agent, hints.clone(), vec![]).await.unwrap();
-    wait_until("identified", async || !client.net.peers().await[0].agent_version.is_empty()).await;
+    wait_until("identified", async || !client.net.peers().await[0].agent_version.raw().is_empty()).await;
     net.shutdown().await;
     answering.abort();
     let down = |event| matches!(event, Event::LinkDown { agent: gone } if gone == agent).then_some(());

@@ -228,7 +228,7 @@ impl Door {
         let path = format!("/v1/reputation/{id}");
         let seen: Reputation = self.client().get_with(&path, &params).await.map_err(|error| self.trouble(error))?;
         let Reputation { view, seeds, explained } = seen;
-        let from = json!(view.agent);
+        let from = &view.agent;
         let Rows { rows, .. }: Rows<AgentRow> = self.get("/v1/agents").await?;
         let offers: Vec<Value> = rows.iter().filter(|row| row.agent == view.agent).map(agent).collect();
         let next = if offers.is_empty() {
@@ -237,15 +237,15 @@ impl Door {
             "hire, with `to` for this agent alone, or without it for the market"
         };
         let text = format!("agent {}: {}; {next}", view.agent, count(offers.len(), "offered skill"));
-        let name = view.name.map(|name| theirs::text(&from, &name, QUOTE));
-        let ratings: Vec<Value> = view.ratings.iter().take(MCP_RATINGS).map(|row| rating(&from, row)).collect();
+        let name = view.name.map(|name| name.marked(Some(from), QUOTE));
+        let ratings: Vec<Value> = view.ratings.iter().take(MCP_RATINGS).map(|row| rating(from, row)).collect();
         let mut document = json!({
-            "agent": view.agent, "name": name, "offers": offers, "now": edition(&from, &view.edition),
+            "agent": view.agent, "name": name, "offers": offers, "now": edition(from, &view.edition),
             "reputation": scores(&view.overall), "no_view": view.no_view, "by_skill": scores(&view.skills),
             "pinned_seeds": seeds, "ratings": ratings, "ratings_held": view.ratings.len(), "next": next,
         });
         if let Some(Changed { ratings, earlier, before, since, .. }) = &view.changed {
-            let before: Vec<Value> = before.iter().map(|before| edition(&from, before)).collect();
+            let before: Vec<Value> = before.iter().map(|before| edition(from, before)).collect();
             document["changed"] =
                 json!({ "ratings": ratings, "judged_earlier": earlier, "before": before, "since": scores(since) });
         }

@@ -9,6 +9,7 @@ use gigmesh_protocol::market::Outcome;
 use gigmesh_protocol::peer::io::{AgentRow, CheckedView, InboxRow, RatingRow, Shown, ShownRecord};
 use gigmesh_protocol::reputation::Edition;
 use gigmesh_protocol::reputation::explain::Explained;
+use gigmesh_protocol::untrusted::Untrusted;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -18,12 +19,12 @@ use crate::limits::{EXPLAINED, MCP_RESULT, MCP_SAID, MCP_WORDS, QUOTE};
 use crate::node::Transfer;
 
 /// What stands behind an agent, in its own words.
-pub(super) fn edition(from: &Value, Edition { model, version }: &Edition) -> Value {
-    let said = |text: &Option<String>| text.as_ref().map(|text| theirs::text(from, text, QUOTE));
+pub(super) fn edition(from: &AgentId, Edition { model, version }: &Edition) -> Value {
+    let said = |text: &Option<Untrusted>| text.as_ref().map(|text| text.marked(Some(from), QUOTE));
     json!({ "model": said(model), "version": said(version) })
 }
 
-pub(super) fn rating(of: &Value, row: &RatingRow) -> Value {
+pub(super) fn rating(of: &AgentId, row: &RatingRow) -> Value {
     json!({
         "hire": row.hire, "by": row.by, "skill": row.skill, "day": row.day, "scores": row.scores, "agreed": row.agreed,
         "worked": row.worked, "judged": edition(of, &row.edition),
@@ -31,11 +32,11 @@ pub(super) fn rating(of: &Value, row: &RatingRow) -> Value {
 }
 
 pub(super) fn agent(row: &AgentRow) -> Value {
-    let from = json!(row.agent);
-    let named = format!("{} {}", row.name, row.version);
+    let from = Some(&row.agent);
+    let named = Untrusted::join([&row.name, &row.version], " ");
     json!({
-        "agent": row.agent, "name": theirs::text(&from, &named, QUOTE), "skill": row.skill, "price": row.price.to_string(),
-        "demands": row.demands.as_ref().map(|demands| theirs::text(&from, &demands.to_string(), MCP_WORDS)),
+        "agent": row.agent, "name": named.marked(from, QUOTE), "skill": row.skill, "price": row.price.to_string(),
+        "demands": row.demands.as_ref().map(|demands| demands.words().marked(from, MCP_WORDS)),
         "expects": row.expect.to_string(), "not_stated": row.missing, "reputation": scores(&row.reputation), "no_view": row.no_view,
     })
 }

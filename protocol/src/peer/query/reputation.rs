@@ -9,12 +9,13 @@ use crate::peer::Peer;
 use crate::peer::io::{Found, NoView, RatingRow, ReputationView, SeedRow, Sight};
 use crate::reputation::{Aspect, Columns, Edition, Evidence, Model as _};
 use crate::time::Timestamp;
+use crate::untrusted::Untrusted;
 
 impl Peer {
     pub(super) fn seed_row(&self, agent: &AgentId) -> SeedRow {
         SeedRow {
             agent: *agent,
-            name: self.directory.manifest_of(agent).map(|manifest| manifest.name.to_string()),
+            name: self.directory.manifest_of(agent).map(|manifest| Untrusted::from(&manifest.name)),
             ratings: self.reputation.count_by(agent),
         }
     }
@@ -60,12 +61,12 @@ impl Peer {
         let overall = self.reputation.view(&me, &agent, None, day);
         let manifest = self.directory.manifest_of(&agent);
         let edition = manifest.map(|manifest| Edition {
-            model: manifest.model.as_ref().map(ToString::to_string),
-            version: Some(manifest.version.to_string()),
+            model: manifest.model.as_ref().map(Untrusted::from),
+            version: Some(Untrusted::from(&manifest.version)),
         });
         Found::Reputation(Box::new(ReputationView {
             agent,
-            name: manifest.map(|manifest| manifest.name.to_string()),
+            name: manifest.map(|manifest| Untrusted::from(&manifest.name)),
             changed: self.reputation.changed(&me, &agent, edition.as_ref(), skill, day),
             edition: edition.unwrap_or_default(),
             no_view: self.no_view(now, &agent, skill.and_then(|skill| skills.get(skill.as_str())).unwrap_or(&overall)),
