@@ -13,6 +13,7 @@
 mod appeal;
 mod choosing;
 mod durable;
+pub mod effects;
 pub mod event;
 mod hearing;
 mod hiring;

@@ -12,10 +12,15 @@ use gigmesh_net::{CommandError, Net, Severity, Verdict as NetVerdict};
 use gigmesh_protocol::codec::List;
 use gigmesh_protocol::gossip::Verdict;
 use gigmesh_protocol::hire::HireId;
-use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::limits::PARCEL_ITEMS;
-use gigmesh_protocol::peer::io::{Input, Notice, Output, WorkJob};
+use gigmesh_protocol::market::{BlobRef, Question, Rating};
+use gigmesh_protocol::peer::effects::{self, Effects};
+use gigmesh_protocol::peer::io::{
+    Answer, Caller, CaseJob, CheckJob, Input, Notice, Output, Refused, Token, Wanted, WorkJob,
+};
 use gigmesh_protocol::record::Record;
+use gigmesh_protocol::time::Timestamp;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -42,7 +47,38 @@ impl Hands {
         Self { body, notices, waiting: BTreeMap::new(), next: 0, agents: BTreeMap::new(), fetches: BTreeMap::new() }
     }
 
-    fn send(&self, to: AgentId, hints: Vec<String>, records: &[Record]) {
+    /// Puts a command to the network, again for a while if that is overloaded.
+    fn insist(&self, what: &'static str, command: impl Fn(&Net) -> Result<(), CommandError> + Send + 'static) {
+        match command(&self.body.net) {
+            Ok(()) | Err(CommandError::Stopped) => {}
+            Err(CommandError::Busy) => {
+                let body = Arc::clone(&self.body);
+                let Ok(permit) = Arc::clone(&body.rations.sends).try_acquire_owned() else {
+                    return tracing::warn!(what, "the network is overloaded; given up");
+                };
+                self.body.spawn(async move {
+                    let _permit = permit;
+                    for _ in 0..NETWORK_TRIES {
+                        tokio::time::sleep(NETWORK_PAUSE).await;
+                        if command(&body.net) != Err(CommandError::Busy) {
+                            return;
+                        }
+                    }
+                    tracing::warn!(what, "the network stays overloaded; given up");
+                });
+            }
+            Err(error) => tracing::error!(what, %error, "the network does not take it"),
+        }
+    }
+}
+
+impl Effects for Hands {
+    // The driver keeps events and ratings in its stores before anything else is carried out.
+    fn persist(&mut self, _: Vec<u8>) {}
+    fn keep_rating(&mut self, _: Record) {}
+    fn drop_rating(&mut self, _: AgentId, _: Id<Rating>) {}
+
+    fn send(&mut self, to: AgentId, hints: Vec<String>, records: Vec<Record>) {
         let records = &records[..records.len().min(PARCEL_ITEMS)];
         let ids: Vec<Bytes32> = records.iter().map(Record::id).collect();
         let body = Arc::clone(&self.body);
@@ -72,6 +108,48 @@ impl Hands {
         });
     }
 
+    fn respond(&mut self, token: Token, replies: Vec<Reply>) {
+        if let Some(Waiting::Parcel(token, _share)) = self.waiting.remove(&token) {
+            // An error means that the asker has gone.
+            let _ = self.body.net.respond(token, Response::Replies(List::fit(replies)).encode());
+        }
+    }
+
+    fn publish(&mut self, room: String, record: Record) {
+        self.insist("publish", move |net| net.publish(&room, record.envelope().to_vec()));
+    }
+
+    fn verdict(&mut self, token: Token, verdict: Verdict) {
+        if let Some(Waiting::Gossip(token)) = self.waiting.remove(&token) {
+            // Not taken means not passed on, which is all that an overloaded network can do.
+            let _ = self.body.net.verdict(token, net_verdict(verdict));
+        }
+    }
+
+    fn announce(&mut self, contact: Record) {
+        self.insist("announce", move |net| net.announce(contact.envelope().to_vec()));
+    }
+
+    fn follow(&mut self, room: String) {
+        self.insist("follow", move |net| net.follow(&room));
+    }
+
+    fn ask_page(&mut self, to: AgentId, room: String, after: Option<Bytes32>) {
+        self.body.spawn(catch_up::ask(Arc::clone(&self.body), to, room, after));
+    }
+
+    fn ask_ratings(&mut self, to: AgentId, hints: Vec<String>, wanted: Wanted) {
+        self.body.spawn(catch_up::ask_ratings(Arc::clone(&self.body), to, hints, wanted));
+    }
+
+    fn fetch(&mut self, hire: HireId, from: AgentId, hints: Vec<String>, blobs: Vec<BlobRef>) {
+        self.fetches.retain(|_, fetch| !fetch.is_closed());
+        let (until, wanted) = oneshot::channel();
+        self.fetches.insert(hire, until);
+        let source = fetch::Source { from, hints };
+        self.body.spawn(fetch::fetch(Arc::clone(&self.body), hire, source, blobs, wanted));
+    }
+
     fn work(&mut self, job: WorkJob) {
         self.agents.retain(|_, agent| !agent.is_closed());
         let (agent, told) = mpsc::channel(TALK);
@@ -80,28 +158,40 @@ impl Hands {
         self.body.spawn(work::run(Arc::clone(&self.body), job, told));
     }
 
-    /// Puts a command to the network, again for a while if that is overloaded.
-    fn insist(&self, what: &'static str, command: impl Fn(&Net) -> Result<(), CommandError> + Send + 'static) {
-        match command(&self.body.net) {
-            Ok(()) | Err(CommandError::Stopped) => {}
-            Err(CommandError::Busy) => {
-                let body = Arc::clone(&self.body);
-                let Ok(permit) = Arc::clone(&body.rations.sends).try_acquire_owned() else {
-                    return tracing::warn!(what, "the network is overloaded; given up");
-                };
-                self.body.spawn(async move {
-                    let _permit = permit;
-                    for _ in 0..NETWORK_TRIES {
-                        tokio::time::sleep(NETWORK_PAUSE).await;
-                        if command(&body.net) != Err(CommandError::Busy) {
-                            return;
-                        }
-                    }
-                    tracing::warn!(what, "the network stays overloaded; given up");
-                });
-            }
-            Err(error) => tracing::error!(what, %error, "the network does not take it"),
+    fn tell(&mut self, hire: HireId, question: Id<Question>, text: String, due: Timestamp) {
+        let left = Duration::from_millis(due.since(wall_clock()).0);
+        let agent = self.agents.get(&hire);
+        let told = agent.is_some_and(|agent| agent.try_send(Told { question, text, due, left }).is_ok());
+        tracing::info!(%hire, told, "the requester has answered");
+    }
+
+    fn stop_work(&mut self, hire: HireId) {
+        drop((self.agents.remove(&hire), self.fetches.remove(&hire)));
+    }
+
+    fn check(&mut self, job: CheckJob) {
+        self.body.spawn(work::check(Arc::clone(&self.body), job));
+    }
+
+    fn case(&mut self, job: CaseJob) {
+        self.body.spawn(work::case(Arc::clone(&self.body), job));
+    }
+
+    fn answer(&mut self, caller: Caller, answer: Result<Answer, Refused>) {
+        if let Some(Waiting::Caller(caller)) = self.waiting.remove(&caller) {
+            // An error means that the caller has gone.
+            let _ = caller.send(answer.map_err(CallError::Refused));
         }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        // An error means that nobody listens.
+        let _ = self.notices.send(notice);
+    }
+
+    fn blame(&mut self, agent: AgentId, what: String) {
+        tracing::warn!(who = %agent, ?what, "a peer misbehaved");
+        let _ = self.body.net.penalize(agent, Severity::Mid);
     }
 }
 
@@ -116,56 +206,7 @@ impl World for Hands {
     }
 
     fn carry_out(&mut self, output: Output) {
-        let body = Arc::clone(&self.body);
-        match output {
-            Output::Persist(_) | Output::Keep(_) | Output::Drop { .. } => {} // the brain's thread has done it
-            Output::Send { to, hints, records } => self.send(to, hints, &records),
-            Output::Respond(token, replies) => {
-                if let Some(Waiting::Parcel(token, _share)) = self.waiting.remove(&token) {
-                    // An error means that the asker has gone.
-                    let _ = body.net.respond(token, Response::Replies(List::fit(replies)).encode());
-                }
-            }
-            Output::Verdict(token, verdict) => {
-                if let Some(Waiting::Gossip(token)) = self.waiting.remove(&token) {
-                    // Not taken means not passed on, which is all that an overloaded network can do.
-                    let _ = body.net.verdict(token, net_verdict(verdict));
-                }
-            }
-            Output::Answer(caller, answer) => {
-                if let Some(Waiting::Caller(caller)) = self.waiting.remove(&caller) {
-                    let _ = caller.send(answer.map_err(CallError::Refused));
-                }
-            }
-            Output::Notice(notice) => drop(self.notices.send(notice)),
-            Output::Publish { room, record } => {
-                self.insist("publish", move |net| net.publish(&room, record.envelope().to_vec()));
-            }
-            Output::Announce(record) => self.insist("announce", move |net| net.announce(record.envelope().to_vec())),
-            Output::Follow(room) => self.insist("follow", move |net| net.follow(&room)),
-            Output::AskPage { to, room, after } => self.body.spawn(catch_up::ask(body, to, room, after)),
-            Output::AskRatings { to, hints, wanted } => self.body.spawn(catch_up::ask_ratings(body, to, hints, wanted)),
-            Output::Fetch { hire, from, hints, blobs } => {
-                self.fetches.retain(|_, fetch| !fetch.is_closed());
-                let (until, wanted) = oneshot::channel();
-                self.fetches.insert(hire, until);
-                self.body.spawn(fetch::fetch(body, hire, fetch::Source { from, hints }, blobs, wanted));
-            }
-            Output::Work(job) => self.work(*job),
-            Output::Tell { hire, question, text, due } => {
-                let left = Duration::from_millis(due.since(wall_clock()).0);
-                let agent = self.agents.get(&hire);
-                let told = agent.is_some_and(|agent| agent.try_send(Told { question, text, due, left }).is_ok());
-                tracing::info!(%hire, told, "the requester has answered");
-            }
-            Output::StopWork(hire) => drop((self.agents.remove(&hire), self.fetches.remove(&hire))),
-            Output::Case(job) => self.body.spawn(work::case(body, *job)),
-            Output::Check(job) => self.body.spawn(work::check(body, *job)),
-            Output::Blame(who, what) => {
-                tracing::warn!(%who, ?what, "a peer misbehaved");
-                let _ = body.net.penalize(who, Severity::Mid);
-            }
-        }
+        effects::run(output, self);
     }
 
     fn sweep(&mut self, live: BTreeSet<Bytes32>) {

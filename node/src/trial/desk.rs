@@ -8,12 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gigmesh_protocol::codec::List;
+use gigmesh_protocol::gossip::Verdict;
 use gigmesh_protocol::hire::{HireId, Side};
-use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::limits::PARCEL_ITEMS;
-use gigmesh_protocol::market::{BlobRef, Skill};
-use gigmesh_protocol::peer::io::{Found, Input, Notice, Origin, Output, Query, WorkJob};
+use gigmesh_protocol::market::{BlobRef, Question, Rating, Skill};
+use gigmesh_protocol::peer::effects::{self, Effects};
+use gigmesh_protocol::peer::io::{
+    Answer, Caller, CaseJob, CheckJob, Found, Input, Notice, Origin, Output, Query, Refused, Token, Wanted, WorkJob,
+};
 use gigmesh_protocol::record::Record;
+use gigmesh_protocol::time::Timestamp;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -135,13 +140,43 @@ impl Desk {
     }
 
     /// Two queues between two sides that wait for each other's answers never fill.
-    fn tell(queue: &Queue, input: Input) {
+    fn enqueue(queue: &Queue, input: Input) {
         if !queue.offer(Task::Input(input)) {
             tracing::debug!("a side of the trial has ended");
         }
     }
+}
 
-    fn send(&self, records: &[Record]) {
+/// Runs the agent as a node does, and notes how that went.
+async fn produce(bench: &Bench, job: WorkJob, line: Line) -> Result<BlobRef, RunError> {
+    let mut job = plan(&bench.blobs, &bench.executors, job)?;
+    job.keep_dir = bench.keep;
+    let (command, began) = (job.resolved().unwrap_or_else(|_| job.command.clone()), Instant::now());
+    let ended = command::run(&bench.work_dir, job, line).await;
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let failed = ended.as_ref().err().map(ToString::to_string);
+    let stderr = ended.as_ref().map_or_else(|_| String::new(), |output| quote::tail(&output.stderr, STDERR_QUOTE));
+    bench.noted().runs.push(Run { command, took_ms, failed, stderr, said: Vec::new() });
+    let (blobs, bytes) = (Arc::clone(&bench.blobs), ended?.bytes);
+    let kept = blocking(move || blobs.put_reader(&bytes[..])).await.ok_or(RunError::Stopping)??;
+    Ok(BlobRef { root: kept.root, size: kept.size })
+}
+
+fn in_words(said: &Said) -> String {
+    match said {
+        Said::Progress { percent, note: None } => format!("{percent} %"),
+        Said::Progress { percent, note: Some(note) } => format!("{percent} %: {note}"),
+        Said::Question(text) => format!("asks: {text}"),
+    }
+}
+
+impl Effects for Desk {
+    // The driver keeps events and ratings in its stores before anything else is carried out.
+    fn persist(&mut self, _: Vec<u8>) {}
+    fn keep_rating(&mut self, _: Record) {}
+    fn drop_rating(&mut self, _: AgentId, _: Id<Rating>) {}
+
+    fn send(&mut self, _: AgentId, _: Vec<String>, records: Vec<Record>) {
         let records = &records[..records.len().min(PARCEL_ITEMS)];
         let bytes = Request::Parcel(List::fit(records.iter().map(Item::of))).encode();
         let Ok(Request::Parcel(items)) = Request::decode(&bytes) else {
@@ -155,19 +190,37 @@ impl Desk {
             noted.parcels.insert(token, records.iter().map(Record::id).collect());
             token
         };
-        Self::tell(&self.theirs, Input::Parcel { from: self.me, token, items });
+        Self::enqueue(&self.theirs, Input::Parcel { from: self.me, token, items });
     }
 
-    fn respond(&self, token: u64, replies: Vec<Reply>) {
+    fn respond(&mut self, token: Token, replies: Vec<Reply>) {
         let Some(ids) = self.bench.noted().parcels.remove(&token) else { return };
         let replies = match Response::decode(&Response::Replies(List::fit(replies)).encode()) {
             Ok(Response::Replies(replies)) => Some(replies.into_iter().collect()),
             _ => None,
         };
-        Self::tell(&self.theirs, Input::Sent { to: self.me, ids, replies });
+        Self::enqueue(&self.theirs, Input::Sent { to: self.me, ids, replies });
     }
 
-    fn fetch(&self, hire: HireId, blobs: Vec<BlobRef>) {
+    fn publish(&mut self, _: String, record: Record) {
+        match self.bench.edge.admit_once(record.envelope()) {
+            Ok(Some((record, _))) => {
+                Self::enqueue(&self.theirs, Input::Record { from: self.me, origin: Origin::Page, record });
+            }
+            Ok(None) => {}
+            Err(refusal) => tracing::error!(%refusal, "a record of ours would not be admitted"),
+        }
+    }
+
+    // There is no gossip layer, and no third peer: nobody to judge for, to be found by, or to ask.
+    fn verdict(&mut self, _: Token, _: Verdict) {}
+    fn announce(&mut self, _: Record) {}
+    fn follow(&mut self, _: String) {}
+    fn ask_page(&mut self, _: AgentId, _: String, _: Option<Bytes32>) {}
+    // Neither side has rated anybody before.
+    fn ask_ratings(&mut self, _: AgentId, _: Vec<String>, _: Wanted) {}
+
+    fn fetch(&mut self, hire: HireId, _: AgentId, _: Vec<String>, blobs: Vec<BlobRef>) {
         let (who, mine, theirs) = (self.me, self.mine.clone(), self.theirs.clone());
         self.spawn(async move {
             let mut roots = Vec::new();
@@ -207,28 +260,46 @@ impl Desk {
             mine.deliver(Input::Worked { hire, attempt, result }).await;
         });
     }
-}
 
-/// Runs the agent as a node does, and notes how that went.
-async fn produce(bench: &Bench, job: WorkJob, line: Line) -> Result<BlobRef, RunError> {
-    let mut job = plan(&bench.blobs, &bench.executors, job)?;
-    job.keep_dir = bench.keep;
-    let (command, began) = (job.resolved().unwrap_or_else(|_| job.command.clone()), Instant::now());
-    let ended = command::run(&bench.work_dir, job, line).await;
-    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let failed = ended.as_ref().err().map(ToString::to_string);
-    let stderr = ended.as_ref().map_or_else(|_| String::new(), |output| quote::tail(&output.stderr, STDERR_QUOTE));
-    bench.noted().runs.push(Run { command, took_ms, failed, stderr, said: Vec::new() });
-    let (blobs, bytes) = (Arc::clone(&bench.blobs), ended?.bytes);
-    let kept = blocking(move || blobs.put_reader(&bytes[..])).await.ok_or(RunError::Stopping)??;
-    Ok(BlobRef { root: kept.root, size: kept.size })
-}
+    fn tell(&mut self, hire: HireId, question: Id<Question>, text: String, due: Timestamp) {
+        let left = Duration::from_millis(due.since(wall_clock()).0);
+        if let Some(agent) = self.agents.get(&hire) {
+            let _ = agent.try_send(Told { question, text, due, left });
+        }
+    }
 
-fn in_words(said: &Said) -> String {
-    match said {
-        Said::Progress { percent, note: None } => format!("{percent} %"),
-        Said::Progress { percent, note: Some(note) } => format!("{percent} %: {note}"),
-        Said::Question(text) => format!("asks: {text}"),
+    fn stop_work(&mut self, hire: HireId) {
+        self.agents.remove(&hire);
+    }
+
+    fn check(&mut self, job: CheckJob) {
+        let (blobs, mine) = (Arc::clone(&self.bench.blobs), self.mine.clone());
+        self.spawn(async move {
+            let (hire, root) = (job.hire, job.blob.root);
+            match blocking(move || run_checks(&blobs, &job)).await {
+                Some(Ok(checked)) => mine.deliver(Input::Checked { hire, root, checked }).await,
+                Some(Err(error)) => tracing::error!(%error, "a delivery cannot be checked"),
+                None => {}
+            }
+        });
+    }
+
+    // A case is for an arbiter, and the task of a trial names none.
+    fn case(&mut self, _: CaseJob) {}
+
+    fn answer(&mut self, caller: Caller, answer: Result<Answer, Refused>) {
+        if let Some(Waiting::Caller(caller)) = self.waiting.remove(&caller) {
+            let _ = caller.send(answer.map_err(CallError::Refused));
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        // A listener that is too slow for this queue asks the brain instead.
+        let _ = self.bench.notices.try_send((self.side, notice));
+    }
+
+    fn blame(&mut self, agent: AgentId, what: String) {
+        tracing::error!(who = %agent, other = %self.other, ?what, "a side of the trial misbehaved");
     }
 }
 
@@ -240,49 +311,7 @@ impl World for Desk {
     }
 
     fn carry_out(&mut self, output: Output) {
-        match output {
-            Output::Send { records, .. } => self.send(&records),
-            Output::Respond(token, replies) => self.respond(token, replies),
-            Output::Answer(caller, answer) => {
-                if let Some(Waiting::Caller(caller)) = self.waiting.remove(&caller) {
-                    let _ = caller.send(answer.map_err(CallError::Refused));
-                }
-            }
-            Output::Publish { record, .. } => match self.bench.edge.admit_once(record.envelope()) {
-                Ok(Some((record, _))) => {
-                    Self::tell(&self.theirs, Input::Record { from: self.me, origin: Origin::Page, record });
-                }
-                Ok(None) => {}
-                Err(refusal) => tracing::error!(%refusal, "a record of ours would not be admitted"),
-            },
-            Output::Fetch { hire, blobs, .. } => self.fetch(hire, blobs),
-            Output::Work(job) => self.work(*job),
-            Output::Tell { hire, question, text, due } => {
-                let left = Duration::from_millis(due.since(wall_clock()).0);
-                if let Some(agent) = self.agents.get(&hire) {
-                    let _ = agent.try_send(Told { question, text, due, left });
-                }
-            }
-            Output::StopWork(hire) => drop(self.agents.remove(&hire)),
-            Output::Check(job) => {
-                let (blobs, mine) = (Arc::clone(&self.bench.blobs), self.mine.clone());
-                self.spawn(async move {
-                    let (hire, root) = (job.hire, job.blob.root);
-                    match blocking(move || run_checks(&blobs, &job)).await {
-                        Some(Ok(checked)) => mine.deliver(Input::Checked { hire, root, checked }).await,
-                        Some(Err(error)) => tracing::error!(%error, "a delivery cannot be checked"),
-                        None => {}
-                    }
-                });
-            }
-            // Whoever does not listen that fast asks.
-            Output::Notice(notice) => drop(self.bench.notices.try_send((self.side, notice))),
-            Output::Blame(who, what) => {
-                tracing::error!(%who, other = %self.other, ?what, "a side of the trial misbehaved");
-            }
-            // The driver has kept them, or there is nobody else in the room.
-            _ => {}
-        }
+        effects::run(output, self);
     }
 
     fn sweep(&mut self, _: BTreeSet<Bytes32>) {}
