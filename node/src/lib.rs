@@ -22,4 +22,5 @@ pub mod node;
 pub mod store;
 pub mod task;
 pub mod trial;
+pub(crate) mod words;
 pub mod work;

@@ -21,10 +21,10 @@ use std::thread;
 
 use gigmesh_protocol::hire::task::Review;
 use gigmesh_protocol::hire::{HireId, Side};
-use gigmesh_protocol::id::{AgentId, Id};
+use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Offer, Question};
 use gigmesh_protocol::peer::io::{Answer, Command, Config as PeerConfig, Found, From, Notice, Query, Shown};
-use gigmesh_protocol::peer::{Peer, RestoreError};
+use gigmesh_protocol::peer::{Objection, Peer, RestoreError};
 use gigmesh_protocol::record::{Network, Payload, Signer};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -96,7 +96,7 @@ pub async fn run(
     if config.node.peer.skills.is_empty() {
         return Err(TrialError::NoSkill);
     }
-    let points = points::of(&config.node.peer, &file.task);
+    let points = points::of(&config.node.peer, &file.task, &objections(&config.node.peer, &file.task)?);
     let root = dir.join("blobs");
     let blobs = Arc::new(blocking(move || BlobStore::open_dir(&root, BLOB_QUOTA)).await.ok_or(TrialError::Ended)??);
     let mut task = file.task;
@@ -290,14 +290,28 @@ impl Drop for Market {
     }
 }
 
-/// A peer with a key that nobody has had and nobody will have.
+/// What the worker, as it is configured, says to the task when a stranger offers it directly.
+fn objections(worker: &PeerConfig, task: &gigmesh_protocol::hire::task::Task) -> Result<Vec<Objection>, TrialError> {
+    let (now, (worker, _)) = (wall_clock(), brain(worker.clone())?);
+    let offer = signer()?.sign(&task.offer(now, 1, Bytes32(random()?), true));
+    Ok(worker.objections(now, &offer).collect())
+}
+
+fn random() -> Result<[u8; 32], TrialError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| TrialError::System("draw randomness", error.into()))?;
+    Ok(bytes)
+}
+
+/// A key that nobody has had and nobody will have.
+fn signer() -> Result<Signer, TrialError> {
+    Ok(Signer::new(&random()?, Network::new(desk::NETWORK)))
+}
+
+/// A peer with such a key.
 fn brain(config: PeerConfig) -> Result<(Peer, gigmesh_protocol::peer::io::Outbox), TrialError> {
-    let (mut secret, mut seed) = ([0; 32], [0; 32]);
-    for bytes in [&mut secret, &mut seed] {
-        getrandom::fill(bytes).map_err(|error| TrialError::System("draw randomness", error.into()))?;
-    }
-    let signer = Signer::new(&secret, Network::new(desk::NETWORK));
-    Ok(Peer::restore(config, signer, Box::new(ChaCha20Rng::from_seed(seed)), wall_clock(), [], [])?)
+    let rng = Box::new(ChaCha20Rng::from_seed(random()?));
+    Ok(Peer::restore(config, signer()?, rng, wall_clock(), [], [])?)
 }
 
 fn think(

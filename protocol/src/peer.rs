@@ -20,6 +20,7 @@ mod hiring;
 pub mod io;
 mod life;
 mod money;
+mod objections;
 pub mod once;
 mod orders;
 mod pull;
@@ -51,6 +52,7 @@ use pull::Pull;
 
 pub use durable::{Durable, Held};
 pub use hiring::{Asked, Posting};
+pub use objections::Objection;
 pub use retention::{Retain, Retention};
 pub use serving::Bid;
 

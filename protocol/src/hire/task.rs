@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::HireId;
 use super::selection::Choosing;
+use crate::codec::{Ext, Text};
+use crate::id::Bytes32;
 use crate::market::checks::{Assert, Checks};
 use crate::market::constraint::{Constraint, Properties};
 use crate::market::price::Price;
-use crate::market::{Arbiter, ConsentBytes, Input, Milestones, Skill};
-use crate::time::Millis;
+use crate::market::{Arbiter, ConsentBytes, Input, Milestones, Offer, Skill};
+use crate::time::{Millis, Timestamp};
 
 /// Who judges deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -112,6 +114,31 @@ impl Task {
             expires: clock,
             inputs: Vec::new(),
             params: None,
+        }
+    }
+
+    /// The public part, for the market or for one worker. A summary that is too long is cut.
+    pub fn offer(&self, at: Timestamp, seq: u64, nonce: Bytes32, direct: bool) -> Offer {
+        Offer {
+            at,
+            ext: Ext::default(),
+            max: self.max.clone(),
+            seq,
+            bids: if direct { at } else { at + self.bids },
+            done: self.done,
+            nonce,
+            skill: self.skill.clone(),
+            agree: self.agree,
+            arbiter: self.arbiter,
+            case: self.call.as_ref().map(|call| call.consent.clone()),
+            milestones: self.milestones.clone(),
+            slots: if direct { 1 } else { self.slots },
+            constraint: self.constraint.clone(),
+            checks: self.checks.clone(),
+            review: self.review,
+            expires: at + self.expires,
+            summary: Text::fit(&self.summary),
+            properties: self.properties.clone(),
         }
     }
 }

@@ -46,7 +46,8 @@ use expr::Expr;
 pub struct Constraint(Expr);
 
 /// What a constraint says to somebody's properties.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Match {
     /// Everything demanded is stated.
     Yes,

@@ -142,27 +142,7 @@ impl Peer {
             }
         }
         let salt = self.draw();
-        let offer = Offer {
-            at: now,
-            ext: Default::default(),
-            max: task.max.clone(),
-            seq: self.next_seq(now),
-            bids: if to.is_some() { now } else { now + task.bids },
-            done: task.done,
-            nonce: self.draw(),
-            skill: task.skill.clone(),
-            agree: task.agree,
-            arbiter: task.arbiter,
-            case: task.call.as_ref().map(|call| call.consent.clone()),
-            milestones: task.milestones.clone(),
-            slots: if to.is_some() { 1 } else { task.slots },
-            constraint: task.constraint.clone(),
-            checks: task.checks.clone(),
-            review: task.review,
-            expires: now + task.expires,
-            summary: Text::try_from(task.summary.as_str()).map_err(|e| invalid(format!("the summary is {e}")))?,
-            properties: task.properties.clone(),
-        };
+        let offer = task.offer(now, self.next_seq(now), self.draw(), to.is_some());
         offer.check(&self.agent(), &self.signer.network()).map_err(|e| invalid(e.to_string()))?;
         let offer = self.signer.sign(&offer);
         if offer.envelope().len() > limits::OFFER {
@@ -468,6 +448,7 @@ fn check_task(task: &Task, direct: bool) -> Result<(), String> {
     rule(!direct || task.slots == 1, "a task for one worker has one slot; leave out `slots` or `--to`")?;
     rule(direct || task.bids < task.expires, "the bid window must end before the offer expires; shorten `bids`")?;
     rule(task.expires <= limits::OFFER_LIFE, "an offer stands for a day at most; shorten `expires`")?;
+    Text::<{ limits::SUMMARY }>::try_from(task.summary.as_str()).map_err(|e| format!("the summary is {e}"))?;
     rule(task.inputs.len() <= limits::INPUTS, "a task has 16 inputs at most")?;
     rule(
         task.inputs.iter().all(|input| Input::is_name(&input.name)),

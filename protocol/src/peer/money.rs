@@ -108,8 +108,8 @@ impl Peer {
         hires.any(|other| other.chain.award().replaces == Some(hire.id())) || limit.is_some_and(over)
     }
 
-    /// Whether one more hire at `price` would let `requester` owe more than it has credit for: then, how much it owes.
-    pub(super) fn over_credit(&self, requester: &AgentId, price: &Price) -> Option<String> {
+    /// Whether one more hire at `price` would let `requester` owe more than it has credit for: then, its credit.
+    pub(super) fn over_credit(&self, requester: &AgentId, price: &Price) -> Option<Amount> {
         let amount = price.amount();
         let most = self.config.credit.iter().find(|most| most.currency() == amount.currency())?;
         let currency = amount.currency()?;
@@ -127,7 +127,7 @@ impl Peer {
         let pending = pending.chain(claimed.map(|bid| bid.claim.price.amount().micros()));
         let owed = i128::from(self.ledger.balance(requester, currency)) + pending.map(i128::from).sum::<i128>();
         let after = owed + i128::from(amount.micros());
-        (after > i128::from(most.micros())).then(|| format!("its credit with me is {most}, and it is used up"))
+        (after > i128::from(most.micros())).then(|| most.clone())
     }
 
     /// Books an agreed close, once: not again if the worker's last record is replaced by another of its own. If a decision

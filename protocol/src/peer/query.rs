@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::io::{
     AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, Query, Shown, ShownRecord, Status, WaitsFor,
 };
+use super::objections::too_dear;
 use super::{Peer, dated};
 use crate::hire::chain::Entry;
 use crate::hire::selection::Why;
@@ -429,7 +430,7 @@ impl From<Missing> for Found {
 
 /// What an entry leaves open of what is looked for; `None` if it does not fit.
 fn fit(entry: &SkillEntry, find: &Find) -> Option<Vec<String>> {
-    if find.max.as_ref().is_some_and(|max| entry.price.compare(max).is_none_or(std::cmp::Ordering::is_gt)) {
+    if too_dear(&entry.price, find.max.as_ref()).is_some() {
         return None;
     }
     match find.constraint.as_ref().map(|constraint| constraint.evaluate(&entry.properties)) {

@@ -2,14 +2,14 @@
 
 use super::event::Event;
 use super::io::{Notice, Outbox, Output, PassedRow, Serving};
+use super::objections::Objection;
 use super::{Peer, Wake, ignored, refused};
-use crate::arbitration;
 use crate::codec::{List, Text};
 use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Id};
 use crate::limits;
 use crate::market::award;
-use crate::market::constraint::{Constraint, Match, Properties};
+use crate::market::constraint::Match;
 use crate::market::{Award, Claim, Contact, Manifest, Offer, Reject, Skill};
 use crate::record::{Payload as _, Verified};
 use crate::reputation::Model as _;
@@ -23,35 +23,6 @@ pub struct Bid {
     pub claim: Verified<Claim>,
     /// What it claims.
     pub offer: Verified<Offer>,
-}
-
-/// Why an offer is not claimed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Objection {
-    #[error("my own offer")]
-    Own,
-    #[error("not a skill of mine")]
-    Skill,
-    #[error("the requester is not among those that `serve.from` names")]
-    NotServed,
-    #[error("the offer is over")]
-    Over,
-    #[error("claimed already")]
-    Claimed,
-    #[error("my claim on it was turned down")]
-    TurnedDown,
-    #[error("{0}")]
-    Price(String),
-    #[error("{0}")]
-    Constraint(String),
-    #[error("its checks cannot be run")]
-    Checks,
-    #[error("{0}")]
-    Credit(String),
-    #[error("{0}")]
-    Arbiter(&'static str),
-    #[error("its bid window is open for long; I claim near its end")]
-    Early,
 }
 
 /// What keeps a constraint from being met, in words.
@@ -153,63 +124,6 @@ impl Peer {
         n > 0 && mean >= 0.5
     }
 
-    /// Why I do not claim this offer; `None` if I do.
-    fn objection(&self, now: Timestamp, offer: &Verified<Offer>) -> Option<Objection> {
-        let requester = offer.issuer();
-        let Some(serving) = self.serving(&offer.skill) else { return Some(Objection::Skill) };
-        let promised = self.consented(now, offer);
-        // Whoever has my word is served, at the price I gave it for.
-        let may_hire = promised.is_some() || self.config.from.allows(&requester);
-        let arbiter = match offer.arbiter.map(|arbiter| arbiter.agent) {
-            Some(agent) if agent == self.agent() => Some("I am to decide its disputes"),
-            Some(agent) if !self.config.arbiters.allows(&agent) => Some("`serve.arbiters` does not name its arbiter"),
-            _ if offer.case.is_some() && promised.is_none() => {
-                Some("I have not consented to decide that case, or my consent has run out")
-            }
-            // Others would let through the ruling that the caller wants.
-            _ if offer.case.is_some() && (offer.checks != arbitration::checks() || !offer.milestones.is_empty()) => {
-                Some("the checks of an arbitration are its own, and it has one part")
-            }
-            _ => None,
-        };
-        let price = promised.as_ref().unwrap_or(&serving.entry.price);
-        let dear = offer.max.as_ref().filter(|max| !price.within(max));
-        let meets = |constraint: &Option<Constraint>, properties: &Properties| {
-            // The reasons are made up only where there is something to explain.
-            match constraint {
-                Some(constraint) if constraint.holds(properties) != Some(true) => constraint.evaluate(properties),
-                _ => Match::Yes,
-            }
-        };
-        let theirs = meets(&offer.constraint, &serving.entry.properties);
-        let ours = meets(&serving.entry.constraint, &offer.properties);
-        if requester == self.agent() {
-            Some(Objection::Own)
-        } else if !may_hire {
-            Some(Objection::NotServed)
-        } else if let Some(why) = arbiter {
-            Some(Objection::Arbiter(why))
-        } else if offer.slots == 0 || now >= offer.expires {
-            Some(Objection::Over)
-        } else if self.taken.contains(&(requester, offer.nonce)) {
-            Some(Objection::Claimed)
-        } else if self.turned_down.contains(&offer.id()) {
-            Some(Objection::TurnedDown)
-        } else if let Some(max) = dear {
-            Some(Objection::Price(format!("it pays {max} at most, and I ask {price}")))
-        } else if theirs != Match::Yes {
-            Some(Objection::Constraint(format!("I do not meet its `where`: {}", unmet(&theirs))))
-        } else if ours != Match::Yes {
-            Some(Objection::Constraint(format!("it does not meet my `where`: {}", unmet(&ours))))
-        } else if self.unrunnable.contains(&offer.id()) {
-            Some(Objection::Checks)
-        } else if let Some(over) = self.over_credit(&requester, price) {
-            Some(Objection::Credit(over))
-        } else {
-            (offer.bids > now + limits::BID_AHEAD).then_some(Objection::Early)
-        }
-    }
-
     /// Claims a public offer if it suits and there is room.
     pub(super) fn consider(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) {
         if offer.slots == 0 {
@@ -218,7 +132,7 @@ impl Peer {
         match self.objection(now, offer) {
             // Of no interest to whoever asks why there is no work.
             Some(Objection::Own | Objection::Skill | Objection::Over | Objection::Claimed | Objection::TurnedDown) => {}
-            Some(Objection::Early) => self.look_again(now, offer.bids),
+            Some(Objection::Early { bids }) => self.look_again(now, bids),
             Some(objection) => self.pass(now, offer, None, &objection.to_string()),
             None if self.capacity(now, &offer.issuer()) == 0 => {
                 if !self.config.skills.is_empty() {
@@ -263,7 +177,7 @@ impl Peer {
         for offer in self.directory.offers(now) {
             match self.objection(now, offer) {
                 None => offers.push(offer.clone()),
-                Some(Objection::Early) => early = Some(early.map_or(offer.bids, |bids| bids.min(offer.bids))),
+                Some(Objection::Early { bids }) => early = Some(early.map_or(bids, |first| first.min(bids))),
                 Some(_) => {}
             }
             if offers.len() >= limits::CLAIMS_OUT {

@@ -219,3 +219,13 @@ fn a_task_that_nobody_claims_ends_unfilled() {
     let document = output.json();
     assert_eq!((&document["accepted"], &document["hires"]), (&json!(false), &json!([])));
 }
+
+#[test]
+fn a_search_with_a_ceiling_lists_only_whom_that_ceiling_would_hire() {
+    // A close is owed the amount once: the lower price for a row is the dearer hire.
+    let by_the_million = "90 USD per 1000000 rows";
+    let market = Market::create(&[Agent { price: by_the_million.to_owned(), ..counter() }]);
+    let found = |max: &str| market.requester.rows(&["find", SKILL, "--max", max]).len();
+    wait_until("the worker to be known", SOON, || (found(by_the_million) == 1).then_some(()));
+    assert_eq!(found("1 USD per 1000 rows"), 0);
+}
