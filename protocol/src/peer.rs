@@ -1,7 +1,7 @@
 //! The brain: one market peer, composed of the directory, the reputation model, the hires and the outbox.
 //!
-//! In: [`io::Input`]. Out: [`io::Output`], in the order in which they must be carried out. Durable state changes in one
-//! place only, `Peer::apply`, which live events and replayed ones go through alike. Everything else (directory,
+//! In: [`io::Input`]. Out: [`io::Output`], in the order in which they must be carried out. Durable state is a type of its
+//! own, [`Durable`], changed only by the events that live and replayed peers apply alike. Everything else (directory,
 //! outbox, what is under way) is soft and found again by asking the machines what they would do next.
 //!
 //! ```text
@@ -16,6 +16,7 @@ mod durable;
 pub mod effects;
 pub mod event;
 mod hearing;
+mod held;
 mod hiring;
 pub mod io;
 mod life;
@@ -36,9 +37,8 @@ use rand_core::CryptoRng;
 use crate::directory::Directory;
 use crate::hire::chain::Entry;
 use crate::hire::outbox::Outbox as Letters;
-use crate::hire::{Attempt, Closed, Hire, HireId, Side};
+use crate::hire::{Hire, HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
-use crate::ledger::{self, Ledger};
 use crate::limits;
 use crate::market::{Claim, Contact, Manifest, Offer, Rating, Skill};
 use crate::record::{Record, Refusal, Signer, Verified};
@@ -47,14 +47,17 @@ use crate::time::{Millis, Timestamp};
 use crate::wire::Reply;
 use event::{Event, Logged};
 use io::{Config, Input, Origin, Outbox, Output, PassedRow};
-use once::Orders;
 use pull::Pull;
 
-pub use durable::{Durable, Held};
+pub use durable::Durable;
+pub use held::Held;
 pub use hiring::{Asked, Posting};
 pub use objections::Objection;
 pub use retention::{Retain, Retention};
 pub use serving::Bid;
+
+use durable::Applied;
+use hiring::Auction;
 
 /// Why a journal cannot be replayed: it was written by another release, or is not this peer's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,21 +95,12 @@ pub struct Peer {
     config: Config,
     signer: Signer,
     rng: Box<dyn CryptoRng + Send>,
-    // Durable: changed by `apply` only.
-    postings: BTreeMap<Id<Offer>, Posting>,
-    bids: BTreeMap<Id<Claim>, Bid>,
-    hires: BTreeMap<HireId, Hire>,
-    /// Whose offers, by nonce, I have claimed or been hired for: none is claimed twice.
-    taken: BTreeSet<(AgentId, Bytes32)>,
-    reputation: WalkBeta,
-    /// Whose judgement I take for mine.
-    seeds: BTreeSet<AgentId>,
-    /// Which of my last awards went to newcomers as such, the newest last.
-    awards: VecDeque<(HireId, bool)>,
-    ledger: Ledger,
-    /// What was posted under tokens of the user's.
-    orders: Orders,
+    /// What the journal rebuilds: [`Durable::apply`] and [`Durable::forget`] alone change it.
+    durable: Durable,
     // Soft.
+    reputation: WalkBeta,
+    /// Claims received on postings of mine.
+    auctions: BTreeMap<Id<Offer>, Auction>,
     directory: Directory,
     letters: Letters,
     busy: BTreeMap<HireId, Busy>,
@@ -167,15 +161,9 @@ impl Peer {
             config,
             signer,
             rng,
-            postings: BTreeMap::new(),
-            bids: BTreeMap::new(),
-            hires: BTreeMap::new(),
-            taken: BTreeSet::new(),
+            durable: Durable::new(),
             reputation: WalkBeta::default(),
-            seeds: BTreeSet::new(),
-            awards: VecDeque::new(),
-            ledger: Ledger::default(),
-            orders: Orders::default(),
+            auctions: BTreeMap::new(),
             directory: Directory::default(),
             letters: Letters::default(),
             busy: BTreeMap::new(),
@@ -226,18 +214,20 @@ impl Peer {
             self.follow(&skill, out);
         }
         self.renew(now, out);
-        let hires: Vec<HireId> = self.hires.iter().filter(|(_, hire)| !hire.through).map(|(id, _)| *id).collect();
+        let hires: Vec<HireId> =
+            self.durable.hires().iter().filter(|(_, hire)| !hire.through).map(|(id, _)| *id).collect();
         for id in hires {
-            self.open += usize::from(self.hires.get(&id).is_some_and(|hire| hire.closed.is_none()));
+            self.open += usize::from(self.durable.hire(&id).is_some_and(|hire| hire.closed.is_none()));
             self.resend(now, id);
             self.advance(now, id, out);
         }
-        let postings: Vec<_> = self.postings.iter().filter(|(_, p)| p.closed.is_none()).map(|(id, _)| *id).collect();
+        let postings: Vec<_> =
+            self.durable.postings().iter().filter(|(_, p)| p.closed.is_none()).map(|(id, _)| *id).collect();
         for id in postings {
             self.announce_posting(now, id, out);
             self.advance_posting(now, id, out);
         }
-        let bids: Vec<_> = self.bids.keys().copied().collect();
+        let bids: Vec<_> = self.durable.bids().keys().copied().collect();
         for id in bids {
             self.repeat_bid(now, id, out);
         }
@@ -265,7 +255,7 @@ impl Peer {
                 self.ask_again(agent);
                 self.fetch_again(now, agent, out);
                 // A requester that was away has lost the claims it held in memory.
-                let bids = self.bids.iter().filter(|(_, bid)| bid.claim.requester == agent);
+                let bids = self.durable.bids().iter().filter(|(_, bid)| bid.claim.requester == agent);
                 for id in bids.map(|(id, _)| *id).collect::<Vec<_>>() {
                     self.repeat_bid(now, id, out);
                 }
@@ -333,14 +323,14 @@ impl Peer {
     pub fn past_but(&self, now: Timestamp, kept: usize) -> BTreeSet<HireId> {
         let closed = |hire: &Hire| hire.closed.filter(|_| !hire.is_owed());
         let mut done: Vec<(Timestamp, HireId)> =
-            self.hires.iter().filter_map(|(id, hire)| Some((closed(hire)?.at, *id))).collect();
+            self.durable.hires().iter().filter_map(|(id, hire)| Some((closed(hire)?.at, *id))).collect();
         done.sort_unstable_by(|a, b| b.cmp(a));
         let old = |hire: &Hire| hire.closed.is_some_and(|closed| now > closed.at + limits::SERVED);
-        let served_long = self.hires.iter().filter(|(_, hire)| old(hire)).map(|(id, _)| *id);
+        let served_long = self.durable.hires().iter().filter(|(_, hire)| old(hire)).map(|(id, _)| *id);
         // What was spent today is counted from the hires themselves.
         let counted = |id: &HireId| {
             let today = |hire: &Hire| hire.side == Side::Requester && hire.terms().at.day() >= now.day();
-            !self.config.buy.per_day.is_empty() && self.hires.get(id).is_some_and(today)
+            !self.config.buy.per_day.is_empty() && self.durable.hires().get(id).is_some_and(today)
         };
         let done = done.iter().skip(kept).map(|(_, id)| *id).chain(served_long);
         done.filter(|id| !counted(id)).collect()
@@ -348,32 +338,23 @@ impl Peer {
 
     /// Forgets what compaction has archived.
     pub fn forget(&mut self, past: &BTreeSet<HireId>) {
-        for hire in past.iter().filter_map(|id| self.hires.remove(id)).filter(|hire| hire.side == Side::Worker) {
-            self.taken.remove(&(hire.claim.requester, hire.claim.nonce));
-        }
-        // As if they had never been: the journal has forgotten them as well.
-        self.awards.retain(|(id, _)| !past.contains(id));
-        let hires = &self.hires;
-        self.postings.retain(|_, posting| !posting.is_past(&|id: &HireId| !hires.contains_key(id)));
-        for posting in self.postings.values_mut() {
-            posting.hires.retain(|id| !past.contains(id));
-            posting.chosen.retain(|id, _| !past.contains(id));
-        }
+        self.durable.forget(past);
+        self.auctions.retain(|id, _| self.durable.posting(id).is_some());
     }
 
     /// Blobs that somebody may still ask for: of open postings, and of hires whose records are still served.
     pub fn live_blobs(&self, now: Timestamp) -> BTreeSet<Bytes32> {
         let served = |hire: &&Hire| hire.closed.is_none_or(|closed| now <= closed.at + limits::SERVED);
         let mut roots = BTreeSet::new();
-        for hire in self.hires.values().filter(served) {
+        for hire in self.durable.hires().values().filter(served) {
             roots.extend(&hire.fetched);
             roots
                 .extend(hire.attempts.iter().filter_map(|attempt| Some(attempt.ended.as_ref()?.1.as_ref().ok()?.root)));
-            if let Some(posting) = self.postings.get(&hire.offer.id()) {
+            if let Some(posting) = self.durable.posting(&hire.offer.id()) {
                 roots.extend(posting.task.inputs.iter().map(|input| input.blob.root));
             }
         }
-        for posting in self.postings.values().filter(|posting| posting.closed.is_none()) {
+        for posting in self.durable.postings().values().filter(|posting| posting.closed.is_none()) {
             roots.extend(posting.task.inputs.iter().map(|input| input.blob.root));
         }
         roots
@@ -388,151 +369,25 @@ impl Peer {
         self.apply(logged.at, logged.event);
     }
 
-    /// The one place where durable state changes. Returns whether a rating in it was new.
+    /// Applies an event to the durable state, then to what follows it. Whether a rating in it was new.
     fn apply(&mut self, at: Timestamp, event: Event<Record>) -> bool {
-        match event {
-            Event::Posted { offer: Record::Offer(offer), task, to, salt, order } => {
-                if let Some(call) = &task.call {
-                    self.with(call.of, |hire| hire.wish = None);
-                }
-                if let Some(order) = order {
-                    self.orders.remember(at, order, offer.id());
-                }
-                self.postings.insert(offer.id(), Posting { order, ..Posting::new(offer, *task, to, salt) });
-            }
-            Event::Unposted { offer, reason, order, why } => {
-                // Of a posting that is archived, this is all that the journal still says.
-                if let Some(order) = order {
-                    self.orders.remember(at, order, offer);
-                }
-                if let Some(posting) = self.postings.get_mut(&offer) {
-                    posting.closed = Some(reason);
-                    posting.passed = why.map(|why| *why);
-                    posting.claims.clear();
-                }
-            }
-            Event::Claimed { claim: Record::Claim(claim), offer: Record::Offer(offer) } => {
-                self.taken.insert((claim.requester, claim.nonce));
-                self.bids.insert(claim.id(), Bid { claim, offer });
-            }
-            Event::Unclaimed { claim, .. } => {
-                if let Some(bid) = self.bids.remove(&claim) {
-                    self.taken.remove(&(bid.claim.requester, bid.claim.nonce));
-                }
-            }
-            Event::Awarded {
-                side,
-                award: Record::Award(award),
-                claim: Record::Claim(claim),
-                offer: Record::Offer(offer),
-                why,
-            } => {
-                let id = award.id();
-                if let Some(posting) = self.postings.get_mut(&offer.id()).filter(|_| side == Side::Requester) {
-                    posting.claims.remove(&claim.issuer());
-                    // A person's word is for one award. Whoever waited for it is looked at again, for the slots left.
-                    (posting.asked, posting.approved) = (None, None);
-                    self.awards.push_back((id, why.lane));
-                    if self.awards.len() > limits::AWARDS {
-                        self.awards.pop_front();
-                    }
-                    posting.hires.push(id);
-                    posting.chosen.insert(id, *why);
-                }
-                self.bids.remove(&claim.id());
-                if side == Side::Worker {
-                    self.taken.insert((claim.requester, claim.nonce));
-                }
-                self.hires.insert(id, Hire::new(side, award, claim, offer));
-            }
-            Event::Said { record, judgement } => {
-                let Ok(entry) = Entry::try_from(record) else { return false };
-                if let Some(hire) = self.hires.get_mut(&entry.hire()) {
-                    // A ruling is of one delivery, a stop is done once it is said.
-                    let settles = matches!(
-                        entry,
-                        Entry::Verdict(_)
-                            | Entry::Cancel(_)
-                            | Entry::Withdraw(_)
-                            | Entry::Decline(_)
-                            | Entry::Begin(_)
-                            | Entry::Contest(_)
-                            | Entry::Countersign(_)
-                    );
-                    if settles {
-                        hire.wish = None;
-                    }
-                    hire.chain.push(entry);
-                    // Whatever joins a chain of a hire that was over may have to be answered or sent.
-                    hire.through = false;
-                    hire.judgement =
-                        judgement.map(|(judgement, opening)| (judgement, Some(opening))).or(hire.judgement.take());
-                }
-            }
-            Event::Decided { hire, record: Record::Decision(decision) } => self.with(hire, |hire| {
-                hire.through = false;
-                if decision.hire == hire.id() {
-                    hire.chain.decide(decision);
-                } else {
-                    hire.decision = Some(decision);
-                }
-            }),
-            Event::Fetched { hire, roots } => self.with(hire, |hire| hire.fetched.extend(roots)),
-            Event::Started { hire } => self.with(hire, |hire| hire.attempts.push(Attempt { started: at, ended: None })),
-            Event::Ended { hire, attempt, result } => self.with(hire, |hire| {
-                if let Some(attempt) = hire.attempts.get_mut(attempt) {
-                    attempt.ended = Some((at, result));
-                }
-            }),
-            Event::Checked { hire, root, checked } => self.with(hire, |hire| {
-                hire.checked.insert(root, *checked);
-            }),
-            Event::Wished { hire, wish } => self.with(hire, |hire| hire.wish = Some(wish)),
-            Event::Closed { hire, outcome, agreed } => {
-                self.with(hire, |hire| hire.closed = Some(Closed { at, outcome, agreed }))
-            }
-            Event::Reopened { hire } => self.with(hire, |hire| (hire.closed, hire.through) = (None, false)),
-            Event::Through { hire } => self.with(hire, |hire| (hire.through, hire.rating) = (true, None)),
-            Event::Asked { offer, with, price } => {
-                if let Some(posting) = self.postings.get_mut(&offer) {
-                    posting.asked = Some(Asked { at, with, price });
-                }
-            }
-            Event::Approved { offer, up_to } => {
-                if let Some(posting) = self.postings.get_mut(&offer) {
-                    (posting.asked, posting.approved) = (None, Some(up_to));
-                }
-            }
-            Event::Scored { hire, scores } => self.with(hire, |hire| hire.scored = Some(scores)),
-            Event::Pinned { agent, pinned } => {
-                let before = self.seeds.clone();
-                if pinned {
-                    self.seeds.insert(agent)
-                } else {
-                    self.seeds.remove(&agent)
-                };
-                self.reputation.unwatch(&self.signer.agent(), &Vec::from_iter(before));
+        match self.durable.apply(at, event) {
+            Applied::Nothing => {}
+            Applied::Rated(rating) => return self.reputation.insert(&rating),
+            Applied::Pinned(before) => {
+                self.reputation.unwatch(&self.signer.agent(), &before);
                 self.watch();
             }
-            Event::Booked { entry } => {
-                let micros = entry.amount.micros();
-                match entry.subject {
-                    ledger::Subject::Hire(id) => self.with(id, |hire| hire.booked += micros),
-                    ledger::Subject::Correction(id) => self.with(id, |hire| hire.booked -= hire.booked.min(micros)),
-                    ledger::Subject::Payment(_) => {}
+            Applied::Unposted(offer) => {
+                if let Some(auction) = self.auctions.get_mut(&offer) {
+                    auction.claims.clear();
                 }
-                self.ledger.book(entry);
             }
-            Event::Rated { rating: Record::Rating(rating) } => {
-                self.with(rating.judgement.hire, |hire| (hire.rated, hire.rating) = (true, Some(rating.clone())));
-                return self.reputation.insert(&rating);
+            Applied::Awarded(offer, worker) => {
+                if let Some(auction) = self.auctions.get_mut(&offer) {
+                    auction.claims.remove(&worker);
+                }
             }
-            // An event whose record is of another kind than its name says: nobody writes it, nothing follows from it.
-            Event::Posted { .. }
-            | Event::Claimed { .. }
-            | Event::Awarded { .. }
-            | Event::Rated { .. }
-            | Event::Decided { .. } => {}
         }
         false
     }
@@ -540,16 +395,10 @@ impl Peer {
     /// My own eyes, and those through which the pinned seeds see, are kept up to date.
     fn watch(&mut self) {
         let me = self.agent();
-        for seeds in [Vec::new(), Vec::from_iter(self.seeds.iter().copied())] {
+        for seeds in [Vec::new(), Vec::from_iter(self.durable.seeds().iter().copied())] {
             if !self.reputation.is_watched(&me, &seeds) {
                 self.reputation.watch(me, &seeds);
             }
-        }
-    }
-
-    fn with(&mut self, id: HireId, change: impl FnOnce(&mut Hire)) {
-        if let Some(hire) = self.hires.get_mut(&id) {
-            change(hire);
         }
     }
 

@@ -31,23 +31,23 @@ impl Peer {
     // ---- before the award ----
 
     /// Whether an offer of mine waits for its arbiter.
-    pub(super) fn lacks_consent(posting: &Posting) -> bool {
-        posting.offer.arbiter.is_some() && posting.consent.is_none()
+    pub(super) fn lacks_consent(&self, posting: &Posting) -> bool {
+        posting.offer.arbiter.is_some() && self.auction(&posting.offer.id()).consent.is_none()
     }
 
     /// Lets go of a consent that would end before what is awarded now could be decided on: another is asked for.
     pub(super) fn drop_old_consent(&mut self, now: Timestamp, id: Id<Offer>) {
-        if let Some(posting) = self.postings.get_mut(&id) {
+        if let (Some(posting), Some(auction)) = (self.durable.posting(&id), self.auctions.get_mut(&id)) {
             let lasts = |bytes: &ConsentBytes| {
                 decision::read(bytes).is_some_and(|(_, consent)| consent.lasts(&posting.offer, now))
             };
-            posting.consent = posting.consent.take().filter(lasts);
+            auction.consent = auction.consent.take().filter(lasts);
         }
     }
 
     /// Asks the arbiter of an offer of mine, by sending it the offer.
     pub(super) fn ask_consent(&mut self, now: Timestamp, id: Id<Offer>) {
-        let Some(posting) = self.postings.get(&id).filter(|posting| Self::lacks_consent(posting)) else { return };
+        let Some(posting) = self.durable.posting(&id).filter(|posting| self.lacks_consent(posting)) else { return };
         if let Some(arbiter) = posting.offer.arbiter {
             let (offer, until) = (posting.offer.clone(), posting.offer.expires);
             self.letters.push(now, arbiter.agent, offer.into(), until);
@@ -98,7 +98,7 @@ impl Peer {
 
     pub(super) fn on_consent(&mut self, now: Timestamp, consent: &Verified<Consent>, out: &mut Outbox) -> Reply {
         let id = consent.offer;
-        let Some(posting) = self.postings.get_mut(&id).filter(|posting| posting.closed.is_none()) else {
+        let Some(posting) = self.durable.posting(&id).filter(|posting| posting.closed.is_none()) else {
             return ignored("no such offer of mine");
         };
         let arbiter = consent.issuer();
@@ -111,7 +111,7 @@ impl Peer {
         let Ok(bytes) = ConsentBytes::try_from(consent.envelope().to_vec()) else {
             return refused("the consent is too long to travel with an award");
         };
-        posting.consent.get_or_insert(bytes);
+        self.auction_mut(id).consent.get_or_insert(bytes);
         self.letters.withdraw(&arbiter, &id.untyped());
         self.advance_posting(now, id, out);
         Reply::Kept
@@ -128,12 +128,15 @@ impl Peer {
 
     fn calls(&self, hire: &Hire) -> impl Iterator<Item = &Posting> {
         let of = hire.id();
-        self.postings.values().filter(move |posting| posting.task.call.as_ref().is_some_and(|call| call.of == of))
+        self.durable
+            .postings()
+            .values()
+            .filter(move |posting| posting.task.call.as_ref().is_some_and(|call| call.of == of))
     }
 
     /// Whether a posting may still bring, or has brought, a hire that begins.
     fn stands(&self, posting: &Posting) -> bool {
-        let begun = |id: &HireId| self.hires.get(id).is_some_and(|hire| hire.facts().begin.is_some());
+        let begun = |id: &HireId| self.durable.hires().get(id).is_some_and(|hire| hire.facts().begin.is_some());
         posting.closed.is_none() || posting.hires.iter().any(begun)
     }
 
@@ -143,7 +146,7 @@ impl Peer {
 
     /// The case is in the store: hires the arbiter to decide it.
     pub(super) fn on_cased(&mut self, now: Timestamp, id: HireId, result: Result<BlobRef, String>, out: &mut Outbox) {
-        let called = match (result, self.hires.get(&id)) {
+        let called = match (result, self.durable.hire(&id)) {
             (Ok(case), Some(hire)) if !self.has_called(hire) => match self.call(now, hire, case) {
                 Some((task, arbiter)) => {
                     self.post(now, task, Some(arbiter), None, out).map(drop).map_err(|e| e.to_string())
@@ -175,7 +178,7 @@ impl Peer {
         let mut inputs: Vec<Input> = named(arbitration::CASE, case).into_iter().collect();
         inputs.extend(delivered.and_then(|delivery| named(arbitration::RESULT, delivery.blob)));
         let worked_on = match hire.side {
-            Side::Requester => self.postings.get(&hire.offer.id()).map(|posting| posting.task.inputs.clone()),
+            Side::Requester => self.durable.posting(&hire.offer.id()).map(|posting| posting.task.inputs.clone()),
             Side::Worker => worker::brief(hire).map(|brief| brief.inputs.to_vec()),
         };
         // What a task has no room for beside the case and the delivery stays away: a call that cannot be made helps nobody.
@@ -208,7 +211,7 @@ impl Peer {
 
     /// Has the arbiter called, as the user of either side wants.
     pub(super) fn appeal(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) -> Result<Answer, Refused> {
-        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
         let invalid = |text: &str| Err(Refused::Invalid(text.to_owned()));
         let facts = hire.facts();
         match stage::decide_by(&facts, hire.terms()) {
@@ -239,11 +242,12 @@ impl Peer {
     /// case, if only because it lost, has the ruling that there is; in the same words, unless the worker has shown the two of
     /// us different contests.
     pub(super) fn decide(&mut self, now: Timestamp, id: HireId, facts: &Facts, out: &mut Outbox) {
-        let Some(hire) = self.hires.get(&id).filter(|hire| hire.decision.is_none() && hire.side == Side::Worker) else {
+        let Some(hire) = self.durable.hire(&id).filter(|hire| hire.decision.is_none() && hire.side == Side::Worker)
+        else {
             return;
         };
         let Some(Ok(decided)) = hire.checks(facts).and_then(|checked| checked.decided.clone()) else { return };
-        let made = self.hires.values().filter_map(|hire| hire.decision.as_ref());
+        let made = self.durable.hires().values().filter_map(|hire| hire.decision.as_ref());
         let made: Vec<_> = made.filter(|made| made.hire == decided.hire).collect();
         let (ruling, statement) = made.first().map_or_else(
             || (decided.ruling, Text::fit(&decided.statement)),
@@ -265,7 +269,7 @@ impl Peer {
 
     /// The arbiter's decision goes to both parties; each passes it on to the other besides.
     pub(super) fn tell_parties(&mut self, now: Timestamp, id: HireId) {
-        let Some(hire) = self.hires.get(&id) else { return };
+        let Some(hire) = self.durable.hire(&id) else { return };
         let (Some(decision), Some((requester, worker))) = (hire.decision.clone(), parties(hire)) else { return };
         for party in [requester, worker] {
             self.letters.push(now, party, decision.clone().into(), now + limits::SERVED);
@@ -287,7 +291,7 @@ impl Peer {
             let mine = hire.decision.as_ref().is_some_and(|mine| mine.id() == decision.id());
             mine || hire.id() == decision.hire
         };
-        let hires: Vec<HireId> = self.hires.values().filter(about).map(Hire::id).collect();
+        let hires: Vec<HireId> = self.durable.hires().values().filter(about).map(Hire::id).collect();
         for id in hires {
             self.advance(now, id, out);
         }
@@ -304,7 +308,7 @@ impl Peer {
         out: &mut Outbox,
     ) -> Reply {
         let id = decision.hire;
-        let Some(hire) = self.hires.get(&id) else { return ignored("no such hire here") };
+        let Some(hire) = self.durable.hire(&id) else { return ignored("no such hire here") };
         match hire.chain.admit_decision(&decision) {
             Ok(()) => {}
             Err(Misfit::Duplicate) => return Reply::Kept,

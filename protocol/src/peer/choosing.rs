@@ -15,22 +15,21 @@ use crate::time::Timestamp;
 impl Peer {
     /// Keeps the best claims of an offer: the worst goes when there is one too many.
     pub(super) fn trim_claims(&mut self, now: Timestamp, id: Id<Offer>) {
-        let Some(posting) = self.postings.get(&id).filter(|posting| posting.claims.len() > limits::CLAIMS_PER_OFFER)
-        else {
+        let (Some(posting), claims) = (self.durable.posting(&id), &self.auction(&id).claims) else { return };
+        if claims.len() <= limits::CLAIMS_PER_OFFER {
             return;
-        };
+        }
         // A few places are the newcomers': among many claims of the proven, none of theirs would be looked at.
-        let all: Vec<_> =
-            posting.claims.values().map(|claim| self.candidate(&posting.offer.skill, claim, now)).collect();
+        let all: Vec<_> = claims.values().map(|claim| self.candidate(&posting.offer.skill, claim, now)).collect();
         let spare_newcomers = all.iter().filter(|one| one.newcomer).count() <= limits::CLAIMS_NEWCOMERS;
         let droppable = all.iter().filter(|one| !(spare_newcomers && one.newcomer));
         let worst = droppable.max_by(|a, b| selection::compare(a, b, &posting.task.choosing));
         // What cannot be chosen anyway goes before all of them: it may be as cheap as it likes.
         let spent = self.spent_today(now);
-        let unfit = posting.claims.values().find(|claim| self.unfit(posting, claim, now, &spent).is_some());
+        let unfit = claims.values().find(|claim| self.unfit(posting, claim, now, &spent).is_some());
         let worst = unfit.or(worst.map(|worst| worst.claim)).map(Verified::issuer);
-        if let (Some(worst), Some(posting)) = (worst, self.postings.get_mut(&id)) {
-            posting.claims.remove(&worst);
+        if let Some(worst) = worst {
+            self.auction_mut(id).claims.remove(&worst);
         }
     }
 
@@ -64,17 +63,18 @@ impl Peer {
     ) -> (Option<(Verified<Claim>, Why)>, Vec<(AgentId, String, bool)>) {
         let (mut candidates, mut left_out) = (Vec::new(), Vec::new());
         let spent = self.spent_today(now);
-        for claim in posting.claims.values() {
+        let claims = &self.auction(&posting.offer.id()).claims;
+        for claim in claims.values() {
             match self.unfit(posting, claim, now, &spent) {
                 None => candidates.push(self.candidate(&posting.offer.skill, claim, now)),
                 Some((reason, over)) => left_out.push((claim.issuer(), reason, over)),
             }
         }
-        let lane = posting.task.choosing.newcomers.is_due(self.awards.iter().rev().map(|(_, lane)| *lane));
+        let lane = posting.task.choosing.newcomers.is_due(self.durable.awards().iter().rev().map(|(_, lane)| *lane));
         let chosen = selection::choose(&candidates, &posting.task.choosing, lane).map(|(chosen, mut why)| {
-            why.claims = posting.claims.len();
+            why.claims = claims.len();
             let out = left_out.iter().filter_map(|(agent, reason, _)| {
-                let claim = posting.claims.get(agent)?;
+                let claim = claims.get(agent)?;
                 let Candidate { low, newcomer, fit, .. } = self.candidate(&posting.offer.skill, claim, now);
                 let (agent, price, outcome) = (*agent, claim.price.clone(), format!("left out: {reason}"));
                 Some(Considered { agent, price, expect: claim.expect, low, newcomer, fit, outcome })
@@ -118,12 +118,12 @@ impl Peer {
 
     /// Remembers what to tell those that were not chosen.
     pub(super) fn note_lost(&mut self, id: Id<Offer>, why: &Why, left_out: Vec<(AgentId, String, bool)>) {
-        if let Some(posting) = self.postings.get_mut(&id) {
+        if self.durable.posting(&id).is_some() {
             let lost = why.considered.iter().skip(1).map(|one| (one.agent, one.outcome.clone()));
             // What there is to spend is nobody's business.
             let told = |over, reason| if over { "more than this requester may spend now".to_owned() } else { reason };
             let left_out = left_out.into_iter().map(|(agent, reason, over)| (agent, told(over, reason)));
-            posting.lost = lost.chain(left_out).collect();
+            self.auction_mut(id).lost = lost.chain(left_out).collect();
         }
     }
 }

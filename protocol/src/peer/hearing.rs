@@ -111,7 +111,7 @@ impl Peer {
 
     fn on_entry(&mut self, now: Timestamp, from: AgentId, entry: Entry, out: &mut Outbox) -> Reply {
         let id = entry.hire();
-        let Some(hire) = self.hires.get(&id) else { return ignored("no such hire here") };
+        let Some(hire) = self.durable.hire(&id) else { return ignored("no such hire here") };
         // My own records come back from nobody but somebody who plays with them.
         if entry.issuer() == self.agent() {
             return ignored("that record is mine");
@@ -134,7 +134,7 @@ impl Peer {
         };
         self.commit(now, Event::Said { record, judgement: None }, out);
         out.push(Output::Notice(notice));
-        if let (Some((question, text)), Some(hire)) = (answer, self.hires.get(&id)) {
+        if let (Some((question, text)), Some(hire)) = (answer, self.durable.hire(&id)) {
             let due = hire.facts().due;
             out.push(Output::Tell { hire: id, question, text, due });
         }
@@ -145,7 +145,7 @@ impl Peer {
     /// The other side of a hire of mine has rated me. Ratings of others are asked for, never taken unasked: anybody can
     /// make any number of them.
     fn on_rating(&mut self, now: Timestamp, rating: Verified<Rating>, out: &mut Outbox) -> Reply {
-        if rating.judgement.subject != self.agent() || !self.hires.contains_key(&rating.judgement.hire) {
+        if rating.judgement.subject != self.agent() || !self.durable.hires().contains_key(&rating.judgement.hire) {
             return ignored("not about a hire of mine");
         }
         if rating.day > (now + limits::AHEAD).day() {

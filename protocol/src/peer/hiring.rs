@@ -35,7 +35,7 @@ pub struct Asked {
 }
 
 /// An offer of mine, with the task behind it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Posting {
     /// The offer.
     pub offer: Verified<Offer>,
@@ -47,8 +47,6 @@ pub struct Posting {
     pub salt: Bytes32,
     /// The order with a token that it carries out.
     pub order: Option<Order>,
-    /// Claims held, one an issuer. Soft: workers repeat theirs.
-    pub claims: BTreeMap<AgentId, Verified<Claim>>,
     /// The hires that came of it, oldest first.
     pub hires: Vec<HireId>,
     /// Why each was chosen.
@@ -57,12 +55,6 @@ pub struct Posting {
     pub asked: Option<Asked>,
     /// Up to which price a person lets it be awarded.
     pub approved: Option<Price>,
-    /// For want of which budget it is not awarded. Soft.
-    pub held: Option<String>,
-    /// Why claims that are held were not chosen so far. Soft.
-    pub lost: BTreeMap<AgentId, String>,
-    /// The consent of its arbiter. Soft: it is asked again.
-    pub consent: Option<ConsentBytes>,
     /// Why it takes no more claims, once it does not.
     pub closed: Option<String>,
     /// How its claims compared then, if nobody was hired.
@@ -77,14 +69,10 @@ impl Posting {
             to,
             salt,
             order: None,
-            claims: BTreeMap::new(),
             hires: Vec::new(),
             chosen: BTreeMap::new(),
             asked: None,
             approved: None,
-            held: None,
-            lost: BTreeMap::new(),
-            consent: None,
             passed: None,
             closed: None,
         }
@@ -102,6 +90,27 @@ impl Posting {
     }
 }
 
+/// The claims received on one posting, and what choosing among them waits for. Soft: workers repeat their claims, and an
+/// arbiter is asked again.
+#[derive(Debug)]
+pub(super) struct Auction {
+    /// One an issuer.
+    pub claims: BTreeMap<AgentId, Verified<Claim>>,
+    /// The budget for want of which nothing is awarded.
+    pub held: Option<String>,
+    /// Why claimants were not chosen so far; kept when the posting closes, for those that ask later.
+    pub lost: BTreeMap<AgentId, String>,
+    /// The consent of the posting's arbiter.
+    pub consent: Option<ConsentBytes>,
+}
+
+impl Auction {
+    const NEW: Self = Self { claims: BTreeMap::new(), held: None, lost: BTreeMap::new(), consent: None };
+}
+
+/// What a posting has on which nothing was received.
+static EMPTY: Auction = Auction::NEW;
+
 enum Slot {
     Open { slot: u16, round: u16, replaces: Option<HireId> },
     Pending,
@@ -109,6 +118,17 @@ enum Slot {
 }
 
 impl Peer {
+    /// The claims received on a posting.
+    pub(super) fn auction(&self, id: &Id<Offer>) -> &Auction {
+        self.auctions.get(id).unwrap_or(&EMPTY)
+    }
+
+    /// The same, to add to it. Only for a posting of this peer's, or nothing would ever remove it.
+    pub(super) fn auction_mut(&mut self, id: Id<Offer>) -> &mut Auction {
+        debug_assert!(self.durable.posting(&id).is_some(), "an auction is of a posting");
+        self.auctions.entry(id).or_insert(Auction::NEW)
+    }
+
     pub(super) fn post(
         &mut self,
         now: Timestamp,
@@ -119,10 +139,10 @@ impl Peer {
     ) -> Result<Answer, Refused> {
         let invalid = |text: String| Refused::Invalid(text);
         let order = token.map(|token| Order::new(&token, &task, to, now)).transpose()?;
-        if let Some(before) = order.map(|order| self.orders.find(&order)).transpose()?.flatten() {
+        if let Some(before) = order.map(|order| self.durable.orders().find(&order)).transpose()?.flatten() {
             return Ok(Answer::PostedBefore(before));
         }
-        if self.postings.values().filter(|posting| posting.closed.is_none()).count() >= limits::POSTINGS {
+        if self.durable.postings().values().filter(|posting| posting.closed.is_none()).count() >= limits::POSTINGS {
             return Err(Refused::Full("offers"));
         }
         if self.open >= limits::OPEN_HIRES {
@@ -163,7 +183,7 @@ impl Peer {
 
     /// Makes a posting known: in its room, or to the one worker it is for.
     pub(super) fn announce_posting(&mut self, now: Timestamp, id: Id<Offer>, out: &mut Outbox) {
-        let Some(posting) = self.postings.get(&id) else { return };
+        let Some(posting) = self.durable.posting(&id) else { return };
         let (offer, to) = (posting.offer.clone(), posting.to);
         if now >= offer.expires {
             return;
@@ -185,14 +205,17 @@ impl Peer {
     }
 
     pub(super) fn on_claim(&mut self, now: Timestamp, claim: Verified<Claim>, out: &mut Outbox) -> Reply {
-        let Some(posting) = self.postings.get(&claim.offer) else { return ignored("no such offer of mine") };
+        let Some(posting) = self.durable.posting(&claim.offer) else { return ignored("no such offer of mine") };
         let worker = claim.issuer();
-        if posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.claim.id() == claim.id())) {
+        if posting.hires.iter().any(|id| self.durable.hires().get(id).is_some_and(|hire| hire.claim.id() == claim.id()))
+        {
             return Reply::Kept;
         }
         if posting.closed.is_some() {
             // Why it was closed may be about budgets.
-            return ignored(posting.lost.get(&worker).map_or("it takes no more claims", String::as_str));
+            return ignored(
+                self.auction(&claim.offer).lost.get(&worker).map_or("it takes no more claims", String::as_str),
+            );
         }
         if claim.requester != self.agent() || claim.nonce != posting.offer.nonce {
             return ignored("the claim is for another offer");
@@ -200,7 +223,7 @@ impl Peer {
         if posting.to.is_some_and(|to| to != worker) {
             return ignored("the offer was not made to you");
         }
-        if posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.worker() == worker)) {
+        if posting.hires.iter().any(|id| self.durable.hires().get(id).is_some_and(|hire| hire.worker() == worker)) {
             return ignored("you had a slot of this offer");
         }
         if posting.offer.arbiter.is_some_and(|arbiter| arbiter.agent == worker) {
@@ -216,11 +239,9 @@ impl Peer {
             return ignored("the price is above the ceiling, or in another unit");
         }
         let offer = claim.offer;
-        if let Some(posting) = self.postings.get_mut(&offer) {
-            let held = posting.claims.get(&worker);
-            if held.is_none_or(|held| claim.id() < held.id() || held.until <= now) {
-                posting.claims.insert(worker, claim);
-            }
+        let held = self.auction(&offer).claims.get(&worker);
+        if held.is_none_or(|held| claim.id() < held.id() || held.until <= now) {
+            self.auction_mut(offer).claims.insert(worker, claim);
         }
         self.trim_claims(now, offer);
         self.advance_posting(now, offer, out);
@@ -229,12 +250,8 @@ impl Peer {
 
     /// A claimant's manifest is here now: a claim that waited for it may be chosen.
     pub(super) fn on_manifest(&mut self, now: Timestamp, who: AgentId, out: &mut Outbox) {
-        let waiting: Vec<_> = self
-            .postings
-            .iter()
-            .filter(|(_, posting)| posting.closed.is_none() && posting.claims.contains_key(&who))
-            .map(|(id, _)| *id)
-            .collect();
+        let waiting: Vec<_> =
+            self.auctions.iter().filter(|(_, auction)| auction.claims.contains_key(&who)).map(|(id, _)| *id).collect();
         for id in waiting {
             self.advance_posting(now, id, out);
         }
@@ -245,7 +262,7 @@ impl Peer {
         // One award for each slot at most; each pass awards one or ends.
         self.drop_old_consent(now, id);
         for _ in 0..=limits::SLOTS {
-            let Some(posting) = self.postings.get(&id).filter(|posting| posting.closed.is_none()) else {
+            let Some(posting) = self.durable.posting(&id).filter(|posting| posting.closed.is_none()) else {
                 return self.wake(Wake::Posting(id), None);
             };
             if now < posting.offer.bids {
@@ -262,7 +279,7 @@ impl Peer {
             });
             let pending = slots.iter().any(|slot| matches!(slot, Slot::Pending));
             let Some((slot, round, replaces)) = open else { return self.wake(Wake::Posting(id), None) };
-            if Self::lacks_consent(posting) {
+            if self.lacks_consent(posting) {
                 if now >= expires && !pending {
                     return self.close_posting(now, id, "its arbiter did not consent before it expired", out);
                 }
@@ -277,8 +294,8 @@ impl Peer {
                     let reason = over.unwrap_or_else(|| "nobody suitable claimed it before it expired".to_owned());
                     return self.close_posting(now, id, &reason, out);
                 }
-                if let Some(posting) = self.postings.get_mut(&id).filter(|posting| posting.held != over) {
-                    posting.held.clone_from(&over);
+                if self.auction(&id).held != over {
+                    self.auction_mut(id).held.clone_from(&over);
                     out.extend(over.map(|reason| Output::Notice(Notice::Held { offer: id, reason })));
                 }
                 return self.wake(Wake::Posting(id), Some(expires).filter(|at| now < *at));
@@ -312,10 +329,10 @@ impl Peer {
         // ever better claims is not a stream of questions.
         let stands = |posting: &Posting| {
             let asked = posting.asked.as_ref()?;
-            let claim = posting.claims.get(&asked.with).filter(|claim| claim.price == asked.price)?;
+            let claim = self.auction(&id).claims.get(&asked.with).filter(|claim| claim.price == asked.price)?;
             self.unfit(posting, claim, now, &self.spent_today(now)).is_none().then_some(())
         };
-        if self.postings.get(&id).and_then(stands).is_none() {
+        if self.durable.posting(&id).and_then(stands).is_none() {
             self.commit(now, Event::Asked { offer: id, with, price: price.clone() }, out);
             out.push(Output::Notice(Notice::Asked { offer: id, with, price }));
         }
@@ -323,8 +340,12 @@ impl Peer {
     }
 
     fn slot(&self, posting: &Posting, slot: u16) -> Slot {
-        let last =
-            posting.hires.iter().rev().filter_map(|id| self.hires.get(id)).find(|hire| hire.chain.award().slot == slot);
+        let last = posting
+            .hires
+            .iter()
+            .rev()
+            .filter_map(|id| self.durable.hires().get(id))
+            .find(|hire| hire.chain.award().slot == slot);
         let Some(hire) = last else { return Slot::Open { slot, round: 0, replaces: None } };
         let round = hire.chain.award().round + 1;
         match (hire.facts().begin, hire.closed) {
@@ -347,7 +368,7 @@ impl Peer {
     ) {
         why.considered.truncate(limits::CONSIDERED);
         let salt = self.draw();
-        let Some(posting) = self.postings.get(&id) else { return };
+        let Some(posting) = self.durable.posting(&id) else { return };
         let offer = posting.offer.clone();
         let terms = Terms {
             at: now,
@@ -361,7 +382,7 @@ impl Peer {
             sealed: posting.sealed().map(|sealed| sealed.commitment()),
             agree: offer.agree,
             arbiter: offer.arbiter,
-            consent: posting.consent.clone(),
+            consent: self.auction(&id).consent.clone(),
             milestones: offer.milestones.clone(),
         };
         let beside = Beside { body: terms, salt };
@@ -402,16 +423,19 @@ impl Peer {
 
     /// Ends a posting and tells those who wait for it: a newer version of the offer, without slots, takes it back.
     pub(super) fn close_posting(&mut self, now: Timestamp, id: Id<Offer>, reason: &str, out: &mut Outbox) {
-        let Some(posting) = self.postings.get(&id).filter(|posting| posting.closed.is_none()) else { return };
+        let Some(posting) = self.durable.posting(&id).filter(|posting| posting.closed.is_none()) else { return };
         let (offer, to, order) = (posting.offer.clone(), posting.to, posting.order);
+        let auction = self.auction(&id);
         let told = |(worker, claim): (&AgentId, &Verified<Claim>)| {
-            let why = posting.lost.get(worker).map_or(reason, String::as_str);
+            let why = auction.lost.get(worker).map_or(reason, String::as_str);
             (*worker, Reject { at: now, ext: Default::default(), claim: claim.id(), reason: Text::fit(why) })
         };
-        let claimants: Vec<(AgentId, Reject)> = posting.claims.iter().map(told).collect();
-        let unfilled =
-            !posting.hires.iter().any(|id| self.hires.get(id).is_some_and(|hire| hire.facts().begin.is_some()));
-        let compared = posting.hires.is_empty() && !posting.claims.is_empty();
+        let claimants: Vec<(AgentId, Reject)> = auction.claims.iter().map(told).collect();
+        let unfilled = !posting
+            .hires
+            .iter()
+            .any(|id| self.durable.hires().get(id).is_some_and(|hire| hire.facts().begin.is_some()));
+        let compared = posting.hires.is_empty() && !auction.claims.is_empty();
         let why = compared.then(|| self.choose(posting, now).0).flatten().map(|(_, why)| why);
         self.wake(Wake::Posting(id), None);
         let unposted = Event::Unposted { offer: id, reason: reason.to_owned(), order, why: why.map(Box::new) };

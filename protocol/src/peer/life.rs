@@ -39,13 +39,13 @@ impl Peer {
     }
 
     fn next_step(&self, now: Timestamp, id: HireId) -> Option<Step> {
-        let hire = self.hires.get(&id)?;
+        let hire = self.durable.hire(&id)?;
         let idle = self.busy.get(&id).is_none_or(|busy| busy.again.is_some_and(|at| at <= now));
         match hire.side {
             Side::Requester => {
                 // The worker shows a result to whom it knows to have acknowledged it: a fetch must not overtake the ack.
                 let answered = !self.letters.holds(&hire.other(), &last_of_mine(hire));
-                let posting = self.postings.get(&hire.offer.id())?;
+                let posting = self.durable.posting(&hire.offer.id())?;
                 let (consent, called) = (self.consent(posting, hire), self.has_called(hire));
                 match requester::next(hire, &posting.task, now, idle && answered, consent, called) {
                     Some(Step::Say(Say::Brief)) if self.overtaken(now, hire) => {
@@ -70,7 +70,7 @@ impl Peer {
     /// Room for inputs, less what is promised to other hires and has not begun to come: from then on it is taken.
     fn room_beside(&self, id: HireId) -> u64 {
         let awaited = |other: &&HireId| **other != id && !self.busy.contains_key(*other);
-        let others = self.load.iter().filter(awaited).filter_map(|other| self.hires.get(other));
+        let others = self.load.iter().filter(awaited).filter_map(|other| self.durable.hires().get(other));
         let others = others.filter(|hire| hire.facts().begin.is_some() && hire.fetched.is_empty());
         self.room.saturating_sub(others.fold(0, |sum, hire| sum.saturating_add(hire.terms().inputs)))
     }
@@ -78,7 +78,7 @@ impl Peer {
     /// Signs what a machine decided to say, logs it, and hands it to the outbox.
     pub(super) fn say(&mut self, now: Timestamp, id: HireId, say: Say, out: &mut Outbox) {
         let Some((record, judgement)) = self.draft(now, id, say) else { return };
-        let Some(hire) = self.hires.get(&id) else { return };
+        let Some(hire) = self.durable.hire(&id) else { return };
         let (side, other) = (hire.side, hire.other());
         debug_assert_eq!(
             Entry::try_from(record.clone()).map(|entry| hire.chain.admit(&entry)),
@@ -93,7 +93,7 @@ impl Peer {
 
     fn draft(&mut self, now: Timestamp, id: HireId, say: Say) -> Option<(Record, Option<(Judgement, Bytes32)>)> {
         let (salt, opening) = (self.draw(), self.draw());
-        let hire = self.hires.get(&id)?;
+        let hire = self.durable.hire(&id)?;
         let (facts, terms) = (hire.facts(), hire.terms());
         let (hire_id, link, ext, day) = (id, hire.chain.next_link(hire.side, now), Default::default(), now.day());
         let signer = &self.signer;
@@ -113,7 +113,7 @@ impl Peer {
                 signer.sign(&Withdraw { ext, hire: hire_id, link, reason: Text::fit(&reason) }).into()
             }
             Say::Brief => {
-                let task = &self.postings.get(&hire.offer.id())?.task;
+                let task = &self.durable.posting(&hire.offer.id())?.task;
                 let params = task.params.as_deref().map(Text::fit);
                 let inputs = List::fit(task.inputs.iter().cloned());
                 signer.sign(&Brief { ext, hire: hire_id, link, inputs, params }).into()
@@ -139,7 +139,7 @@ impl Peer {
                 signer.sign(&header).into()
             }
             Say::Verdict { ruling, failed, note } => {
-                let posting = self.postings.get(&hire.offer.id())?;
+                let posting = self.durable.posting(&hire.offer.id())?;
                 // Sealed checks are of the last part. Changes may still be made: they stay sealed for the next delivery.
                 let last = facts.delivery.as_ref()?.part + 1 == stage::parts(terms);
                 let opens = last && matches!(ruling, Ruling::Refused | Ruling::Accepted);
@@ -185,7 +185,7 @@ impl Peer {
     fn start(&mut self, now: Timestamp, id: HireId, todo: Todo, out: &mut Outbox) {
         let tries = self.busy.get(&id).map_or(0, |busy| busy.tries.saturating_add(1));
         self.busy.insert(id, Busy { again: None, tries });
-        let Some(hire) = self.hires.get(&id) else { return };
+        let Some(hire) = self.durable.hire(&id) else { return };
         match todo {
             Todo::Fetch(blobs) => {
                 let from = hire.other();
@@ -227,7 +227,7 @@ impl Peer {
 
     /// A run that could not even be started ends at once.
     fn fail_work(&mut self, now: Timestamp, id: HireId, reason: String, out: &mut Outbox) {
-        let attempt = self.hires.get(&id).map_or(0, |hire| hire.attempts.len());
+        let attempt = self.durable.hire(&id).map_or(0, |hire| hire.attempts.len());
         self.commit(now, Event::Started { hire: id }, out);
         self.busy.remove(&id);
         self.commit(now, Event::Ended { hire: id, attempt, result: Err(reason) }, out);
@@ -237,7 +237,7 @@ impl Peer {
         let mut compare = None;
         let (inputs, known) = match hire.side {
             Side::Requester => {
-                let posting = self.postings.get(&hire.offer.id())?;
+                let posting = self.durable.posting(&hire.offer.id())?;
                 compare = posting.task.agree.map(|_| posting.task.compare.clone().unwrap_or_default());
                 (posting.task.inputs.clone(), posting.sealed())
             }
@@ -271,7 +271,7 @@ impl Peer {
                 self.commit(now, Event::Fetched { hire: id, roots }, out);
             }
             Err(_) => {
-                let over = self.hires.get(&id).is_some_and(|hire| hire.closed.is_some());
+                let over = self.durable.hire(&id).is_some_and(|hire| hire.closed.is_some());
                 if let Some(busy) = self.busy.get_mut(&id) {
                     busy.again = Some(now + if over { limits::RETRY_MAX } else { pause(busy.tries) });
                 }
@@ -283,7 +283,7 @@ impl Peer {
     /// Somebody is back: blobs that could not be had of it are asked for at once.
     pub(super) fn fetch_again(&mut self, now: Timestamp, agent: AgentId, out: &mut Outbox) {
         let waits = |(id, busy): &(&HireId, &Busy)| {
-            busy.again.is_some() && self.hires.get(id).is_some_and(|hire| hire.other() == agent)
+            busy.again.is_some() && self.durable.hires().get(id).is_some_and(|hire| hire.other() == agent)
         };
         let waiting: Vec<HireId> = self.busy.iter().filter(waits).map(|(id, _)| *id).collect();
         for id in waiting {
@@ -302,7 +302,7 @@ impl Peer {
         result: Result<BlobRef, String>,
         out: &mut Outbox,
     ) {
-        let Some(hire) = self.hires.get(&id) else { return };
+        let Some(hire) = self.durable.hire(&id) else { return };
         // Only the run that is under way can end: a report twice changes nothing.
         if hire.attempts.len() != attempt + 1 || hire.attempts.last().is_none_or(|last| last.ended.is_some()) {
             return;
@@ -322,14 +322,16 @@ impl Peer {
         note: Option<String>,
         out: &mut Outbox,
     ) {
-        let Some(facts) = self.hires.get(&id).filter(|hire| hire.side == Side::Worker).map(Hire::facts) else { return };
+        let Some(facts) = self.durable.hire(&id).filter(|hire| hire.side == Side::Worker).map(Hire::facts) else {
+            return;
+        };
         if facts.stage == Stage::Working && facts.progress < limits::PROGRESS {
             self.say(now, id, Say::Progress { percent: percent.min(100), note }, out);
         }
     }
 
     pub(super) fn on_checked(&mut self, now: Timestamp, id: HireId, root: Bytes32, checked: Checked, out: &mut Outbox) {
-        if !self.hires.contains_key(&id) {
+        if !self.durable.hires().contains_key(&id) {
             return;
         }
         self.busy.remove(&id);
@@ -346,7 +348,7 @@ impl Peer {
             hire.checks(&facts).filter(|checked| checked.passed()).and_then(|checked| checked.compared)
         };
         let Some(mine) = compared(hire) else { return Consent::Unasked };
-        let others = || posting.hires.iter().filter_map(|id| self.hires.get(id));
+        let others = || posting.hires.iter().filter_map(|id| self.durable.hires().get(id));
         let same = others().filter(|other| compared(other) == Some(mine)).count();
         let pending = others().filter(|other| other.closed.is_none() && compared(other).is_none()).count();
         // Slots without a hire may still bring one.
@@ -366,11 +368,12 @@ impl Peer {
 
     /// What one hire of a posting came to may decide others.
     fn wake_siblings(&mut self, id: HireId) {
-        let Some(offer) = self.hires.get(&id).filter(|hire| hire.side == Side::Requester).map(|hire| hire.offer.id())
+        let Some(offer) =
+            self.durable.hire(&id).filter(|hire| hire.side == Side::Requester).map(|hire| hire.offer.id())
         else {
             return;
         };
-        if let Some(posting) = self.postings.get(&offer).filter(|posting| posting.task.agree.is_some()) {
+        if let Some(posting) = self.durable.posting(&offer).filter(|posting| posting.task.agree.is_some()) {
             self.restless.extend(posting.hires.iter().filter(|other| **other != id));
         }
     }
@@ -379,7 +382,7 @@ impl Peer {
 
     /// Closes a hire whose outcome is settled, opens one that a late record changed, and sets its timer.
     fn settle(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) {
-        let Some(hire) = self.hires.get(&id) else { return };
+        let Some(hire) = self.durable.hire(&id) else { return };
         let facts = hire.facts();
         let was = hire.closed.map(|closed| (closed.outcome, closed.agreed));
         let is = hire.outcome(&facts, now);
@@ -387,7 +390,7 @@ impl Peer {
             match is {
                 Some((outcome, agreed)) => {
                     self.commit(now, Event::Closed { hire: id, outcome, agreed }, out);
-                    if let Some(closed) = self.hires.get(&id).and_then(|hire| hire.closed) {
+                    if let Some(closed) = self.durable.hire(&id).and_then(|hire| hire.closed) {
                         out.push(Output::Notice(Notice::Closed { hire: id, closed }));
                     }
                     self.wake_siblings(id);
@@ -412,7 +415,7 @@ impl Peer {
             self.busy.remove(&id);
         }
         self.set_timer(now, id, &facts);
-        let Some(hire) = self.hires.get(&id) else { return };
+        let Some(hire) = self.durable.hire(&id) else { return };
         let (side, offer, other) = (hire.side, hire.offer.id(), hire.other());
         // Nothing is on its way any more: the other side has answered for my chain, and for my rating.
         let rating = hire.rating.as_ref().map(|rating| rating.id().untyped());
@@ -428,7 +431,7 @@ impl Peer {
     }
 
     fn update_load(&mut self, id: HireId, facts: &Facts, out: &mut Outbox) {
-        let Some(hire) = self.hires.get(&id).filter(|hire| hire.side == Side::Worker) else { return };
+        let Some(hire) = self.durable.hire(&id).filter(|hire| hire.side == Side::Worker) else { return };
         let working = matches!(facts.stage, Stage::Awarded | Stage::Withdrawn | Stage::Begun | Stage::Working);
         if working && hire.closed.is_none() {
             self.load.insert(id);
@@ -441,7 +444,7 @@ impl Peer {
     }
 
     fn set_timer(&mut self, now: Timestamp, id: HireId, facts: &Facts) {
-        let Some(hire) = self.hires.get(&id) else { return };
+        let Some(hire) = self.durable.hire(&id) else { return };
         let after = Millis(1);
         let silence = hire.deadline(facts).map(|at| at + after);
         let unserved = requester::unserved_at(hire, facts).filter(|_| hire.side == Side::Requester);
@@ -478,7 +481,7 @@ impl Peer {
     }
 
     fn rating(&self, now: Timestamp, id: HireId, facts: &Facts) -> Option<Rating> {
-        let hire = self.hires.get(&id)?;
+        let hire = self.durable.hire(&id)?;
         let outcome = hire.closed?.outcome;
         // What was sealed stays as it was committed to.
         let decided = matches!(facts.stage, Stage::Decided(_));
@@ -532,7 +535,7 @@ impl Peer {
 
     /// After a restart: offers again to the outbox what the other side is not known to have processed.
     pub(super) fn resend(&mut self, now: Timestamp, id: HireId) {
-        let Some(hire) = self.hires.get(&id) else { return };
+        let Some(hire) = self.durable.hire(&id) else { return };
         let (side, other) = (hire.side, hire.other());
         let seen = hire.chain.seen_of(side);
         let entries: Vec<Record> = hire.chain.of(side).iter().skip(seen).map(Entry::record).collect();

@@ -84,7 +84,7 @@ impl Peer {
             Some(closed) if closed.agreed || hire.facts().begin.is_none() => hire.owed(),
             _ => hire.terms().price.amount().micros(),
         };
-        for hire in self.hires.values().filter(costs) {
+        for hire in self.durable.hires().values().filter(costs) {
             if let Some(currency) = hire.terms().price.amount().currency() {
                 let sum = spent.entry(currency.clone()).or_default();
                 *sum = sum.saturating_add(cost(hire));
@@ -95,11 +95,11 @@ impl Peer {
 
     /// Whether a begin came so late that what it was to have is another's: its slot, or what was left of the day's budget.
     pub(super) fn overtaken(&self, now: Timestamp, hire: &Hire) -> bool {
-        let Some(posting) = self.postings.get(&hire.offer.id()) else { return false };
+        let Some(posting) = self.durable.posting(&hire.offer.id()) else { return false };
         if now <= hire.terms().until + crate::limits::GRACE {
             return false;
         }
-        let mut hires = posting.hires.iter().filter_map(|id| self.hires.get(id));
+        let mut hires = posting.hires.iter().filter_map(|id| self.durable.hires().get(id));
         let over = |most: &Amount| {
             most.currency().and_then(|currency| self.spent_today(now).get(currency).copied()) > Some(most.micros())
         };
@@ -119,13 +119,18 @@ impl Peer {
             None => true,
         };
         let mine = |hire: &&Hire| hire.side == Side::Worker && hire.requester() == *requester && unpaid(hire);
-        let at_work =
-            self.hires.values().filter(mine).filter(|hire| hire.terms().price.amount().currency() == Some(currency));
-        let claimed = self.bids.values().filter(|bid| bid.claim.requester == *requester);
+        let at_work = self
+            .durable
+            .hires()
+            .values()
+            .filter(mine)
+            .filter(|hire| hire.terms().price.amount().currency() == Some(currency));
+        let claimed = self.durable.bids().values().filter(|bid| bid.claim.requester == *requester);
         let claimed = claimed.filter(|bid| bid.claim.price.amount().currency() == Some(currency));
         let pending = at_work.map(|hire| hire.terms().price.amount().micros());
         let pending = pending.chain(claimed.map(|bid| bid.claim.price.amount().micros()));
-        let owed = i128::from(self.ledger.balance(requester, currency)) + pending.map(i128::from).sum::<i128>();
+        let owed =
+            i128::from(self.durable.ledger().balance(requester, currency)) + pending.map(i128::from).sum::<i128>();
         let after = owed + i128::from(amount.micros());
         (after > i128::from(most.micros())).then(|| most.clone())
     }
@@ -133,7 +138,7 @@ impl Peer {
     /// Books an agreed close, once: not again if the worker's last record is replaced by another of its own. If a decision
     /// takes the place of another, what that changes.
     pub(super) fn book_close(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) {
-        let Some(hire) = self.hires.get(&id) else { return };
+        let Some(hire) = self.durable.hire(&id) else { return };
         if !hire.closed.is_some_and(|closed| closed.agreed) {
             return;
         }

@@ -121,7 +121,7 @@ const RULES: [Rule; 12] = [
     |it| it.not_served(),
     |it| it.arbiter(),
     |it| (it.offer.slots == 0 || it.now >= it.offer.expires).then_some(Objection::Over),
-    |it| it.peer.taken.contains(&(it.offer.issuer(), it.offer.nonce)).then_some(Objection::Claimed),
+    |it| it.peer.durable.taken().contains(&(it.offer.issuer(), it.offer.nonce)).then_some(Objection::Claimed),
     |it| it.peer.turned_down.contains(&it.offer.id()).then_some(Objection::TurnedDown),
     |it| too_dear(it.price(), it.offer.max.as_ref()),
     |it| unmet(Side::Requester, it.offer.constraint.as_ref(), &it.entry.properties),

@@ -44,13 +44,13 @@ impl Peer {
         if agent == self.agent() {
             return Err(Refused::Invalid("this is you; your own judgement counts anyway".to_owned()));
         }
-        if pinned && !self.seeds.contains(&agent) && self.seeds.len() >= limits::SEEDS {
+        if pinned && !self.durable.seeds().contains(&agent) && self.durable.seeds().len() >= limits::SEEDS {
             let most = limits::SEEDS;
             return Err(Refused::Invalid(format!(
                 "{most} agents are pinned, which is the most; `gigmesh trust remove` one"
             )));
         }
-        if self.seeds.contains(&agent) != pinned {
+        if self.durable.seeds().contains(&agent) != pinned {
             self.commit(now, Event::Pinned { agent, pinned }, out);
         }
         Ok(Answer::Done)
@@ -58,18 +58,20 @@ impl Peer {
 
     fn stop(&mut self, now: Timestamp, id: Bytes32, reason: &str, out: &mut Outbox) -> Result<Answer, Refused> {
         let offer = Id::from_bytes(id.0);
-        let hires = match self.postings.get(&offer) {
+        let hires = match self.durable.posting(&offer) {
             Some(posting) => posting.hires.clone(),
             None => vec![Id::from_bytes(id.0)],
         };
         let stoppable = |hire: &HireId| {
-            let stage = self.hires.get(hire).filter(|hire| hire.closed.is_none()).map(|hire| hire.facts().stage);
+            let stage =
+                self.durable.hires().get(hire).filter(|hire| hire.closed.is_none()).map(|hire| hire.facts().stage);
             matches!(stage, Some(Stage::Awarded | Stage::Begun | Stage::Working))
         };
         let stoppable: Vec<HireId> = hires.iter().copied().filter(stoppable).collect();
-        let open = self.postings.get(&offer).is_some_and(|posting| posting.closed.is_none());
+        let open = self.durable.posting(&offer).is_some_and(|posting| posting.closed.is_none());
         if !open && stoppable.is_empty() {
-            let known = self.postings.contains_key(&offer) || hires.iter().any(|id| self.hires.contains_key(id));
+            let known = self.durable.postings().contains_key(&offer)
+                || hires.iter().any(|id| self.durable.hires().contains_key(id));
             return Err(if known {
                 Refused::Invalid("it is delivered or over; only what is still at work can be stopped".to_owned())
             } else {
@@ -85,7 +87,7 @@ impl Peer {
     }
 
     fn score(&mut self, now: Timestamp, id: HireId, scores: Scores, out: &mut Outbox) -> Result<Answer, Refused> {
-        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
         let all = [scores.speed, scores.quality, scores.accuracy, scores.communication];
         if all.iter().flatten().any(|score| *score > 1000) || all.iter().all(Option::is_none) {
             return Err(Refused::Invalid("give at least one score, each from 0 to 1".to_owned()));
@@ -106,9 +108,9 @@ impl Peer {
 
     fn approve(&mut self, now: Timestamp, id: Bytes32, note: String, out: &mut Outbox) -> Result<Answer, Refused> {
         let offer = Id::from_bytes(id.0);
-        let Some(posting) = self.postings.get(&offer) else {
+        let Some(posting) = self.durable.posting(&offer) else {
             let hire = Id::from_bytes(id.0);
-            return match self.hires.get(&hire) {
+            return match self.durable.hire(&hire) {
                 Some(held) if held.side == Side::Worker => self.take_or_agree(now, hire, out),
                 _ => self.rule(now, hire, Ruling::Accepted, note, out),
             };
@@ -128,12 +130,12 @@ impl Peer {
 
     fn refuse(&mut self, now: Timestamp, id: Bytes32, reason: String, out: &mut Outbox) -> Result<Answer, Refused> {
         let offer = Id::from_bytes(id.0);
-        match self.postings.get(&offer) {
+        match self.durable.posting(&offer) {
             Some(posting) if posting.asked.is_some() => self.stop(now, id, &reason, out),
             Some(_) => Err(Refused::Invalid("nothing of this offer waits for you; see `gigmesh inbox`".to_owned())),
             None => {
                 let hire = Id::from_bytes(id.0);
-                match self.hires.get(&hire) {
+                match self.durable.hire(&hire) {
                     Some(held) if held.side == Side::Worker && held.facts().stage == Stage::Awarded => {
                         self.stop(now, id, &reason, out)
                     }
@@ -146,7 +148,7 @@ impl Peer {
 
     /// A person of the worker's takes an award, or agrees to a refusal.
     fn take_or_agree(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) -> Result<Answer, Refused> {
-        let stage = self.hires.get(&id).map(|hire| hire.facts().stage);
+        let stage = self.durable.hire(&id).map(|hire| hire.facts().stage);
         if stage != Some(Stage::Awarded) {
             return self.contest(now, id, None, out);
         }
@@ -163,7 +165,7 @@ impl Peer {
         statement: Option<String>,
         out: &mut Outbox,
     ) -> Result<Answer, Refused> {
-        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
         let stage = hire.facts().stage;
         let refused = matches!(stage, Stage::Judged(Ruling::Refused) | Stage::Receipted(Outcome::Refused));
         if hire.side != Side::Worker || !refused || hire.closed.is_some() {
@@ -182,7 +184,7 @@ impl Peer {
         text: String,
         out: &mut Outbox,
     ) -> Result<Answer, Refused> {
-        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
         let facts = hire.facts();
         if hire.side != Side::Worker || facts.stage != Stage::Working {
             return Err(Refused::Invalid("questions are asked by the worker while it works".to_owned()));
@@ -204,7 +206,7 @@ impl Peer {
         later: Option<Millis>,
         out: &mut Outbox,
     ) -> Result<Answer, Refused> {
-        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
         let facts = hire.facts();
         let at_work = matches!(facts.stage, Stage::Begun | Stage::Working) && hire.side == Side::Requester;
         let Some(question) = hire.open_question().filter(|_| at_work).map(Verified::id) else {
@@ -226,7 +228,7 @@ impl Peer {
         note: String,
         out: &mut Outbox,
     ) -> Result<Answer, Refused> {
-        let hire = self.hires.get(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
         let facts = hire.facts();
         if hire.side != Side::Requester || facts.stage != Stage::Reviewing {
             return Err(Refused::Invalid("there is no delivery of it under review here".to_owned()));

@@ -173,7 +173,7 @@ impl Peer {
     fn interests(&self, subject: &AgentId) -> bool {
         *subject == self.agent()
             || self.directory.has(subject)
-            || self.hires.values().any(|hire| hire.other() == *subject)
+            || self.durable.hires().values().any(|hire| hire.other() == *subject)
     }
 
     /// Asks for what waits, as far as not too much is under way.

@@ -58,7 +58,7 @@ impl Peer {
             Query::Explain { agent, skill, aspect, pinned } => {
                 self.explain(now, agent, skill.as_ref(), *aspect, *pinned)
             }
-            Query::Seeds => Found::Seeds(self.seeds.iter().map(|agent| self.seed_row(agent)).collect()),
+            Query::Seeds => Found::Seeds(self.durable.seeds().iter().map(|agent| self.seed_row(agent)).collect()),
             Query::Records(id) => self.records(id),
             Query::RatingsOf { hire, requester, worker } => {
                 Found::Ratings { ids: self.ratings_of_hire(*hire, *requester, *worker), next: None }
@@ -106,8 +106,14 @@ impl Peer {
     }
 
     fn list(&self, now: Timestamp, after: Option<Bytes32>) -> Found {
-        let postings = self.postings.values().filter(|posting| posting.hires.is_empty()).map(posting_row);
-        let mut rows: Vec<HireRow> = postings.chain(self.hires.values().map(|hire| self.hire_row(now, hire))).collect();
+        let postings = self
+            .durable
+            .postings()
+            .values()
+            .filter(|posting| posting.hires.is_empty())
+            .map(|posting| self.posting_row(posting));
+        let mut rows: Vec<HireRow> =
+            postings.chain(self.durable.hires().values().map(|hire| self.hire_row(now, hire))).collect();
         rows.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.id().cmp(&b.id())));
         let start = after.and_then(|after| rows.iter().position(|row| row.id() == after)).map_or(0, |index| index + 1);
         let more = rows.len() > start + limits::ANSWER_ROWS;
@@ -117,25 +123,27 @@ impl Peer {
     }
 
     fn show(&self, now: Timestamp, id: &str) -> Found {
-        let hires = self.hires.keys().map(|id| id.untyped());
-        let postings = self.postings.keys().map(|id| id.untyped());
-        let bids = self.bids.keys().map(|id| id.untyped());
+        let hires = self.durable.hires().keys().map(|id| id.untyped());
+        let postings = self.durable.postings().keys().map(|id| id.untyped());
+        let bids = self.durable.bids().keys().map(|id| id.untyped());
         let full = match unique(id, hires.chain(postings).chain(bids), "offer, claim or hire", "gigmesh hires") {
             Ok(full) => full,
             Err(missing) => return missing.into(),
         };
-        if let Some(hire) = self.hires.get(&Id::from_bytes(full.0)) {
+        if let Some(hire) = self.durable.hire(&Id::from_bytes(full.0)) {
             return Found::Shown(Box::new(self.shown_hire(now, hire)));
         }
-        if let Some(posting) = self.postings.get(&Id::from_bytes(full.0)) {
+        if let Some(posting) = self.durable.posting(&Id::from_bytes(full.0)) {
             // A posting with one hire is that hire.
-            if let ([only], Some(hire)) = (&posting.hires[..], posting.hires.last().and_then(|id| self.hires.get(id))) {
+            if let ([only], Some(hire)) =
+                (&posting.hires[..], posting.hires.last().and_then(|id| self.durable.hires().get(id)))
+            {
                 debug_assert_eq!(*only, hire.id());
                 return Found::Shown(Box::new(self.shown_hire(now, hire)));
             }
             return Found::Shown(Box::new(self.shown_posting(now, posting)));
         }
-        match self.bids.get(&Id::from_bytes(full.0)) {
+        match self.durable.bid(&Id::from_bytes(full.0)) {
             Some(bid) => Found::Shown(Box::new(Shown {
                 row: HireRow {
                     hire: None,
@@ -160,25 +168,26 @@ impl Peer {
 
     fn shown_posting(&self, now: Timestamp, posting: &Posting) -> Shown {
         let open = posting.closed.is_none();
+        let held = self.auction(&posting.offer.id()).claims.len();
         // The same comparison that will be made when the window ends, over the claims held by now.
         let why = open.then(|| match self.choose(posting, now) {
-            (Some((_, why)), _) if Self::lacks_consent(posting) => {
+            (Some((_, why)), _) if self.lacks_consent(posting) => {
                 Why { reason: "its arbiter has not consented yet".to_owned(), ..why }
             }
             (Some((_, why)), _) => why,
             (None, left_out) => Why {
                 reason: left_out.first().map_or("no claims yet".to_owned(), |(_, reason, _)| reason.clone()),
-                claims: posting.claims.len(),
+                claims: held,
                 ..Why::default()
             },
         });
         let bids_end = posting.offer.bids;
         Shown {
-            row: posting_row(posting),
+            row: self.posting_row(posting),
             deadline: Some(if now < bids_end { bids_end } else { posting.offer.expires }).filter(|_| open),
             hires: posting.hires.clone(),
             open,
-            claims: posting.passed.as_ref().map_or(posting.claims.len(), |why| why.claims),
+            claims: posting.passed.as_ref().map_or(held, |why| why.claims),
             why: why.or_else(|| posting.passed.clone()),
             records: vec![shown_record(&posting.offer.clone().into())],
             ..empty(posting.offer.id(), &posting.offer)
@@ -187,7 +196,7 @@ impl Peer {
 
     fn shown_hire(&self, now: Timestamp, hire: &Hire) -> Shown {
         let facts = hire.facts();
-        let posting = self.postings.get(&hire.offer.id());
+        let posting = self.durable.posting(&hire.offer.id());
         let result = facts.delivery.as_ref().map(|delivery| delivery.blob);
         let held = result.is_some_and(|blob| hire.side == Side::Worker || hire.fetched.contains(&blob.root));
         let view = |checked: &crate::hire::Checked| CheckedView {
@@ -199,7 +208,7 @@ impl Peer {
             deadline: hire.deadline(&facts).filter(|_| hire.closed.is_none()),
             hires: posting.map_or_else(|| vec![hire.id()], |posting| posting.hires.clone()),
             open: posting.is_some_and(|posting| posting.closed.is_none()),
-            claims: posting.map_or(0, |posting| posting.claims.len()),
+            claims: posting.map_or(0, |posting| self.auction(&posting.offer.id()).claims.len()),
             why: posting.and_then(|posting| posting.chosen.get(&hire.id()).cloned()),
             records: hire_records(hire).iter().map(shown_record).collect(),
             attempts: hire.attempts.clone(),
@@ -238,6 +247,27 @@ impl Peer {
         }
     }
 
+    fn posting_row(&self, posting: &Posting) -> HireRow {
+        HireRow {
+            hire: None,
+            offer: posting.offer.id(),
+            side: Side::Requester,
+            with: posting.to,
+            skill: posting.offer.skill.clone(),
+            stage: match (&posting.closed, &posting.asked) {
+                (Some(_), _) => "closed".to_owned(),
+                (None, Some(_)) => "waits for your approval".to_owned(),
+                (None, None) if self.lacks_consent(posting) => "waiting for its arbiter's consent".to_owned(),
+                (None, None) => "waiting for claims".to_owned(),
+            },
+            waits_for: posting.asked.as_ref().filter(|_| posting.closed.is_none()).map(|_| WaitsFor::Approval),
+            reason: posting.closed.clone(),
+            closed: None,
+            price: posting.task.max.clone(),
+            at: posting.offer.at,
+        }
+    }
+
     /// What a hire waits for from a person, since when, until when, and what the other side says.
     fn waits_for(&self, now: Timestamp, hire: &Hire) -> Option<(WaitsFor, Timestamp, Timestamp, Option<String>)> {
         let facts = hire.facts();
@@ -249,7 +279,7 @@ impl Peer {
         let last = |side: Side, says: fn(&Entry) -> Option<String>| hire.chain.of(side).iter().rev().find_map(says);
         match hire.side {
             Side::Requester => {
-                let task = &self.postings.get(&hire.offer.id())?.task;
+                let task = &self.durable.posting(&hire.offer.id())?.task;
                 let question = hire.open_question().filter(|_| matches!(facts.stage, Stage::Begun | Stage::Working));
                 if let Some(question) = question {
                     return Some((WaitsFor::Answer, question.link.at, facts.due, Some(question.text.to_string())));
@@ -284,21 +314,23 @@ impl Peer {
     }
 
     fn inbox(&self, now: Timestamp) -> Vec<InboxRow> {
-        let asked = self.postings.iter().filter(|(_, posting)| posting.closed.is_none()).filter_map(|(id, posting)| {
-            let asked = posting.asked.as_ref()?;
-            Some(InboxRow {
-                waits_for: WaitsFor::Approval,
-                id: id.untyped(),
-                with: asked.with,
-                skill: posting.offer.skill.clone(),
-                price: asked.price.clone(),
-                summary: posting.offer.summary.to_string(),
-                since: asked.at,
-                until: posting.offer.expires,
-                says: None,
-            })
-        });
-        let hires = self.hires.iter().filter_map(|(id, hire)| {
+        let asked = self.durable.postings().iter().filter(|(_, posting)| posting.closed.is_none()).filter_map(
+            |(id, posting)| {
+                let asked = posting.asked.as_ref()?;
+                Some(InboxRow {
+                    waits_for: WaitsFor::Approval,
+                    id: id.untyped(),
+                    with: asked.with,
+                    skill: posting.offer.skill.clone(),
+                    price: asked.price.clone(),
+                    summary: posting.offer.summary.to_string(),
+                    since: asked.at,
+                    until: posting.offer.expires,
+                    says: None,
+                })
+            },
+        );
+        let hires = self.durable.hires().iter().filter_map(|(id, hire)| {
             let (waits_for, since, until, says) = self.waits_for(now, hire)?;
             Some(InboxRow {
                 waits_for,
@@ -329,26 +361,28 @@ impl Peer {
             at: bid.claim.at,
             until: bid.claim.until,
         };
-        let mut rows: Vec<ClaimRow> = self.bids.values().map(row).collect();
+        let mut rows: Vec<ClaimRow> = self.durable.bids().values().map(row).collect();
         rows.sort_by_key(|row| (row.until, row.claim));
         rows.truncate(limits::ANSWER_ROWS);
         rows
     }
 
     fn ledger_page(&self, skip: usize) -> Found {
-        let entries: Vec<_> = self.ledger.entries().skip(skip).take(limits::ANSWER_ROWS + 1).cloned().collect();
+        let entries: Vec<_> =
+            self.durable.ledger().entries().skip(skip).take(limits::ANSWER_ROWS + 1).cloned().collect();
         let more = entries.len() > limits::ANSWER_ROWS;
-        let balances = self.ledger.balances().filter(|balance| balance.micros != 0).take(limits::LEDGER).collect();
+        let balances =
+            self.durable.ledger().balances().filter(|balance| balance.micros != 0).take(limits::LEDGER).collect();
         let entries: Vec<_> = entries.into_iter().take(limits::ANSWER_ROWS).collect();
         Found::Ledger { balances, next: more.then_some(skip + entries.len()), entries }
     }
 
     fn records(&self, id: &str) -> Found {
-        let full = match unique(id, self.hires.keys().map(|id| id.untyped()), "hire", "gigmesh hires") {
+        let full = match unique(id, self.durable.hires().keys().map(|id| id.untyped()), "hire", "gigmesh hires") {
             Ok(full) => full,
             Err(missing) => return missing.into(),
         };
-        let Some(hire) = self.hires.get(&Id::from_bytes(full.0)) else {
+        let Some(hire) = self.durable.hire(&Id::from_bytes(full.0)) else {
             return Found::Nothing(format!("no hire {id} here; `gigmesh hires` lists them"));
         };
         let bytes = |record: &Record| (record.envelope().to_vec(), record.beside().map(<[u8]>::to_vec));
@@ -371,15 +405,15 @@ impl Peer {
         }
         // Agents are known from the directory, from hires, and from ratings: an explanation names raters by their first digits.
         let listed = self.directory.agents(now, None).map(|(manifest, _)| Bytes32(manifest.issuer().0));
-        let met = self.hires.values().map(|hire| Bytes32(hire.other().0));
+        let met = self.durable.hires().values().map(|hire| Bytes32(hire.other().0));
         let rated = self.reputation.agents().map(|agent| Bytes32(agent.0));
-        let pinned = self.seeds.iter().map(|agent| Bytes32(agent.0));
+        let pinned = self.durable.seeds().iter().map(|agent| Bytes32(agent.0));
         unique(agent, listed.chain(met).chain(rated).chain(pinned), "agent", "gigmesh find").map(|id| AgentId(id.0))
     }
 
     /// The size of a blob that `who` may read: inputs for a worker that holds the brief, a result once it is acked.
     fn may_read(&self, id: &HireId, who: &AgentId, root: &Bytes32) -> Option<u64> {
-        let hire = self.hires.get(id).filter(|hire| hire.other() == *who)?;
+        let hire = self.durable.hires().get(id).filter(|hire| hire.other() == *who)?;
         let facts = hire.facts();
         match hire.side {
             Side::Requester => {
@@ -395,15 +429,15 @@ impl Peer {
 
     fn status(&self, now: Timestamp) -> Status {
         let (manifests, offers, contacts) = self.directory.counts();
-        let open = self.hires.values().filter(|hire| hire.closed.is_none()).count();
+        let open = self.durable.hires().values().filter(|hire| hire.closed.is_none()).count();
         Status {
             manifests,
             offers,
             contacts,
-            postings_open: self.postings.values().filter(|posting| posting.closed.is_none()).count(),
-            claims_out: self.bids.len(),
+            postings_open: self.durable.postings().values().filter(|posting| posting.closed.is_none()).count(),
+            claims_out: self.durable.bids().len(),
             hires_open: open,
-            hires_closed: self.hires.len() - open,
+            hires_closed: self.durable.hires().len() - open,
             ratings: self.reputation.len(),
             sight: self.sight(now),
             outbox: self.letters.len(),
@@ -490,27 +524,6 @@ fn stage_name(stage: Stage) -> String {
         Stage::Decided(outcome) => format!("decided by the arbiter: {outcome}"),
         Stage::Receipted(outcome) => format!("closed by the requester: {outcome}"),
         Stage::Settled(outcome) => format!("settled: {outcome}"),
-    }
-}
-
-fn posting_row(posting: &Posting) -> HireRow {
-    HireRow {
-        hire: None,
-        offer: posting.offer.id(),
-        side: Side::Requester,
-        with: posting.to,
-        skill: posting.offer.skill.clone(),
-        stage: match (&posting.closed, &posting.asked) {
-            (Some(_), _) => "closed".to_owned(),
-            (None, Some(_)) => "waits for your approval".to_owned(),
-            (None, None) if Peer::lacks_consent(posting) => "waiting for its arbiter's consent".to_owned(),
-            (None, None) => "waiting for claims".to_owned(),
-        },
-        waits_for: posting.asked.as_ref().filter(|_| posting.closed.is_none()).map(|_| WaitsFor::Approval),
-        reason: posting.closed.clone(),
-        closed: None,
-        price: posting.task.max.clone(),
-        at: posting.offer.at,
     }
 }
 

@@ -49,14 +49,14 @@ impl Retention {
 impl Peer {
     /// What is live once the hires of `past` are forgotten.
     pub fn retention(&self, past: &BTreeSet<HireId>) -> Retention {
-        let gone = |id: &HireId| past.contains(id) || !self.hires.contains_key(id);
-        let offers = self.postings.iter().filter(|(_, posting)| !posting.is_past(&gone));
+        let gone = |id: &HireId| past.contains(id) || !self.durable.hires().contains_key(id);
+        let offers = self.durable.postings().iter().filter(|(_, posting)| !posting.is_past(&gone));
         Retention {
             network: self.signer.network(),
-            hires: self.hires.keys().filter(|id| !past.contains(id)).copied().collect(),
-            claims: self.bids.keys().copied().collect(),
+            hires: self.durable.hires().keys().filter(|id| !past.contains(id)).copied().collect(),
+            claims: self.durable.bids().keys().copied().collect(),
             offers: offers.map(|(id, _)| *id).collect(),
-            orders: self.orders.clone(),
+            orders: self.durable.orders().clone(),
         }
     }
 }

@@ -111,11 +111,11 @@ impl Peer {
     /// is not kept waiting by claims on offers of strangers: those cost nothing to make, and would lock me up.
     fn capacity(&self, now: Timestamp, requester: &AgentId) -> usize {
         let free = self.config.parallel.saturating_sub(self.load.len());
-        if free <= self.bids.len() && self.is_client(now, requester) {
-            let clients = self.bids.values().filter(|bid| self.is_client(now, &bid.claim.requester)).count();
+        if free <= self.durable.bids().len() && self.is_client(now, requester) {
+            let clients = self.durable.bids().values().filter(|bid| self.is_client(now, &bid.claim.requester)).count();
             return free.saturating_sub(clients);
         }
-        free.saturating_sub(self.bids.len())
+        free.saturating_sub(self.durable.bids().len())
     }
 
     /// Whether I think well of a requester that I know.
@@ -226,7 +226,7 @@ impl Peer {
         // Asked again after my claim has ended, as when a person took their time: the next one is as good.
         self.turned_down.remove(&offer.id());
         let ended = |bid: &Bid| bid.offer.id() == offer.id() && bid.claim.until < now;
-        if let Some(id) = self.bids.iter().find(|(_, bid)| ended(bid)).map(|(id, _)| *id) {
+        if let Some(id) = self.durable.bids().iter().find(|(_, bid)| ended(bid)).map(|(id, _)| *id) {
             self.end_bid(now, id, "not awarded in time", out);
         }
         match self.objection(now, offer) {
@@ -251,7 +251,7 @@ impl Peer {
     /// made to take a thousand times as long as the rest.
     fn claim(&mut self, now: Timestamp, offer: &Verified<Offer>, out: &mut Outbox) -> bool {
         let (Some(manifest), Some(serving)) = (&self.manifest, self.serving(&offer.skill)) else { return true };
-        if self.bids.len() >= limits::CLAIMS_OUT {
+        if self.durable.bids().len() >= limits::CLAIMS_OUT {
             return true;
         }
         let all = std::iter::once(&offer.checks).chain(offer.milestones.iter().map(|part| &part.checks));
@@ -292,7 +292,7 @@ impl Peer {
 
     /// Sends a claim (again), or ends it when its time is over.
     pub(super) fn repeat_bid(&mut self, now: Timestamp, id: Id<Claim>, out: &mut Outbox) {
-        let Some(Bid { claim, .. }) = self.bids.get(&id) else { return self.wake(Wake::Bid(id), None) };
+        let Some(Bid { claim, .. }) = self.durable.bid(&id) else { return self.wake(Wake::Bid(id), None) };
         let (to, until, record) = (claim.requester, claim.until, claim.clone().into());
         // An award made in time may still be on its way when the claim ends.
         if now > until + limits::GRACE {
@@ -307,7 +307,7 @@ impl Peer {
     /// The requester has said no: the same claim again would hear the same, as fast as the two can talk. A claim that ends
     /// anyway, by a clock that may be a little ahead of mine, was not turned down: the next one is as good.
     pub(super) fn turn_down(&mut self, now: Timestamp, id: Id<Claim>, reason: &str, out: &mut Outbox) {
-        let Some(bid) = self.bids.get(&id) else { return };
+        let Some(bid) = self.durable.bid(&id) else { return };
         let (offer, stands) = (bid.offer.id(), bid.claim.until > now + limits::AHEAD);
         if self.turned_down.len() >= limits::OFFERS {
             self.turned_down.clear();
@@ -319,7 +319,7 @@ impl Peer {
     }
 
     fn end_bid(&mut self, now: Timestamp, id: Id<Claim>, reason: &str, out: &mut Outbox) {
-        let Some(bid) = self.bids.get(&id).cloned() else { return };
+        let Some(bid) = self.durable.bid(&id).cloned() else { return };
         let to = bid.claim.requester;
         self.pass(now, &bid.offer, Some(&bid.claim), reason);
         self.letters.withdraw(&to, &id.untyped());
@@ -331,7 +331,7 @@ impl Peer {
 
     fn taken_back(&mut self, now: Timestamp, offer: &Verified<Offer>) {
         let mine = |bid: &Bid| bid.claim.requester == offer.issuer() && bid.claim.nonce == offer.nonce;
-        let lost: Vec<_> = self.bids.iter().filter(|(_, bid)| mine(bid)).map(|(id, _)| *id).collect();
+        let lost: Vec<_> = self.durable.bids().iter().filter(|(_, bid)| mine(bid)).map(|(id, _)| *id).collect();
         // The requester says so itself, with the reason; if that is lost on the way, the repeated claim asks for it.
         for id in lost {
             self.wake(Wake::Bid(id), Some(now + TOLD));
@@ -340,7 +340,7 @@ impl Peer {
 
     /// The requester has chosen others.
     pub(super) fn on_reject(&mut self, now: Timestamp, reject: &Verified<Reject>, out: &mut Outbox) -> Reply {
-        let Some(bid) = self.bids.get(&reject.claim) else { return ignored("no such claim of mine") };
+        let Some(bid) = self.durable.bid(&reject.claim) else { return ignored("no such claim of mine") };
         if bid.claim.requester != reject.issuer() {
             return refused("a claim is rejected by whom it was made to");
         }
@@ -352,10 +352,10 @@ impl Peer {
 
     pub(super) fn on_award(&mut self, now: Timestamp, award: Verified<Award>, out: &mut Outbox) -> Reply {
         let id: HireId = award.id();
-        if self.hires.contains_key(&id) {
+        if self.durable.hires().contains_key(&id) {
             return Reply::Kept;
         }
-        let Some(bid) = self.bids.get(&award.claim) else { return ignored("no such claim of mine") };
+        let Some(bid) = self.durable.bid(&award.claim) else { return ignored("no such claim of mine") };
         let Some(terms) = award.private() else { return refused("an award travels with its terms") };
         let (claim, offer) = (&bid.claim, &bid.offer);
         if let Err(why) = award::follows(&award, terms, offer, claim) {

@@ -32,12 +32,12 @@ impl Peer {
             Ok(agent) => agent,
             Err(missing) => return missing.into(),
         };
-        if pinned && self.seeds.is_empty() {
+        if pinned && self.durable.seeds().is_empty() {
             return Found::Nothing(
                 "nobody is pinned; `gigmesh trust add` somebody whose judgement you trust".to_owned(),
             );
         }
-        let seeds = if pinned { Vec::from_iter(self.seeds.iter().copied()) } else { Vec::new() };
+        let seeds = if pinned { Vec::from_iter(self.durable.seeds().iter().copied()) } else { Vec::new() };
         // For the record: from scratch, as anybody with the same ratings would find it.
         let standing = self.reputation.standing(&self.agent(), &seeds, now.day());
         let explained = standing.explain(&agent, skill, aspect, limits::EXPLAINED_RATERS);
@@ -92,7 +92,7 @@ impl Peer {
         let me = self.agent();
         let eyes = self.reputation.best_eyes_of(&me, now.day());
         Sight {
-            seeds: self.seeds.len(),
+            seeds: self.durable.seeds().len(),
             raters: eyes.voices().filter(|(agent, _)| *agent != me).count(),
             settled: self.reputation.is_settled(),
             certificate: eyes.certificate(),
@@ -104,7 +104,7 @@ impl Peer {
         if columns.mine.is_some() || columns.pinned.is_some() {
             return None;
         }
-        Some(if self.reputation.count_by(&self.agent()) == 0 && self.seeds.is_empty() {
+        Some(if self.reputation.count_by(&self.agent()) == 0 && self.durable.seeds().is_empty() {
             NoView::NoHistory
         } else if self.reputation.count(agent) == 0 {
             NoView::Newcomer
