@@ -22,7 +22,7 @@ use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::market::award::value_bucket;
 use gigmesh_protocol::market::*;
 use gigmesh_protocol::peer::event::{Event, Logged};
-use gigmesh_protocol::peer::io::{Config, Found, Query};
+use gigmesh_protocol::peer::io::{Config, Found, PostingEnd, Query};
 use gigmesh_protocol::peer::{Peer, Retain};
 use gigmesh_protocol::record::{Beside, Network, Record, Signer, Verified};
 use gigmesh_protocol::time::{Millis, Timestamp};
@@ -326,12 +326,7 @@ impl Life {
                 offer: offer.into(),
                 why: Box::default(),
             },
-            Event::Unposted {
-                offer: self.offer.id(),
-                reason: "every slot is filled".to_owned(),
-                order: None,
-                why: None,
-            },
+            Event::Unposted { offer: self.offer.id(), reason: PostingEnd::Filled, order: None, why: None },
             self.say(Side::Worker, |by, link, life| {
                 let due = link.at + life.chain.terms().done;
                 let beside = Beside { body: BeginTerms { due, link }, salt: Bytes32([7; 32]) };

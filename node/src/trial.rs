@@ -37,6 +37,7 @@ use crate::limits::{BLOB_QUOTA, STOP_WAIT, TRIAL_PAUSE, TRIAL_REST};
 use crate::store::blobs::{BlobError, BlobStore};
 use crate::store::memory::{MemoryLog, MemoryRatings};
 use crate::task::{Content, TaskFile, TaskInput};
+use crate::words;
 use desk::{Bench, Desk};
 
 pub use desk::Run;
@@ -221,7 +222,7 @@ impl Market {
             match mine.row.hire {
                 None => {
                     // A posting says why it was closed; a claim that the requester did not take ends at the worker.
-                    if let Some(why) = mine.row.reason.or(refused.take()) {
+                    if let Some(why) = words::because(&mine.row).or(refused.take()) {
                         return Ok(End::Unclaimed(why));
                     }
                 }
@@ -241,7 +242,7 @@ impl Market {
             // Asked again after a while even if nothing is heard: a notice comes before what it tells is sent.
             if let Ok(Some((side, notice))) = timeout(TRIAL_PAUSE, notices.recv()).await {
                 if let (Side::Worker, Notice::ClaimEnded { reason, .. }) = (side, &notice) {
-                    refused = Some(format!("the requester did not take the claim: {reason}"));
+                    refused = Some(format!("the requester did not take the claim: {}", words::claim_end(reason)));
                 }
                 if let (Side::Requester, Notice::Said { hire, by: Side::Worker, kind }) = (side, &notice)
                     && kind == Question::KIND

@@ -21,6 +21,7 @@
 pub mod chain;
 pub mod outbox;
 pub mod requester;
+pub mod rule;
 pub mod selection;
 pub mod stage;
 pub mod task;
@@ -34,7 +35,7 @@ use crate::arbitration::Decided;
 use crate::id::{AgentId, Bytes32, Id};
 use crate::market::checks::Report;
 use crate::market::{
-    Award, BlobRef, Claim, Decision, Judgement, Offer, Outcome, Question, Rating, Ruling, Scores, Terms,
+    Award, BlobRef, Claim, Decision, Judgement, Offer, Outcome, Question, Rating, Reason, Ruling, Scores, Terms,
 };
 use crate::record::Verified;
 use crate::time::{Millis, Timestamp};
@@ -155,7 +156,7 @@ pub struct Hire {
 /// What the user wants of a hire that the machine would not do by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wish {
-    /// Stop it, with this reason.
+    /// Stop it, in the words of a person.
     Stop(String),
     /// Judge the delivery so, with a note.
     Rule(Ruling, String),
@@ -181,8 +182,8 @@ pub enum Step {
 #[expect(missing_docs, reason = "each is the record of its name; its fields are documented there")]
 pub enum Say {
     Begin,
-    Decline { is_final: bool, reason: String },
-    Withdraw { reason: String },
+    Decline { is_final: bool, reason: Reason },
+    Withdraw { reason: Reason },
     Brief,
     Progress { percent: u8, note: Option<String> },
     Question { text: String },
@@ -190,8 +191,8 @@ pub enum Say {
     Ack,
     Deliver { blob: BlobRef, checked: u16, part: usize },
     Verdict { ruling: Ruling, failed: Vec<String>, note: String },
-    Cancel { reason: String },
-    Contest { statement: String },
+    Cancel { reason: Reason },
+    Contest { statement: Reason },
     Receipt { outcome: Outcome, scores: Option<Scores> },
     Countersign { scores: Option<Scores> },
 }

@@ -59,6 +59,8 @@ pub const NAME: usize = 64;
 pub const SUMMARY: usize = 500;
 /// A reason, a note, a statement, a question.
 pub const NOTE: usize = 2_000;
+/// A stable code of a reason or of a rule: a few words.
+pub const REASON_CODE: usize = 32;
 /// Parameters of a brief: JSON text.
 pub const PARAMS: usize = 64 * 1024;
 /// Skills in one manifest.

@@ -44,14 +44,13 @@ use crate::market::{Claim, Contact, Manifest, Offer, Rating, Skill};
 use crate::record::{Record, Refusal, Signer, Verified};
 use crate::reputation::{Model, WalkBeta};
 use crate::time::{Millis, Timestamp};
-use crate::wire::Reply;
 use event::{Event, Logged};
 use io::{Config, Input, Origin, Outbox, Output, PassedRow};
 use pull::Pull;
 
 pub use durable::Durable;
 pub use held::Held;
-pub use hiring::{Asked, Posting};
+pub use hiring::{Asked, Posting, PostingEnd};
 pub use objections::Objection;
 pub use retention::{Retain, Retention};
 pub use serving::Bid;
@@ -478,14 +477,6 @@ impl Peer {
 /// Pauses between attempts at the same work: 2 s, doubling up to a minute.
 fn pause(tries: u32) -> Millis {
     Millis(2_000u64.saturating_mul(1 << tries.min(5)).min(60_000))
-}
-
-fn ignored(why: &str) -> Reply {
-    Reply::Ignored(crate::codec::Text::fit(why))
-}
-
-fn refused(why: &str) -> Reply {
-    Reply::Refused(crate::codec::Text::fit(why))
 }
 
 /// When a record says it was made, if it says so in what we hold of it.

@@ -347,7 +347,8 @@ impl Parts {
         let missing = |what: &str| Fault::Whole(format!("the {what} is missing; a full transcript has it"));
         let offer = self.offer.as_ref().ok_or_else(|| missing("offer"))?;
         let claim = self.claim.as_ref().ok_or_else(|| missing("claim"))?;
-        award::follows(award, terms, offer, claim).map_err(|why| Fault::Whole(why.to_owned()))?;
+        award::follows(award, terms, offer, claim)
+            .map_err(|rule| Fault::Whole(format!("the award breaks the rule {rule}")))?;
         let mut chain = Chain::new(award.clone());
         for (number, entry) in &self.entries {
             let fault = |why: &dyn fmt::Display| Fault::Record { number: *number, why: why.to_string() };

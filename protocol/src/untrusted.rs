@@ -43,6 +43,13 @@ impl From<&str> for Untrusted {
     }
 }
 
+impl<const MAX: usize> Untrusted<Text<MAX>> {
+    /// The same words without their bound, to quote or mark them.
+    pub fn unbounded(&self) -> Untrusted {
+        Untrusted::from(&self.0)
+    }
+}
+
 /// Quoted, so that a log line or a failed assertion cannot be forged either.
 impl<T: fmt::Debug> fmt::Debug for Untrusted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,7 @@ use crate::codec::{self, Bytes, DecodeError, List, Text};
 use crate::hire::HireId;
 use crate::id::{AgentId, Bytes32};
 use crate::limits;
+use crate::market::Reason;
 use crate::record::Record;
 
 /// A record on its way, with its private part beside it.
@@ -90,9 +91,9 @@ pub enum Reply {
     /// Something before it is missing, or there is no room at the moment: send again later.
     Later,
     /// It is of no use here and never will be.
-    Ignored(Text<{ limits::SUMMARY }>),
+    Ignored(Reason),
     /// It is wrong.
-    Refused(Text<{ limits::SUMMARY }>),
+    Refused(Reason),
 }
 
 /// The answer to a [`Request`].

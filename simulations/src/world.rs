@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::peer::Peer;
-use gigmesh_protocol::peer::io::{Config, Input, Output, Token};
+use gigmesh_protocol::peer::io::{Config, HireStatus, Input, Output, Token};
 use gigmesh_protocol::record::{Record, Refusal};
 use gigmesh_protocol::time::{Millis, Timestamp};
 use rand_chacha::ChaCha20Rng;
@@ -54,7 +54,7 @@ pub struct World {
     /// How bad the network is; good without.
     pub chaos: Option<Chaos>,
     /// Stages that hires were seen in.
-    pub stages: BTreeSet<String>,
+    pub stages: BTreeSet<HireStatus>,
     /// Whether stages are noted at every turn.
     pub watches: bool,
     /// What was said and done, line by line, if somebody wants to read it.

@@ -188,7 +188,7 @@ async fn a_task_is_posted_with_its_inputs_watched_and_stopped() {
     let done: Done = client.post(&format!("/v1/hires/{short}/stop"), &stop).await.unwrap();
     assert!(done.done);
     let event = timeout(Duration::from_secs(10), events.next()).await.expect("it is told").unwrap().unwrap();
-    assert_eq!((&event["event"], &event["reason"]), (&json!("unfilled"), &json!("enough")));
+    assert_eq!((&event["event"], &event["reason"]), (&json!("unfilled"), &json!({ "stopped": "enough" })));
 
     let socket = socket::locate(alone.dir.path());
     alone.stop().await;

@@ -42,6 +42,7 @@ use crate::api::client::{Client, ClientError};
 use crate::api::types::{HireRequest, Identity, Posted};
 use crate::limits::{BULK_AWAY, BULK_DRAW, BULK_PAUSE, BULK_RESULT, WATCH_PAUSE};
 use crate::task::{self, TaskFile};
+use crate::words;
 
 const RESUME: &str = "the same command goes on where this one stopped; no row is hired twice";
 
@@ -244,7 +245,7 @@ impl Bulk<'_> {
     /// What came of an offer that is over.
     async fn tell(&self, finished: &mut Finished, shown: &Shown) -> Result<(), Failure> {
         let row = &shown.row;
-        finished.reason.clone_from(&row.reason);
+        finished.reason = words::because(row);
         let Some(closed) = row.closed else { return Ok(()) };
         finished.outcome = closed.outcome.to_string();
         (finished.hire, finished.with) = (row.hire, row.with);

@@ -11,7 +11,7 @@ use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::market::{Offer, Outcome};
-use gigmesh_protocol::peer::io::Shown;
+use gigmesh_protocol::peer::io::{PostingEnd, Shown};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
@@ -26,6 +26,7 @@ use crate::api::client::{Client, Events};
 use crate::api::types::{HireRequest, Posted, TransferEvent};
 use crate::limits::WATCH_PAUSE;
 use crate::task::{self, TaskFile};
+use crate::words;
 
 /// `gigmesh hire`.
 pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
@@ -160,7 +161,7 @@ impl Watch<'_> {
     /// Waits for an event about this posting.
     async fn next(&mut self, events: &mut Events, about: &BTreeSet<String>) -> Result<(), Failure> {
         loop {
-            let Some(event) = events.next().await? else {
+            let Some(mut event) = events.next().await? else {
                 let text = format!("the node stopped; the hire goes on when it runs again, as {}", self.offer);
                 return Err(Failure::new(Exit::Ours, text).hint("`gigmesh up`, then `gigmesh show`"));
             };
@@ -173,7 +174,8 @@ impl Watch<'_> {
                 continue;
             }
             if event["event"] == "unfilled" {
-                self.unfilled = Some(event["reason"].as_str().unwrap_or_default().to_owned());
+                let end = serde_json::from_value::<PostingEnd>(event["reason"].take());
+                self.unfilled = Some(end.as_ref().map(words::posting_end).unwrap_or_default());
             }
             return Ok(());
         }
@@ -212,7 +214,7 @@ impl Watch<'_> {
     fn tell(&mut self, id: HireId, shown: &Shown) {
         let (tone, mut state) = state(&shown.row);
         // A contested hire may wait for its arbiter for days.
-        if let (Some(reason), None) = (&shown.row.reason, shown.row.closed) {
+        if let (Some(reason), None) = (words::because(&shown.row), shown.row.closed) {
             state = format!("{state}; {reason}");
         }
         if self.told.get(&id) != Some(&state) {
@@ -239,17 +241,17 @@ pub(super) fn waits(posting: &Shown) -> Option<String> {
     Some(match posting.claims {
         0 => format!("nobody has claimed it yet; `gigmesh find {}` shows who could", posting.row.skill),
         _ => {
-            let why = posting.why.as_ref().map(|why| why.reason.as_str()).unwrap_or_default();
-            format!("claimed, and nobody chosen yet: {}", theirs(why))
+            let why = posting.why.as_ref().map(words::chosen).unwrap_or_default();
+            format!("claimed, and nobody chosen yet: {why}")
         }
     })
 }
 
 /// The last reason, note or statement that either side gave on the way to the end, and whose it is.
-pub(super) fn last_words(shown: &Shown) -> Option<(AgentId, &str)> {
+pub(super) fn last_words(shown: &Shown) -> Option<(AgentId, String)> {
     shown.records.iter().rev().find_map(|record| {
-        let words = ["reason", "statement", "note"].into_iter().find_map(|key| record.says[key].as_str())?;
-        Some((record.by, words))
+        let said = ["reason", "statement", "note"].into_iter().find_map(|key| record.says.get(key))?;
+        Some((record.by, words::said(&record.kind, said)?))
     })
 }
 
@@ -291,7 +293,7 @@ impl End {
                 text.push_str(&format!("  failed: {}: {}\n", theirs(&failed.check), theirs(&failed.detail)));
             }
             if let Some((by, words)) = last_words(shown) {
-                text.push_str(&format!("  {} says: {}\n", short(Some(by)), theirs(words)));
+                text.push_str(&format!("  {} says: {words}\n", short(Some(by))));
             }
             match (value, output) {
                 (Some(value), None) => text.push_str(&format!("{}\n", their_json(&value))),
@@ -376,6 +378,6 @@ mod tests {
     fn the_last_reason_given_is_told_with_whose_it_is() {
         let shown = shown(Value::Null);
         let (by, words) = last_words(&shown).unwrap();
-        assert_eq!((by.to_string(), words), ("ef".repeat(32), "I\u{1b}[2Jbegin"));
+        assert_eq!((by.to_string(), words), ("ef".repeat(32), r#""I\u{1b}[2Jbegin""#.to_owned()));
     }
 }

@@ -15,6 +15,7 @@ use super::terminal::{Screen, Table, Tone, emit, emit_json, short, size, theirs,
 use crate::api::client::Client;
 use crate::api::types::{Done, JudgeRequest, Judged, PageParams, Rows, StopRequest};
 use crate::node::{Transfer, Way};
+use crate::words;
 
 /// `gigmesh hires`.
 pub(super) async fn list(args: HiresArgs) -> Result<Exit, Failure> {
@@ -74,7 +75,7 @@ fn table(rows: &[HireRow]) -> Table {
             (tone, state),
             (Tone::Plain, row.price.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
             (Tone::Quiet, when(row.at, now())),
-            (Tone::Quiet, row.reason.clone().unwrap_or_default()),
+            (Tone::Quiet, words::because(row).unwrap_or_default()),
         ]);
     }
     table
@@ -90,7 +91,7 @@ pub(super) fn side(side: Side) -> &'static str {
 
 /// Where it stands, or how it ended.
 pub(super) fn state(row: &HireRow) -> (Tone, String) {
-    row.closed.map_or_else(|| (Tone::Plain, row.stage.clone()), ended)
+    row.closed.map_or_else(|| (Tone::Plain, words::standing(row)), ended)
 }
 
 /// How it ended.
@@ -192,6 +193,7 @@ pub(super) fn told(json: bool, done: Done, text: &str) -> Result<Exit, Failure> 
 #[cfg(test)]
 pub(super) mod tests {
     use gigmesh_protocol::market::price::Price;
+    use gigmesh_protocol::peer::io::{HireStatus, PostingEnd};
     use gigmesh_protocol::time::Timestamp;
     use serde_json::{Value, json};
 
@@ -202,7 +204,8 @@ pub(super) mod tests {
     pub fn hire(closed: Value) -> Shown {
         let outcome = |check: &str, passed| json!({ "check": check, "detail": "result.rows is 3", "passed": passed });
         let price = "0.02 USD per task".parse::<Price>().unwrap();
-        let considered = |agent: &str, outcome: &str| {
+        let dearer = "0.03 USD per task".parse::<Price>().unwrap();
+        let considered = |agent: &str, price: &Price, outcome: Value| {
             json!({ "agent": agent.repeat(32), "price": price, "expect": 30_000, "low": 613, "newcomer": false, "fit": 2,
                     "outcome": outcome })
         };
@@ -212,8 +215,8 @@ pub(super) mod tests {
                 "skill": "a/b", "stage": "working", "closed": closed, "price": price, "at": 1_000,
             },
             "deadline": 400_000, "hires": ["ab".repeat(32)], "open": true, "claims": 2,
-            "why": { "reason": "best of 2 by price", "lane": false, "claims": 2,
-                     "considered": [considered("ef", "chosen"), considered("12", "a lower price was chosen")] },
+            "why": { "reason": { "better": { "by": "price", "of": 2 } }, "lane": false, "claims": 2,
+                     "considered": [considered("ef", &price, json!("chosen")), considered("12", &dearer, json!({ "lost": "price" }))] },
             "records": [
                 { "kind": "claim/1", "id": "11".repeat(32), "by": "ef".repeat(32), "at": 1_500, "private": null,
                   "says": { "price": price, "expect": 30_000, "until": 90_000, "nonce": "00".repeat(32), "seq": 12 } },
@@ -261,8 +264,8 @@ pub(super) mod tests {
         let row = HireRow {
             hire: None,
             with: None,
-            stage: "closed".to_owned(),
-            reason: Some("no longer wanted".to_owned()),
+            stage: HireStatus::Closed,
+            reason: Some(PostingEnd::Stopped("no longer wanted".to_owned())),
             ..hire(Value::Null).row
         };
         let text = table(std::slice::from_ref(&row)).render(&PIPE);

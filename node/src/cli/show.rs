@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use gigmesh_protocol::hire::selection::Why;
+use gigmesh_protocol::hire::selection::{ClaimOutcome, Why};
 use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::market::price::Price;
@@ -24,6 +24,7 @@ use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, score, short,
 use crate::api::client::Client;
 use crate::api::types::{Reputation, ReputationParams, Rows};
 use crate::node::Transfer;
+use crate::words;
 
 /// `gigmesh show`.
 pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
@@ -87,7 +88,7 @@ fn head(shown: &Shown, screen: &Screen, now: Timestamp) -> Vec<String> {
         None => format!("offer {}", row.offer),
     }];
     lines.push(format!("{} as {}: {}", row.skill, side(row.side), screen.paint(tone, &state)));
-    if let Some(reason) = &row.reason {
+    if let Some(reason) = words::because(row) {
         lines.push(format!("because: {reason}"));
     }
     if let Some(with) = row.with {
@@ -121,7 +122,7 @@ fn text(shown: &Shown, screen: &Screen, now: Timestamp) -> String {
     let mut lines = head(shown, screen, now);
     if let (Some(why), false) = (&shown.why, is_open(shown)) {
         let more = if why.considered.len() > 1 { "; --why compares the claims" } else { "" };
-        lines.push(format!("chosen: {}{more}", why.reason));
+        lines.push(format!("chosen: {}{more}", words::chosen(why)));
     }
     if shown.hires.len() > 1 || (row.hire.is_none() && !shown.hires.is_empty()) {
         lines.push(format!("hires: {}", shown.hires.iter().map(HireId::short).collect::<Vec<_>>().join(", ")));
@@ -174,7 +175,7 @@ fn text(shown: &Shown, screen: &Screen, now: Timestamp) -> String {
 
 /// How the claims of an open offer compare.
 fn so_far(shown: &Shown) -> String {
-    let reason = shown.why.as_ref().map(|why| format!("; so far: {}", why.reason)).unwrap_or_default();
+    let reason = shown.why.as_ref().map(|why| format!("; so far: {}", words::chosen(why))).unwrap_or_default();
     format!("claims held: {}{reason}", shown.claims)
 }
 
@@ -183,9 +184,9 @@ fn why_text(shown: &Shown, seen: &BTreeMap<AgentId, Columns>, screen: &Screen, n
     lines.push(match (&shown.why, shown.row.side) {
         (_, Side::Requester) if is_open(shown) => so_far(shown),
         (Some(why), Side::Requester) if shown.row.hire.is_none() => {
-            format!("nobody was chosen; at the end, of {} claims: {}", why.claims, why.reason)
+            format!("nobody was chosen; at the end, of {} claims: {}", why.claims, words::chosen(why))
         }
-        (Some(why), _) => format!("chosen: {}; of {} claims", why.reason, why.claims),
+        (Some(why), _) => format!("chosen: {}; of {} claims", words::chosen(why), why.claims),
         (None, Side::Worker) => {
             "the reasons are the requester's; `gigmesh work --why` has those that it told".to_owned()
         }
@@ -215,8 +216,8 @@ fn opinions(why: &Why, seen: &BTreeMap<AgentId, Columns>) -> Table {
 fn considered(why: &Why) -> Table {
     let mut table = Table::new(["AGENT", "PRICE", "TIME", "REPUTATION", "FIT", "NEWCOMER", "OUTCOME"])
         .yielding(["FIT", "NEWCOMER", "OUTCOME"]);
-    for (index, claim) in why.considered.iter().enumerate() {
-        let tone = if index == 0 && claim.outcome == "chosen" { Tone::Good } else { Tone::Plain };
+    for claim in &why.considered {
+        let tone = if claim.outcome == ClaimOutcome::Chosen { Tone::Good } else { Tone::Plain };
         table.row([
             (tone, short(Some(claim.agent))),
             (Tone::Plain, claim.price.to_string()),
@@ -224,7 +225,7 @@ fn considered(why: &Why) -> Table {
             (Tone::Plain, score(claim.low)),
             (Tone::Plain, claim.fit.to_string()),
             (Tone::Plain, if claim.newcomer { "yes" } else { "no" }.to_owned()),
-            (tone, claim.outcome.clone()),
+            (tone, words::considered(why, claim)),
         ]);
     }
     table
@@ -241,10 +242,10 @@ fn section(text: &mut String, table: &Table, screen: &Screen) {
 fn says(record: &ShownRecord, now: Timestamp) -> String {
     let parts = [Some(&record.says), record.private.as_ref()];
     let facts = parts.into_iter().flatten().filter_map(Value::as_object).flatten();
-    facts.filter_map(|(key, value)| fact(key, value, now)).collect::<Vec<_>>().join(", ")
+    facts.filter_map(|(key, value)| fact(&record.kind, key, value, now)).collect::<Vec<_>>().join(", ")
 }
 
-fn fact(key: &str, value: &Value, now: Timestamp) -> Option<String> {
+fn fact(kind: &str, key: &str, value: &Value, now: Timestamp) -> Option<String> {
     let at = || Some(clock(Timestamp(value.as_u64()?), now));
     let time = || Some(span(Millis(value.as_u64()?)));
     let price = || serde_json::from_value::<Price>(value.clone()).ok();
@@ -280,13 +281,15 @@ fn fact(key: &str, value: &Value, now: Timestamp) -> Option<String> {
             Ruling::Changes(until) => format!("changes wanted by {}", clock(until, now)),
         },
         "outcome" => serde_json::from_value::<Outcome>(value.clone()).ok()?.to_string(),
-        "summary" | "reason" | "statement" | "note" | "text" => theirs(value.as_str()?),
+        "summary" | "reason" | "statement" | "note" | "text" => words::said(kind, value)?,
         _ => return None,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use gigmesh_protocol::peer::io::{HireStatus, PostingEnd};
+
     use super::*;
     use crate::cli::hires::tests::hire;
     use crate::cli::terminal::{PIPE, columns};
@@ -313,7 +316,7 @@ mod tests {
             "a/b as requester: working",
             "since 00:00:01 UTC (1m ago)",
             "silence ends it at 00:06:40 UTC (in 5m)",
-            "chosen: best of 2 by price; --why compares the claims",
+            "chosen: before the next of 2: cheaper, 0.02 USD per task against 0.03 USD per task; --why compares the claims",
             "00:00:01  efefefef  claim/1  11111111  expects 30s, 0.02 USD per task, until 00:01:30",
             r#"00:00:02  efefefef  begin/1  12121212  "I\u{1b}[2Jbegin", due 00:05:02"#,
             r#""result.rows == 4"  failed  "result.rows is 3""#,
@@ -328,9 +331,12 @@ mod tests {
     #[test]
     fn why_compares_the_claims_with_reputation_from_nought_to_one() {
         let text = why_text(&hire(Value::Null), &seen(), &PIPE, NOW);
-        has(&text, "chosen: best of 2 by price; of 2 claims");
+        has(&text, "chosen: before the next of 2: cheaper, 0.02 USD per task against 0.03 USD per task; of 2 claims");
         has(&text, "efefefef  0.02 USD per task  30s   0.61        2    no        chosen");
-        has(&text, "12121212  0.02 USD per task  30s   0.61        2    no        a lower price was chosen");
+        has(
+            &text,
+            "12121212  0.03 USD per task  30s   0.61        2    no        dearer: 0.03 USD per task, and 0.02 USD per task was chosen",
+        );
         has(&text, "efefefef  0.90 (>0.71)  no view yet     5 of 6");
     }
 
@@ -338,18 +344,22 @@ mod tests {
     fn an_open_posting_shows_its_claims_and_when_no_more_are_taken() {
         let mut shown = hire(Value::Null);
         (shown.row.hire, shown.row.with, shown.hires) = (None, None, Vec::new());
-        shown.row.stage = "waiting for claims".to_owned();
+        shown.row.stage = HireStatus::AwaitsClaims;
         let offer = json!({ "kind": "offer/1", "id": "cd".repeat(32), "by": "ab".repeat(32), "at": 1_000,
                             "says": { "bids": 400_000, "slots": 1, "summary": "count" }, "private": null });
         shown.records = vec![serde_json::from_value(offer).unwrap()];
         let told = text(&shown, &PIPE, NOW);
         has(&told, "claims are collected until 00:06:40 UTC (in 5m)");
-        has(&told, "claims held: 2; so far: best of 2 by price");
+        has(
+            &told,
+            "claims held: 2; so far: before the next of 2: cheaper, 0.02 USD per task against 0.03 USD per task",
+        );
         has(&told, "efefefef  0.02 USD per task  30s   0.61        2    no        chosen");
         has(&told, r#"00:00:01  abababab  offer/1  cdcdcdcd  claims until 00:06:40, "count""#);
         shown.deadline = Some(Timestamp(500_000));
         has(&text(&shown, &PIPE, NOW), "a worker is looked for until 00:08:20 UTC (in 6m)");
-        (shown.deadline, shown.why, shown.row.reason) = (None, None, Some("no longer wanted".to_owned()));
+        (shown.deadline, shown.why, shown.row.reason) =
+            (None, None, Some(PostingEnd::Stopped("no longer wanted".to_owned())));
         has(&text(&shown, &PIPE, NOW), "because: no longer wanted");
     }
 
@@ -361,7 +371,8 @@ mod tests {
             // Ids by which something is addressed are never cut.
             let tables =
                 all.lines().filter(|line| !line.contains(&"abab".repeat(16)) && !line.contains(&"efef".repeat(16)));
-            let mut tables = tables.filter(|line| !line.contains(&"cdcd".repeat(16)));
+            let tables = tables.filter(|line| !line.contains(&"cdcd".repeat(16)));
+            let mut tables = tables.filter(|line| !line.starts_with("chosen: "));
             assert!(tables.all(|line| line.chars().count() <= width), "{width}: {all}");
         }
     }

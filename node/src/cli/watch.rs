@@ -17,6 +17,7 @@ use super::up::Stop;
 use crate::api::client::Client;
 use crate::api::types::{Identity, NodeStatus, TransferEvent};
 use crate::limits::WATCH_PAUSE;
+use crate::words;
 
 /// `gigmesh watch`.
 pub(super) async fn watch(door: Door) -> Result<Exit, Failure> {
@@ -71,7 +72,7 @@ impl View {
             event["at"] = json!(now());
             return is_read(&format!("{event}\n"));
         }
-        let (tone, line) = words(event);
+        let (tone, line) = told(event);
         self.line(tone, &line).await
     }
 
@@ -108,7 +109,7 @@ fn counts(status: &NodeStatus) -> String {
 }
 
 /// An event as a person reads it.
-fn words(event: Value) -> (Tone, String) {
+fn told(event: Value) -> (Tone, String) {
     if event["event"] == "missed" {
         let missed = format!("{} events were missed: more happened than could be told", event["count"]);
         return (Tone::Bad, missed + "; `gigmesh hires` has how things stand");
@@ -129,8 +130,10 @@ fn words(event: Value) -> (Tone, String) {
     let name = |agent: AgentId| short(Some(agent));
     match notice {
         Notice::Posted { offer, skill } => (Tone::Plain, format!("offer {}: posted, {skill}", offer.short())),
-        Notice::Unfilled { offer, reason } => (Tone::Bad, format!("offer {}: nobody began: {reason}", offer.short())),
-        Notice::Held { offer, reason } => (Tone::Bad, format!("offer {}: waits: {reason}", offer.short())),
+        Notice::Unfilled { offer, reason } => {
+            (Tone::Bad, format!("offer {}: nobody began: {}", offer.short(), words::posting_end(&reason)))
+        }
+        Notice::Held { offer, over } => (Tone::Bad, format!("offer {}: waits: {}", offer.short(), words::over(&over))),
         Notice::Asked { offer, with, price } => {
             let offer = offer.short();
             let text =
@@ -141,7 +144,7 @@ fn words(event: Value) -> (Tone, String) {
             (Tone::Plain, format!("claim {}: made on offer {}, {skill}", claim.short(), offer.short()))
         }
         Notice::ClaimEnded { claim, reason } => {
-            (Tone::Quiet, format!("claim {}: not awarded: {}", claim.short(), theirs(&reason)))
+            (Tone::Quiet, format!("claim {}: not awarded: {}", claim.short(), words::claim_end(&reason)))
         }
         Notice::Awarded { hire, offer, side, with, skill } => {
             let how = match side {
@@ -181,42 +184,47 @@ fn words(event: Value) -> (Tone, String) {
 #[cfg(test)]
 mod tests {
     use gigmesh_protocol::id::Id;
+    use gigmesh_protocol::market::Reason;
+    use gigmesh_protocol::peer::io::ClaimEnd;
 
     use super::*;
 
     #[test]
     fn an_event_is_told_in_words_with_those_of_others_quoted_and_a_gap_is_told() {
-        let told = |notice: Notice| words(serde_json::to_value(notice).unwrap()).1;
+        let notice = |notice: Notice| told(serde_json::to_value(notice).unwrap()).1;
         let claim = Id::from_bytes([1; 32]);
         assert_eq!(
-            told(Notice::ClaimEnded { claim, reason: "too dear\u{1b}".to_owned() }),
-            r#"claim 01010101: not awarded: "too dear\u{1b}""#
+            notice(Notice::ClaimEnded {
+                claim,
+                reason: ClaimEnd::TurnedDown(Reason::said("too dear\nhire 02020202: accepted"))
+            }),
+            r#"claim 01010101: not awarded: the requester says: "too dear\nhire 02020202: accepted""#
         );
         let (hire, skill) = (Id::from_bytes([2; 32]), "a/b".parse().unwrap());
         let (offer, with) = (Id::from_bytes([3; 32]), AgentId([4; 32]));
         assert_eq!(
-            told(Notice::Awarded { hire, offer, side: Side::Worker, with, skill }),
+            notice(Notice::Awarded { hire, offer, side: Side::Worker, with, skill }),
             "hire 02020202: hired by 04040404 for a/b, offer 03030303"
         );
         assert_eq!(
-            told(Notice::Said { hire, by: Side::Worker, kind: "begin/1".to_owned() }),
+            notice(Notice::Said { hire, by: Side::Worker, kind: "begin/1".to_owned() }),
             "hire 02020202: begin by the worker"
         );
         let transfer = json!({
             "event": "transfer", "hire": hire, "blob": "ab".repeat(32), "way": "served", "done": 1 << 20,
             "size": 3 << 20, "per_second": 1_536, "trouble": null,
         });
-        assert_eq!(words(transfer.clone()).1, "hire 02020202: abababab: 33% of 3.0 MiB sent, 1.5 KiB/s");
+        assert_eq!(told(transfer.clone()).1, "hire 02020202: abababab: 33% of 3.0 MiB sent, 1.5 KiB/s");
         let mut stuck = transfer;
         (stuck["trouble"], stuck["way"]) = (json!("away\u{1b}"), json!("fetched"));
-        let stuck = words(stuck).1;
+        let stuck = told(stuck).1;
         assert!(
             stuck.ends_with(r#"33% of 3.0 MiB here; it stands still, and is tried again: "away\u{1b}""#),
             "{stuck}"
         );
-        let missed = words(json!({ "event": "missed", "count": 12 })).1;
+        let missed = told(json!({ "event": "missed", "count": 12 })).1;
         assert!(missed.starts_with("12 events were missed"), "{missed}");
-        let unknown = words(json!({ "event": "invented\u{1b}" })).1;
+        let unknown = told(json!({ "event": "invented\u{1b}" })).1;
         assert!(unknown.contains("invented") && !unknown.contains('\u{1b}'), "{unknown}");
     }
 }

@@ -11,6 +11,7 @@ use super::hires::{some, state};
 use super::run::now;
 use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, short, theirs, when};
 use crate::api::types::Rows;
+use crate::words;
 
 /// `gigmesh work`.
 pub(super) async fn work(args: WorkArgs) -> Result<Exit, Failure> {
@@ -81,18 +82,14 @@ fn text(
         "WHY NOT",
     ]);
     for row in passed {
-        // Where it was claimed it is the requester who gives the reason.
-        let (claimed, reason) = match &row.claimed {
-            Some(price) => (price.to_string(), theirs(&row.reason)),
-            None => ("no".to_owned(), row.reason.clone()),
-        };
+        let claimed = row.claimed.as_ref().map_or_else(|| "no".to_owned(), ToString::to_string);
         table.row([
             (Tone::Quiet, clock(row.at, now)),
             (Tone::Plain, row.offer.short()),
             (Tone::Plain, short(Some(row.requester))),
             (Tone::Plain, row.skill.to_string()),
             (Tone::Plain, claimed),
-            (Tone::Plain, reason),
+            (Tone::Plain, words::passed(&row.reason)),
             (Tone::Quiet, theirs(&row.summary)),
         ]);
     }
@@ -108,6 +105,8 @@ fn section(text: &mut String, table: &Table, screen: &Screen, nothing: &str) {
 #[cfg(test)]
 mod tests {
     use gigmesh_protocol::id::{AgentId, Id};
+    use gigmesh_protocol::market::Reason;
+    use gigmesh_protocol::peer::io::{ClaimEnd, Objection, Passed};
     use serde_json::Value;
 
     use super::*;
@@ -128,23 +127,26 @@ mod tests {
             at: Timestamp(0),
             until: Timestamp(90_000),
         };
-        let passed = |claimed: Option<&str>, reason: &str| PassedRow {
+        let passed = |claimed: Option<&str>, reason: Passed| PassedRow {
             at: Timestamp(1_000),
             offer: Id::from_bytes([2; 32]),
             requester: AgentId([3; 32]),
             skill: "a/b".parse().unwrap(),
             summary: "count".to_owned(),
             claimed: claimed.map(|price| price.parse().unwrap()),
-            reason: reason.to_owned(),
+            reason,
         };
-        let passed = [passed(Some("2 USD"), "a lower price\u{7}"), passed(None, "more than I ask")];
+        let passed = [
+            passed(Some("2 USD"), Passed::Claim(ClaimEnd::TurnedDown(Reason::said("a lower price\u{202e}")))),
+            passed(None, Passed::Objection(Objection::Early { bids: Timestamp(60_000) })),
+        ];
         let doing = [hire(Value::Null).row];
         let told = text(&doing, std::slice::from_ref(&claim), Some(&passed), &PIPE, Timestamp(30_000));
         for words in [
             "abababab  efefefef  a/b    working  0.02 USD per task",
             "01010101  03030303  a/b    2 USD per task  in 1m  \"count\"",
-            r#"02020202  03030303  a/b    2 USD per task  "a lower price\u{7}"  "count""#,
-            "02020202  03030303  a/b    no              more than I ask",
+            r#"a/b    2 USD per task  the requester says: "a lower price "  "#,
+            "02020202  03030303  a/b    no              claims are collected until ",
         ] {
             assert!(told.contains(words), "{words}\nis not in\n{told}");
         }

@@ -162,7 +162,7 @@ async fn a_direct_hire_goes_from_the_command_to_ratings_that_outlive_the_node() 
     assert!(matches!(node.command(command).await, Ok(Answer::Posted(_))));
     let closed = notice(&mut heard, |notice| match notice {
         Notice::Closed { closed, .. } => Some(closed),
-        Notice::Unfilled { reason, .. } => panic!("{reason}"),
+        Notice::Unfilled { reason, .. } => panic!("{reason:?}"),
         _ => None,
     });
     let closed = closed.await;
@@ -232,7 +232,7 @@ async fn a_worker_whose_clock_was_set_binds_itself_to_nothing_and_takes_the_hire
     clocks.off(0);
     let closed = notice(&mut heard, |notice| match notice {
         Notice::Closed { closed, .. } => Some(closed),
-        Notice::Unfilled { reason, .. } => panic!("{reason}"),
+        Notice::Unfilled { reason, .. } => panic!("{reason:?}"),
         _ => None,
     });
     assert_eq!(closed.await.outcome, Outcome::Accepted);

@@ -4,6 +4,7 @@
 //! to the same answer. Must never happen: a record in the chain that its issuer was not allowed to make.
 
 use crate::hire::Side;
+use crate::hire::rule::Rule;
 use crate::hire::stage::{self, Facts};
 use crate::id::{AgentId, Bytes32};
 use crate::limits;
@@ -97,8 +98,8 @@ pub enum Misfit {
     #[error("another record holds this place in the chain")]
     Superseded,
     /// Its issuer could not make it then.
-    #[error("{0}")]
-    NotAllowed(&'static str),
+    #[error("breaks the rule {0}")]
+    NotAllowed(Rule),
 }
 
 /// The records of one hire.
@@ -222,18 +223,18 @@ impl Chain {
         let side = match entry.issuer() {
             issuer if issuer == self.award.issuer() => Side::Requester,
             issuer if issuer == self.award.worker => Side::Worker,
-            _ => return Err(Misfit::NotAllowed("its issuer is no party to this hire")),
+            _ => return Err(Misfit::NotAllowed(Rule::Party)),
         };
         if entry.side().is_some_and(|only| only != side) {
-            return Err(Misfit::NotAllowed("the other side makes records of this kind"));
+            return Err(Misfit::NotAllowed(Rule::Side));
         }
-        let link = entry.link().ok_or(Misfit::NotAllowed("its private part is missing"))?;
+        let link = entry.link().ok_or(Misfit::NotAllowed(Rule::PrivatePart))?;
         let own = self.of(side);
         let first = u32::from(side == Side::Requester);
-        let index = usize::try_from(link.n.checked_sub(first).ok_or(Misfit::NotAllowed("position 0 is the award's"))?)
-            .map_err(|_| Misfit::NotAllowed("position out of range"))?;
+        let index = usize::try_from(link.n.checked_sub(first).ok_or(Misfit::NotAllowed(Rule::FirstPosition))?)
+            .map_err(|_| Misfit::NotAllowed(Rule::Position))?;
         if index >= limits::CHAIN {
-            return Err(Misfit::NotAllowed("the chain is full"));
+            return Err(Misfit::NotAllowed(Rule::ChainLength));
         }
         if let Some(held) = own.get(index) {
             if held.id() == entry.id() {
@@ -251,14 +252,12 @@ impl Chain {
             (None, Side::Worker) => None,
         };
         if link.prev != expected {
-            return Err(Misfit::NotAllowed("it does not follow the record before it"));
+            return Err(Misfit::NotAllowed(Rule::Previous));
         }
-        let seen = self
-            .covered(side.other(), &link.seen)
-            .ok_or(Misfit::NotAllowed("it has seen a record that is not in this hire"))?;
+        let seen = self.covered(side.other(), &link.seen).ok_or(Misfit::NotAllowed(Rule::Seen))?;
         let seen_before = before.last().and_then(Entry::link).and_then(|link| self.covered(side.other(), &link.seen));
         if seen_before.is_some_and(|before| before > seen) {
-            return Err(Misfit::NotAllowed("it has seen less than the record before it"));
+            return Err(Misfit::NotAllowed(Rule::SeenOrder));
         }
         let theirs = &self.of(side.other())[..seen];
         let (requester, worker) = match side {
@@ -287,9 +286,9 @@ impl Chain {
     /// contested. Of two the one with the lower id. What else it had seen of the requester's need not be here: another
     /// record may have taken its place.
     pub fn admit_decision(&self, decision: &Verified<Decision>) -> Result<(), Misfit> {
-        let Some(arbiter) = self.terms().arbiter else { return Err(Misfit::NotAllowed("the hire has no arbiter")) };
+        let Some(arbiter) = self.terms().arbiter else { return Err(Misfit::NotAllowed(Rule::NoArbiter)) };
         if decision.issuer() != arbiter.agent || decision.hire != self.award.id() {
-            return Err(Misfit::NotAllowed("the hire's arbiter is another"));
+            return Err(Misfit::NotAllowed(Rule::Arbiter));
         }
         match &self.decision {
             Some(held) if held.id() == decision.id() => return Err(Misfit::Duplicate),
@@ -306,13 +305,13 @@ impl Chain {
         let requesters = self.covered(Side::Requester, &decision.requester).unwrap_or(usize::MAX);
         let contest = self.worker.iter().take(workers).find(|entry| matches!(entry, Entry::Contest(_)));
         let Some(link) = contest.and_then(Entry::link) else {
-            return Err(Misfit::NotAllowed("it was made without having seen a contest"));
+            return Err(Misfit::NotAllowed(Rule::DecisionContest));
         };
         if self.covered(Side::Requester, &link.seen).is_none_or(|contested| requesters < contested) {
-            return Err(Misfit::NotAllowed("it was made without having seen what was contested"));
+            return Err(Misfit::NotAllowed(Rule::DecisionSeen));
         }
         if decision.at < link.at || decision.at > link.at + arbiter.within {
-            return Err(Misfit::NotAllowed("it is dated outside the arbiter's time"));
+            return Err(Misfit::NotAllowed(Rule::DecisionDate));
         }
         Ok(())
     }

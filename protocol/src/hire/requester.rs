@@ -7,7 +7,7 @@ use crate::hire::stage::{Facts, Stage};
 use crate::hire::task::{Review, Task};
 use crate::hire::{Hire, Say, Side, Step, Todo, Wish, worker};
 use crate::limits::{CLOSE, GRACE, SERVED};
-use crate::market::{Outcome, Ruling, Scores};
+use crate::market::{Outcome, Reason, Ruling, Scores};
 use crate::time::{Millis, Timestamp};
 
 /// The failed check that a verdict names when the results of others agree on another.
@@ -30,14 +30,17 @@ pub enum Consent {
 pub fn next(hire: &Hire, task: &Task, now: Timestamp, idle: bool, consent: Consent, called: bool) -> Option<Step> {
     let facts = hire.facts();
     let stop = match &hire.wish {
-        Some(Wish::Stop(reason)) => Some(reason.clone()),
+        Some(Wish::Stop(words)) => Some(Reason::said(words)),
         _ => None,
     };
-    match facts.stage {
-        Stage::Awarded => stop.map(|reason| Step::Say(Say::Withdraw { reason })),
-        Stage::Begun | Stage::Working if stop.is_some() => {
-            Some(Step::Say(Say::Cancel { reason: stop.unwrap_or_default() }))
+    match (facts.stage, stop) {
+        (Stage::Awarded, stop) => return stop.map(|reason| Step::Say(Say::Withdraw { reason })),
+        (Stage::Begun | Stage::Working, Some(reason)) => {
+            return Some(Step::Say(Say::Cancel { reason }));
         }
+        _ => {}
+    }
+    match facts.stage {
         Stage::Begun if !facts.briefed && now <= facts.due => Some(Step::Say(Say::Brief)),
         Stage::Working if now > facts.due + GRACE => Some(receipt(hire, &facts, Outcome::Failed)),
         Stage::Delivered if now <= facts.due + hire.terms().review => Some(Step::Say(Say::Ack)),

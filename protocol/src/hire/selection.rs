@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::AgentId;
 use crate::limits;
-use crate::market::Claim;
-use crate::market::price::Price;
+use crate::market::constraint::Match;
+use crate::market::price::{Amount, Price};
+use crate::market::{Claim, Reason};
 use crate::record::Verified;
-use crate::time::Millis;
+use crate::time::{Millis, Timestamp};
 
 /// One way to tell two claims apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,15 +133,123 @@ pub struct Considered {
     pub newcomer: bool,
     /// See [`Candidate::fit`].
     pub fit: usize,
-    /// What became of it: `chosen`, or why not.
-    pub outcome: String,
+    /// What became of it.
+    pub outcome: ClaimOutcome,
+}
+
+/// What became of a claim that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimOutcome {
+    /// It was chosen.
+    Chosen,
+    /// It was better than the chosen one, and it was a newcomer's turn.
+    NewcomersTurn,
+    /// The chosen one was better by this.
+    Lost(Criterion),
+    /// It could not be chosen.
+    LeftOut(Unfit),
+}
+
+/// What tells two claims apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Criterion {
+    /// One of them reaches this bar, in per mille of reputation, and the other does not.
+    Bar(u16),
+    /// The price.
+    Price,
+    /// The expected time.
+    Time,
+    /// How specific the skill is.
+    Fit,
+    /// Most of what is known of one of them is bad.
+    Bad,
+    /// The lower end of the reputation interval.
+    Reputation,
+    /// Nothing that was asked for: the ids.
+    Ids,
+}
+
+/// Why a claim cannot be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfit {
+    /// It has ended.
+    Ended,
+    /// It lets its worker begin until `until`, later than the task's `begin` allows.
+    BindsTooLong {
+        /// Until when it binds.
+        until: Timestamp,
+        /// How long the task lets a worker take to begin.
+        begin: Millis,
+    },
+    /// The claimant's manifest is not here, and the task has a constraint.
+    NoManifest,
+    /// The claimant does not meet the task's constraint.
+    Constraint(Match),
+    /// It costs more than a budget allows.
+    Budget(Over),
+}
+
+/// Which budget a price is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Over {
+    /// What one hire may cost.
+    PerHire {
+        /// The price.
+        price: Price,
+        /// The budget.
+        most: Amount,
+    },
+    /// What the hires of a day may cost together.
+    PerDay {
+        /// The price.
+        price: Price,
+        /// The budget.
+        most: Amount,
+        /// How much of it is spent.
+        spent: Amount,
+    },
+    /// There is such a budget in other currencies only.
+    Currency {
+        /// The price.
+        price: Price,
+        /// Whether it is the budget of a day, or else of one hire.
+        per_day: bool,
+    },
+}
+
+/// Why a claim was chosen, or how the claims compare so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyChosen {
+    /// There was none to choose.
+    #[default]
+    NoClaims,
+    /// It was the only one that fits.
+    Only,
+    /// It was a newcomer's turn: new here, and no dearer than the best.
+    NewcomersTurn,
+    /// It is better than the next.
+    Better {
+        /// By what.
+        by: Criterion,
+        /// How many claims fit.
+        of: usize,
+    },
+    /// None fits; the first of them because of this.
+    NoneFits(Unfit),
+    /// One would be chosen, and the arbiter has not consented.
+    AwaitsArbiter,
 }
 
 /// Why a claim was chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Why {
-    /// In one line.
-    pub reason: String,
+    /// In short. Its figures are in the first rows of `considered`.
+    pub reason: WhyChosen,
     /// Whether it was given to a newcomer as such.
     pub lane: bool,
     /// How many claims there were, those left out included.
@@ -201,16 +310,16 @@ pub fn choose<'a, 'c>(
     let by_lane = newcomer.filter(|_| lane && !best.newcomer);
     let chosen = ranked.remove(by_lane.unwrap_or(0));
     let reason = match (by_lane, ranked.first()) {
-        (Some(_), Some(best)) => format!("the newcomers' turn: new here, and no dearer than {}", best.claim.price),
-        (_, None) => "the only claim that fits".to_owned(),
-        (_, Some(next)) => format!("before the next of {}: {}", candidates.len(), verdict(chosen, next, choosing).0),
+        (Some(_), Some(_)) => WhyChosen::NewcomersTurn,
+        (_, None) => WhyChosen::Only,
+        (_, Some(next)) => WhyChosen::Better { by: told_apart(chosen, next, choosing), of: candidates.len() },
     };
     let lost = |candidate: &&Candidate<'_>| match by_lane {
-        Some(_) if compare(candidate, chosen, choosing).is_lt() => "it was a newcomer's turn".to_owned(),
-        _ => verdict(chosen, candidate, choosing).1,
+        Some(_) if compare(candidate, chosen, choosing).is_lt() => ClaimOutcome::NewcomersTurn,
+        _ => ClaimOutcome::Lost(told_apart(chosen, candidate, choosing)),
     };
-    let others = ranked.iter().map(|candidate| considered(candidate, lost(candidate)));
-    let all = std::iter::once(considered(chosen, "chosen".to_owned())).chain(others);
+    let others = ranked.iter().map(|candidate| candidate.considered(lost(candidate)));
+    let all = std::iter::once(chosen.considered(ClaimOutcome::Chosen)).chain(others);
     let why = Why {
         reason,
         lane: by_lane.is_some(),
@@ -220,53 +329,81 @@ pub fn choose<'a, 'c>(
     Some((chosen, why))
 }
 
-fn considered(candidate: &Candidate<'_>, outcome: String) -> Considered {
-    Considered {
-        agent: candidate.claim.issuer(),
-        price: candidate.claim.price.clone(),
-        expect: candidate.claim.expect,
-        low: candidate.low,
-        newcomer: candidate.newcomer,
-        fit: candidate.fit,
-        outcome,
+impl Candidate<'_> {
+    /// The row of this candidate in a comparison.
+    pub fn considered(&self, outcome: ClaimOutcome) -> Considered {
+        Considered {
+            agent: self.claim.issuer(),
+            price: self.claim.price.clone(),
+            expect: self.claim.expect,
+            low: self.low,
+            newcomer: self.newcomer,
+            fit: self.fit,
+            outcome,
+        }
     }
 }
 
-/// What told `chosen` from `other`, as each of them may be told.
-fn verdict(chosen: &Candidate<'_>, other: &Candidate<'_>, choosing: &Choosing) -> (String, String) {
-    let low = |candidate: &Candidate<'_>| format!("{:.2}", f64::from(candidate.low) / 1000.0);
+/// What told `chosen` from `other`.
+fn told_apart(chosen: &Candidate<'_>, other: &Candidate<'_>, choosing: &Choosing) -> Criterion {
     if let Some(bar) = choosing.bar
         && (chosen.low < bar) != (other.low < bar)
     {
-        let bar = format!("{:.2}", f64::from(bar) / 1000.0);
-        return (
-            format!("at or above the bar of {bar}, the other below it"),
-            format!("reputation {} is below the bar of {bar}, and others are above it", low(other)),
-        );
+        return Criterion::Bar(bar);
     }
-    let decided = choosing.prefer.iter().find(|policy| by(**policy, chosen, other).is_ne());
-    match decided {
-        Some(Prefer::Price) => (
-            format!("cheaper, {} against {}", chosen.claim.price, other.claim.price),
-            format!("dearer: {}, and {} was chosen", other.claim.price, chosen.claim.price),
-        ),
-        Some(Prefer::Time) => (
-            format!("faster, {} against {}", chosen.claim.expect, other.claim.expect),
-            format!("slower: {}, and {} was chosen", other.claim.expect, chosen.claim.expect),
-        ),
-        Some(Prefer::Fit) => {
-            ("more specific to the skill".to_owned(), "another worker's skill is more specific to the task".to_owned())
+    match choosing.prefer.iter().find(|policy| by(**policy, chosen, other).is_ne()) {
+        Some(Prefer::Price) => Criterion::Price,
+        Some(Prefer::Time) => Criterion::Time,
+        Some(Prefer::Fit) => Criterion::Fit,
+        Some(Prefer::ReputationLow) if chosen.bad != other.bad && chosen.low / 50 == other.low / 50 => Criterion::Bad,
+        Some(Prefer::ReputationLow) => Criterion::Reputation,
+        None => Criterion::Ids,
+    }
+}
+
+impl Why {
+    /// What each claimant that was not chosen is told. Of budgets only that there is one.
+    pub fn told(&self) -> impl Iterator<Item = (AgentId, Reason)> {
+        let chosen = self.considered.first();
+        self.considered.iter().filter_map(move |one| Some((one.agent, one.outcome.told(chosen?)?)))
+    }
+}
+
+impl ClaimOutcome {
+    fn told(&self, chosen: &Considered) -> Option<Reason> {
+        Some(match self {
+            Self::Chosen => return None,
+            Self::NewcomersTurn => Reason::NewcomersTurn,
+            Self::Lost(Criterion::Bar(bar)) => Reason::BelowBar(*bar),
+            Self::Lost(Criterion::Price) => Reason::Outbid(chosen.price.clone()),
+            Self::Lost(Criterion::Time) => Reason::Slower(chosen.expect),
+            Self::Lost(Criterion::Fit) => Reason::LessSpecific,
+            Self::Lost(Criterion::Bad) => Reason::KnownBad,
+            Self::Lost(Criterion::Reputation) => Reason::LessReputed,
+            Self::Lost(Criterion::Ids) => Reason::ByIds,
+            Self::LeftOut(unfit) => unfit.told(),
+        })
+    }
+}
+
+impl Unfit {
+    /// What the claimant is told.
+    pub fn told(&self) -> Reason {
+        match self {
+            Self::Ended => Reason::ClaimEnded,
+            Self::BindsTooLong { .. } => Reason::BindsTooLong,
+            Self::NoManifest => Reason::NoManifest,
+            Self::Constraint(_) => Reason::UnmetByWorker,
+            // What there is to spend is nobody's business.
+            Self::Budget(_) => Reason::OverBudget,
         }
-        Some(Prefer::ReputationLow) if chosen.bad != other.bad && chosen.low / 50 == other.low / 50 => {
-            ("not known to be bad".to_owned(), "most of what is known of its work is bad".to_owned())
+    }
+
+    /// Which budget it is for want of, if it is.
+    pub fn over(&self) -> Option<&Over> {
+        match self {
+            Self::Budget(over) => Some(over),
+            _ => None,
         }
-        Some(Prefer::ReputationLow) => (
-            format!("better known to be good, reputation.low {} against {}", low(chosen), low(other)),
-            format!("reputation.low {}, and {} was chosen", low(other), low(chosen)),
-        ),
-        None => (
-            "equal in all that was asked for, decided by the claims' ids".to_owned(),
-            "equal in all that was asked for; decided by the claims' ids".to_owned(),
-        ),
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::hire::Side;
 use crate::hire::chain::{Entry, View};
+use crate::hire::rule::Rule;
 use crate::id::{Bytes32, Id};
 use crate::limits::{self, CLOSE, GRACE};
 use crate::market::milestone;
@@ -294,79 +295,76 @@ fn as_delivery(entry: &Entry) -> Option<&Verified<Delivery>> {
     }
 }
 
-/// Whether `side`, having seen `view`, may make `entry`. The reason why not is for the log of whoever sent it.
-pub fn allows(view: &View<'_>, side: Side, entry: &Entry, link: &Link) -> Result<(), &'static str> {
+/// Whether `side`, having seen `view`, may make `entry`; otherwise the rule that it breaks.
+pub fn allows(view: &View<'_>, side: Side, entry: &Entry, link: &Link) -> Result<(), Rule> {
     let facts = Facts::of(view);
     let terms = view.terms();
-    let rule = |holds: bool, otherwise| if holds { Ok(()) } else { Err(otherwise) };
+    let rule = |holds: bool, rule: Rule| rule.ensure(holds);
     let at_work = matches!(facts.stage, Stage::Begun | Stage::Working);
     let under_discussion = |id: &Id<Delivery>| facts.delivery.as_ref().is_some_and(|delivery| delivery.id == *id);
     match entry {
         Entry::Begin(begin) => {
-            rule(facts.stage == Stage::Awarded && link.n == 0, "a begin answers an award")?;
-            rule(link.at <= terms.until, "the begin is dated after the claim ended")?;
+            rule(facts.stage == Stage::Awarded && link.n == 0, Rule::BeginStage)?;
+            rule(link.at <= terms.until, Rule::BeginDate)?;
             let due = begin.private().map(|terms| terms.due);
-            rule(due == Some(link.at + terms.done), "the begin states another deadline than the terms give")
+            rule(due == Some(link.at + terms.done), Rule::BeginDue)
         }
         Entry::Decline(_) => {
             let open = matches!(facts.stage, Stage::Awarded | Stage::Withdrawn) && link.n == 0;
-            rule(open, "only an award that has not begun can be declined")
+            rule(open, Rule::DeclineStage)
         }
-        Entry::Withdraw(_) => rule(facts.stage == Stage::Awarded, "only an award that has not begun can be withdrawn"),
+        Entry::Withdraw(_) => rule(facts.stage == Stage::Awarded, Rule::WithdrawStage),
         Entry::Brief(brief) => {
-            rule(facts.stage == Stage::Begun && !facts.briefed, "one brief follows the begin")?;
-            rule(Input::total(&brief.inputs) <= terms.inputs, "the inputs are larger than the terms say")
+            rule(facts.stage == Stage::Begun && !facts.briefed, Rule::BriefStage)?;
+            rule(Input::total(&brief.inputs) <= terms.inputs, Rule::BriefInputs)
         }
         Entry::Progress(_) => {
-            rule(at_work && facts.briefed, "progress is of work with a brief")?;
-            rule(facts.progress < limits::PROGRESS, "too many progress notes")
+            rule(at_work && facts.briefed, Rule::ProgressStage)?;
+            rule(facts.progress < limits::PROGRESS, Rule::ProgressCount)
         }
         Entry::Question(_) => {
-            rule(at_work && facts.briefed, "questions are of work with a brief")?;
-            rule(facts.questions.0 < limits::QUESTIONS, "too many questions")
+            rule(at_work && facts.briefed, Rule::QuestionStage)?;
+            rule(facts.questions.0 < limits::QUESTIONS, Rule::QuestionCount)
         }
         Entry::Answer(answer) => {
             let asked = |entry: &Entry| matches!(entry, Entry::Question(question) if question.id() == answer.question);
-            rule(at_work && view.worker.iter().any(asked), "an answer needs an open question")?;
-            rule(facts.questions.1 < facts.questions.0, "every question is answered once")
+            rule(at_work && view.worker.iter().any(asked), Rule::AnswerStage)?;
+            rule(facts.questions.1 < facts.questions.0, Rule::AnswerCount)
         }
         Entry::Delivery(delivery) => {
-            rule(facts.stage == Stage::Working, "there is nothing to deliver to")?;
+            rule(facts.stage == Stage::Working, Rule::DeliveryStage)?;
             let part = (!terms.milestones.is_empty()).then_some(facts.accepted);
-            rule(delivery.milestone.map(usize::from) == part, "the delivery is of another part than is at work")?;
-            rule(facts.deliveries < limits::DELIVERIES + terms.milestones.len(), "too many deliveries")?;
-            rule(link.at <= facts.due, "the delivery is dated after its deadline")
+            rule(delivery.milestone.map(usize::from) == part, Rule::DeliveryPart)?;
+            rule(facts.deliveries < limits::DELIVERIES + terms.milestones.len(), Rule::DeliveryCount)?;
+            rule(link.at <= facts.due, Rule::DeliveryDate)
         }
         Entry::Ack(ack) => {
-            rule(facts.stage == Stage::Delivered && under_discussion(&ack.delivery), "an ack answers a delivery")?;
-            rule(link.at <= ack_by(&facts, terms), "the ack is dated after its time")?;
-            rule(ack.until == link.at + terms.review, "the ack states another deadline than the terms give")
+            rule(facts.stage == Stage::Delivered && under_discussion(&ack.delivery), Rule::AckStage)?;
+            rule(link.at <= ack_by(&facts, terms), Rule::AckDate)?;
+            rule(ack.until == link.at + terms.review, Rule::AckUntil)
         }
         Entry::Verdict(verdict) => {
-            rule(
-                facts.stage == Stage::Reviewing && under_discussion(&verdict.delivery),
-                "a verdict is of a delivery under review",
-            )?;
-            rule(facts.review_until.is_some_and(|until| link.at <= until), "the verdict is dated after the review")?;
+            rule(facts.stage == Stage::Reviewing && under_discussion(&verdict.delivery), Rule::VerdictStage)?;
+            rule(facts.review_until.is_some_and(|until| link.at <= until), Rule::VerdictDate)?;
             if let Some(sealed) = &verdict.opened {
-                rule(terms.sealed == Some(sealed.commitment()), "the checks opened are not the ones sealed")?;
+                rule(terms.sealed == Some(sealed.commitment()), Rule::OpenedSealed)?;
                 let last = facts.delivery.as_ref().is_some_and(|delivery| delivery.part + 1 == parts(terms));
                 let early = verdict.ruling == Ruling::Accepted && !last;
-                rule(!early, "sealed checks are opened with the last part")?;
+                rule(!early, Rule::OpenedLast)?;
             }
             match verdict.ruling {
                 Ruling::Changes(due) => {
-                    rule(due > link.at, "changes are wanted by a time that is past")?;
+                    rule(due > link.at, Rule::ChangesDue)?;
                     let most = limits::DELIVERIES + terms.milestones.len();
-                    rule(facts.deliveries < most, "changes were wanted too often")
+                    rule(facts.deliveries < most, Rule::ChangesCount)
                 }
                 Ruling::Accepted | Ruling::Refused | Ruling::Unserved => Ok(()),
             }
         }
-        Entry::Cancel(_) => rule(at_work, "only work that has begun and is not delivered can be cancelled"),
+        Entry::Cancel(_) => rule(at_work, Rule::CancelStage),
         Entry::Contest(_) => {
             let open = matches!(facts.stage, Stage::Judged(Ruling::Refused | Ruling::Unserved) | Stage::Receipted(_));
-            rule(open && side == Side::Worker, "a contest answers a refusal or a receipt")
+            rule(open && side == Side::Worker, Rule::ContestStage)
         }
         Entry::Receipt(receipt) => {
             let fits = match facts.stage {
@@ -381,16 +379,13 @@ pub fn allows(view: &View<'_>, side: Side, entry: &Entry, link: &Link) -> Result
                 }
                 _ => false,
             };
-            rule(fits, "the receipt does not say what happened")?;
+            rule(fits, Rule::ReceiptOutcome)?;
             let owed = owed(receipt.outcome, &facts, terms);
-            rule(
-                receipt.private().is_some_and(|terms| terms.amount == owed),
-                "the receipt states another amount than is owed",
-            )
+            rule(receipt.private().is_some_and(|terms| terms.amount == owed), Rule::ReceiptAmount)
         }
         Entry::Countersign(sign) => {
             let open = matches!(facts.stage, Stage::Receipted(_)) && facts.receipt == Some(sign.receipt);
-            rule(open, "a countersign answers a receipt")
+            rule(open, Rule::CountersignReceipt)
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::hire::stage::{self, Facts, Stage};
 use crate::hire::task::Review;
 use crate::hire::{Checked, Hire, Say, Step, Todo, Wish};
 use crate::limits;
-use crate::market::{BlobRef, Brief, Outcome, Ruling, Scores};
+use crate::market::{BlobRef, Brief, Outcome, Reason, Ruling, Scores};
 use crate::record::Verified;
 use crate::time::Timestamp;
 
@@ -36,23 +36,23 @@ pub struct Means {
 /// The next step of the worker.
 pub fn next(hire: &Hire, means: Means, now: Timestamp) -> Option<Step> {
     let facts = hire.facts();
-    let decline = |is_final, reason: &str| Some(Step::Say(Say::Decline { is_final, reason: reason.to_owned() }));
+    let decline = |is_final, reason| Some(Step::Say(Say::Decline { is_final, reason }));
     match facts.stage {
-        Stage::Awarded if now > hire.terms().until => decline(false, "the claim had ended"),
-        Stage::Awarded if !means.capacity => decline(false, "no capacity left"),
-        Stage::Awarded if !means.room => decline(true, &format!("no room for {} bytes of inputs", hire.terms().inputs)),
+        Stage::Awarded if now > hire.terms().until => decline(false, Reason::ClaimEnded),
+        Stage::Awarded if !means.capacity => decline(false, Reason::NoCapacity),
+        Stage::Awarded if !means.room => decline(true, Reason::NoSpace),
         Stage::Awarded => match &hire.wish {
-            Some(Wish::Stop(reason)) => decline(true, reason),
+            Some(Wish::Stop(words)) => decline(true, Reason::said(words)),
             None if means.begin_by == Review::Person => None,
             _ => Some(Step::Say(Say::Begin)),
         },
-        Stage::Withdrawn => decline(true, "withdrawn"),
+        Stage::Withdrawn => decline(true, Reason::Withdrawn),
         Stage::Begun | Stage::Working => work(hire, &facts, means, now),
-        Stage::Judged(Ruling::Unserved) => contest("the result was ready to be fetched"),
+        Stage::Judged(Ruling::Unserved) => contest(Reason::WasServed),
         Stage::Judged(Ruling::Refused) => match disputes(hire, &facts, means, now) {
             Agreement::Agrees | Agreement::Open(None) => None,
             Agreement::Open(step) => step,
-            Agreement::Disagrees(statement) => contest(&statement),
+            Agreement::Disagrees(statement) => contest(statement),
         },
         Stage::Receipted(_) if waits_for_rating(hire, &facts, means.rating_by, now) => None,
         Stage::Receipted(outcome) => close(hire, &facts, outcome, means, now),
@@ -68,12 +68,12 @@ pub(super) fn appeal(hire: &Hire, facts: &Facts, idle: bool, now: Timestamp) -> 
     (idle && now < by).then_some(Step::Do(Todo::Appeal))
 }
 
-fn contest(statement: &str) -> Option<Step> {
-    Some(Step::Say(Say::Contest { statement: statement.to_owned() }))
+fn contest(statement: Reason) -> Option<Step> {
+    Some(Step::Say(Say::Contest { statement }))
 }
 
-fn cancel(reason: &str) -> Option<Step> {
-    Some(Step::Say(Say::Cancel { reason: reason.to_owned() }))
+fn cancel(reason: Reason) -> Option<Step> {
+    Some(Step::Say(Say::Cancel { reason }))
 }
 
 /// The brief of a hire, once it is here.
@@ -85,8 +85,8 @@ pub fn brief(hire: &Hire) -> Option<&Verified<Brief>> {
 }
 
 fn work(hire: &Hire, facts: &Facts, means: Means, now: Timestamp) -> Option<Step> {
-    if let Some(Wish::Stop(reason)) = &hire.wish {
-        return cancel(reason);
+    if let Some(Wish::Stop(words)) = &hire.wish {
+        return cancel(Reason::said(words));
     }
     if now > facts.due {
         return None;
@@ -109,15 +109,11 @@ fn work(hire: &Hire, facts: &Facts, means: Means, now: Timestamp) -> Option<Step
     let part = facts.accepted;
     match hire.checked_as(&result.root, part) {
         None => means.idle.then_some(Step::Do(Todo::Check { blob: result, part, sealed: false })),
-        Some(Checked { decided: Some(Err(why)), .. }) => cancel(why),
+        Some(Checked { decided: Some(Err(_)), .. }) => cancel(Reason::NoRuling),
         Some(checked) if checked.public.passed() => {
             Some(Step::Say(Say::Deliver { blob: result, checked: checked.share(), part }))
         }
-        Some(checked) => {
-            let failed = checked.public.outcomes.iter().find(|outcome| !outcome.passed);
-            let what = failed.map(|outcome| format!("{}: {}", outcome.check, outcome.detail)).unwrap_or_default();
-            cancel(&format!("the result does not pass the public checks: {what}"))
-        }
+        Some(_) => cancel(Reason::ChecksFailed),
     }
 }
 
@@ -126,14 +122,12 @@ fn run(hire: &Hire, means: Means) -> Option<Step> {
         return None;
     }
     match hire.attempts.last().map(|last| &last.ended) {
-        Some(Some((_, Err(why)))) => return cancel(why),
-        Some(None) if !means.restartable => {
-            return cancel("the node stopped while the agent was running, and the agent is not declared restartable");
-        }
+        Some(Some((_, Err(_)))) => return cancel(Reason::AgentFailed),
+        Some(None) if !means.restartable => return cancel(Reason::NodeStopped),
         _ => {}
     }
     if hire.attempts.len() >= (limits::DELIVERIES + hire.terms().milestones.len()) * 2 {
-        return cancel("the agent was started too often without a result");
+        return cancel(Reason::AgentFailed);
     }
     Some(Step::Do(Todo::Work))
 }
@@ -141,7 +135,7 @@ fn run(hire: &Hire, means: Means) -> Option<Step> {
 enum Agreement {
     Agrees,
     /// With what it says.
-    Disagrees(String),
+    Disagrees(Reason),
     /// Not known before this is done, or before a person has decided.
     Open(Option<Step>),
 }
@@ -150,7 +144,7 @@ enum Agreement {
 fn disputes(hire: &Hire, facts: &Facts, means: Means, now: Timestamp) -> Agreement {
     match &hire.wish {
         Some(Wish::Contest(None)) => return Agreement::Agrees,
-        Some(Wish::Contest(Some(statement))) => return Agreement::Disagrees(statement.clone()),
+        Some(Wish::Contest(Some(statement))) => return Agreement::Disagrees(Reason::said(statement)),
         _ if waits_for_contest(facts, means.contest_by, now) => return Agreement::Open(None),
         _ => {}
     }
@@ -165,7 +159,7 @@ pub fn waits_for_contest(facts: &Facts, contest_by: Review, now: Timestamp) -> b
 
 /// Whether the worker's own run of the public and opened checks finds a fault in what it delivered.
 fn recheck(hire: &Hire, facts: &Facts, idle: bool) -> Agreement {
-    let disagrees = || Agreement::Disagrees("every check that was shown passes on what I delivered".to_owned());
+    let disagrees = || Agreement::Disagrees(Reason::ChecksPass);
     let Some(delivery) = &facts.delivery else { return disagrees() };
     // That others agree on another result is what it let itself in for; no check of its own can tell.
     if hire.terms().agree.is_some() && outvoted(hire) {
@@ -201,7 +195,7 @@ fn close(hire: &Hire, facts: &Facts, outcome: Outcome, means: Means, now: Timest
     if outcome == Outcome::Refused {
         match disputes(hire, facts, means, now) {
             Agreement::Agrees => {}
-            Agreement::Disagrees(statement) => return contest(&statement),
+            Agreement::Disagrees(statement) => return contest(statement),
             Agreement::Open(step) => return step,
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Ext, List};
+use crate::hire::rule::Rule;
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::checks::Checks;
@@ -95,30 +96,27 @@ pub fn value_bucket(price: &Price) -> u8 {
 /// award before it begins, and anybody of a transcript.
 ///
 /// # Errors
-/// What does not fit, in words.
+/// The rule that is broken.
 pub fn follows(
     award: &Verified<Award>,
     terms: &Terms,
     offer: &Verified<Offer>,
     claim: &Verified<Claim>,
-) -> Result<(), &'static str> {
-    let rule = |holds: bool, otherwise| if holds { Ok(()) } else { Err(otherwise) };
-    rule(
-        (claim.offer, claim.nonce, claim.requester) == (offer.id(), offer.nonce, offer.issuer()),
-        "the claim is not of this offer",
-    )?;
+) -> Result<(), Rule> {
+    let rule = |holds: bool, rule: Rule| rule.ensure(holds);
+    rule((claim.offer, claim.nonce, claim.requester) == (offer.id(), offer.nonce, offer.issuer()), Rule::ClaimOffer)?;
     rule(
         award.issuer() == offer.issuer()
             && (award.nonce, &award.skill) == (offer.nonce, &offer.skill)
             && award.slot < offer.slots,
-        "the award is not of this offer",
+        Rule::AwardOffer,
     )?;
-    rule((award.claim, award.worker) == (claim.id(), claim.issuer()), "the award is not of this claim")?;
+    rule((award.claim, award.worker) == (claim.id(), claim.issuer()), Rule::AwardClaim)?;
     rule(
         terms.offer == offer.id()
             && (terms.agree, terms.arbiter, &terms.milestones) == (offer.agree, offer.arbiter, &offer.milestones)
             && (terms.done, terms.review, &terms.checks) == (offer.done, offer.review, &offer.checks),
-        "the terms are not those offered",
+        Rule::TermsOffered,
     )?;
     let consents = match (&terms.arbiter, &terms.consent) {
         (None, None) => true,
@@ -127,11 +125,11 @@ pub fn follows(
         }
         _ => false,
     };
-    rule(consents, "the arbiter has not consented to it")?;
-    rule(terms.inputs <= limits::BLOB, "the inputs are larger than any may be")?;
+    rule(consents, Rule::TermsConsent)?;
+    rule(terms.inputs <= limits::BLOB, Rule::TermsInputs)?;
     rule(
         (&terms.price, terms.until, award.value) == (&claim.price, claim.until, value_bucket(&claim.price)),
-        "the terms are not those claimed",
+        Rule::TermsClaimed,
     )
 }
 

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{Ext, Text};
+use crate::codec::Ext;
 use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::award::Award;
 use crate::market::link::Link;
+use crate::market::reason::Reason;
 use crate::record::{Invalid, Network, Nothing, Payload};
 use crate::time::Timestamp;
 
@@ -50,7 +51,7 @@ pub struct Decline {
     #[serde(rename = "final")]
     pub is_final: bool,
     /// Why.
-    pub reason: Text<{ limits::NOTE }>,
+    pub reason: Reason,
 }
 
 /// The requester takes the award back before the worker began.
@@ -65,7 +66,7 @@ pub struct Withdraw {
     /// Its place.
     pub link: Link,
     /// Why.
-    pub reason: Text<{ limits::NOTE }>,
+    pub reason: Reason,
 }
 
 impl Payload for Begin {

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{Ext, Text};
+use crate::codec::Ext;
 use crate::id::{AgentId, Id};
 use crate::limits;
 use crate::market::award::Award;
 use crate::market::link::Link;
+use crate::market::reason::Reason;
 use crate::record::{Invalid, Network, Nothing, Payload};
 
 /// Either side ends the hire after the begin and before a delivery.
@@ -21,7 +22,7 @@ pub struct Cancel {
     /// Its place.
     pub link: Link,
     /// Why.
-    pub reason: Text<{ limits::NOTE }>,
+    pub reason: Reason,
 }
 
 /// The worker does not agree with a refusing verdict. Both statements stay on record.
@@ -36,7 +37,7 @@ pub struct Contest {
     /// Its place.
     pub link: Link,
     /// What the worker says.
-    pub statement: Text<{ limits::NOTE }>,
+    pub statement: Reason,
 }
 
 impl Payload for Cancel {

@@ -26,6 +26,7 @@ pub use properties::{Key, Properties};
 pub use value::{Value, Version};
 
 use crate::limits::{CONSTRAINT, PROPERTIES, PROPERTY_KEY, PROPERTY_LIST, PROPERTY_TEXT};
+use crate::untrusted::Untrusted;
 use expr::Expr;
 
 /// A demand on properties. Its wire form is its text, in the one way [`Display`](fmt::Display) writes it.
@@ -51,8 +52,8 @@ pub struct Constraint(Expr);
 pub enum Match {
     /// Everything demanded is stated.
     Yes,
-    /// What is stated contradicts the demand, as told.
-    No(Vec<String>),
+    /// What is stated contradicts the demand. The stated values are in the words.
+    No(Vec<Untrusted>),
     /// It depends on these properties, which are not stated. Those that no longer matter are not among them.
     Unknown(Vec<Key>),
 }

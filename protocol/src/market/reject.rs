@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{Ext, Text};
+use crate::codec::Ext;
 use crate::id::{AgentId, Id};
 use crate::limits;
 use crate::market::claim::Claim;
+use crate::market::reason::Reason;
 use crate::record::{Invalid, Network, Nothing, Payload};
 use crate::time::Timestamp;
 
@@ -20,8 +21,8 @@ pub struct Reject {
     pub ext: Ext,
     /// The claim.
     pub claim: Id<Claim>,
-    /// Why, for people.
-    pub reason: Text<{ limits::SUMMARY }>,
+    /// Why. Never what may be spent.
+    pub reason: Reason,
 }
 
 impl Payload for Reject {

@@ -8,7 +8,7 @@ use super::event::Event;
 use super::hiring::Posting;
 use super::io::{Answer, CaseJob, Notice, Outbox, Output, Refused};
 use super::query::hire_records;
-use super::{Peer, ignored, pause, refused};
+use super::{Peer, pause};
 use crate::arbitration;
 use crate::codec::Text;
 use crate::hire::chain::Misfit;
@@ -19,7 +19,7 @@ use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::decision;
 use crate::market::price::Price;
-use crate::market::{BlobRef, Consent, ConsentBytes, Decision, Input, Offer, Skill};
+use crate::market::{BlobRef, Consent, ConsentBytes, Decision, Input, Offer, Reason, Skill};
 use crate::record::{Record, Verified};
 use crate::time::{Millis, Timestamp};
 use crate::wire::{Item, Reply};
@@ -58,13 +58,13 @@ impl Peer {
     /// it, and who calls brings it along; so asked again, I give another.
     pub(super) fn on_consent_asked(&mut self, now: Timestamp, offer: &Verified<Offer>) -> Reply {
         let Some(price) = self.serving_arbitration().map(|serving| serving.entry.price.clone()) else {
-            return ignored("I do not arbitrate");
+            return Reply::Ignored(Reason::NoSuchSkill);
         };
         if !self.config.from.allows(&offer.issuer()) {
-            return ignored("I do not arbitrate for you");
+            return Reply::Ignored(Reason::NotServed);
         }
         if offer.slots == 0 || now >= offer.expires {
-            return ignored("the offer is over");
+            return Reply::Ignored(Reason::OfferOver);
         }
         let asker = offer.issuer();
         let waiting = self.letters.to(&asker).filter_map(|record| match record {
@@ -99,17 +99,17 @@ impl Peer {
     pub(super) fn on_consent(&mut self, now: Timestamp, consent: &Verified<Consent>, out: &mut Outbox) -> Reply {
         let id = consent.offer;
         let Some(posting) = self.durable.posting(&id).filter(|posting| posting.closed.is_none()) else {
-            return ignored("no such offer of mine");
+            return Reply::Ignored(Reason::NoSuchOffer);
         };
         let arbiter = consent.issuer();
         if posting.offer.arbiter.is_none_or(|named| named.agent != arbiter) {
-            return refused("the offer names another arbiter");
+            return Reply::Refused(Reason::OtherArbiter);
         }
         if !consent.lasts(&posting.offer, now) {
-            return refused("the consent ends before the work could be decided on");
+            return Reply::Refused(Reason::ConsentTooShort);
         }
         let Ok(bytes) = ConsentBytes::try_from(consent.envelope().to_vec()) else {
-            return refused("the consent is too long to travel with an award");
+            return Reply::Refused(Reason::TooLong);
         };
         self.auction_mut(id).consent.get_or_insert(bytes);
         self.letters.withdraw(&arbiter, &id.untyped());
@@ -308,14 +308,14 @@ impl Peer {
         out: &mut Outbox,
     ) -> Reply {
         let id = decision.hire;
-        let Some(hire) = self.durable.hire(&id) else { return ignored("no such hire here") };
+        let Some(hire) = self.durable.hire(&id) else { return Reply::Ignored(Reason::NoSuchHire) };
         match hire.chain.admit_decision(&decision) {
             Ok(()) => {}
             Err(Misfit::Duplicate) => return Reply::Kept,
             Err(Misfit::Gap { .. }) => return Reply::Later,
-            Err(Misfit::Superseded) => return ignored("another decision, or another contest, counts"),
+            Err(Misfit::Superseded) => return Reply::Ignored(Reason::Superseded),
             // No fault of the arbiter's: who called it may have told it of the case too late, or of more time than there was.
-            Err(Misfit::NotAllowed(why)) => return refused(why),
+            Err(Misfit::NotAllowed(rule)) => return Reply::Refused(rule.into()),
         }
         let (other, by, ruling) = (hire.other(), decision.issuer(), decision.ruling);
         let record = Record::from(decision);

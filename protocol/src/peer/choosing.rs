@@ -3,14 +3,28 @@
 
 use super::money::{Budget, Spent};
 use super::{Peer, Posting};
-use crate::hire::selection::{self, Candidate, Considered, Why};
+use crate::hire::selection::{self, Candidate, ClaimOutcome, Unfit, Why};
 use crate::id::{AgentId, Id};
 use crate::limits;
 use crate::market::constraint::Match;
-use crate::market::{Claim, Offer, Skill};
+use crate::market::{Claim, Offer, Reason, Skill};
 use crate::record::Verified;
 use crate::reputation::{Known, Model as _};
 use crate::time::Timestamp;
+
+/// What a look at the claims of an offer found.
+pub(super) struct Choice {
+    /// The claim to award now, with the reasons.
+    pub chosen: Option<(Verified<Claim>, Why)>,
+    /// The claims that cannot be chosen.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A claim that cannot be chosen.
+pub(super) struct LeftOut {
+    pub agent: AgentId,
+    pub why: Unfit,
+}
 
 impl Peer {
     /// Keeps the best claims of an offer: the worst goes when there is one too many.
@@ -44,86 +58,74 @@ impl Peer {
     }
 
     /// Why I do not hire this worker for this skill; `None` if my rules let me.
-    pub(super) fn shuns(&self, worker: &AgentId, skill: &Skill) -> Option<&'static str> {
+    pub(super) fn shuns(&self, worker: &AgentId, skill: &Skill) -> Option<Reason> {
         let rules = || self.config.buy.rules.iter().filter(|rule| rule.skill.covers(skill));
         if rules().any(|rule| rule.block.contains(worker)) {
-            return Some("this requester does not hire you");
+            return Some(Reason::Blocked);
         }
         let allowed = rules().filter(|rule| !rule.allow.is_empty()).max_by_key(|rule| rule.skill.as_str().len());
         let shunned = allowed.is_some_and(|rule| !rule.allow.contains(worker));
-        shunned.then_some("this requester hires others only for this skill")
+        shunned.then_some(Reason::OthersOnly)
     }
 
-    /// The claim to award now with the reasons, and the claims left out: whose, why, and whether for want of budget.
-    #[expect(clippy::type_complexity, reason = "two lists that belong together, used in one place")]
-    pub(super) fn choose(
-        &self,
-        posting: &Posting,
-        now: Timestamp,
-    ) -> (Option<(Verified<Claim>, Why)>, Vec<(AgentId, String, bool)>) {
+    /// The claim to award now, and the claims left out.
+    pub(super) fn choose(&self, posting: &Posting, now: Timestamp) -> Choice {
         let (mut candidates, mut left_out) = (Vec::new(), Vec::new());
         let spent = self.spent_today(now);
         let claims = &self.auction(&posting.offer.id()).claims;
         for claim in claims.values() {
             match self.unfit(posting, claim, now, &spent) {
                 None => candidates.push(self.candidate(&posting.offer.skill, claim, now)),
-                Some((reason, over)) => left_out.push((claim.issuer(), reason, over)),
+                Some(why) => left_out.push(LeftOut { agent: claim.issuer(), why }),
             }
         }
         let lane = posting.task.choosing.newcomers.is_due(self.durable.awards().iter().rev().map(|(_, lane)| *lane));
         let chosen = selection::choose(&candidates, &posting.task.choosing, lane).map(|(chosen, mut why)| {
             why.claims = claims.len();
-            let out = left_out.iter().filter_map(|(agent, reason, _)| {
-                let claim = claims.get(agent)?;
-                let Candidate { low, newcomer, fit, .. } = self.candidate(&posting.offer.skill, claim, now);
-                let (agent, price, outcome) = (*agent, claim.price.clone(), format!("left out: {reason}"));
-                Some(Considered { agent, price, expect: claim.expect, low, newcomer, fit, outcome })
+            let out = left_out.iter().filter_map(|LeftOut { agent, why }| {
+                let candidate = self.candidate(&posting.offer.skill, claims.get(agent)?, now);
+                Some(candidate.considered(ClaimOutcome::LeftOut(why.clone())))
             });
             why.considered.extend(out);
             (chosen.claim.clone(), why)
         });
-        (chosen, left_out)
+        Choice { chosen, left_out }
     }
 
-    /// Why a claim cannot be chosen now, and whether that is for want of budget.
+    /// Why a claim cannot be chosen now.
     pub(super) fn unfit(
         &self,
         posting: &Posting,
         claim: &Verified<Claim>,
         now: Timestamp,
         spent: &Spent,
-    ) -> Option<(String, bool)> {
+    ) -> Option<Unfit> {
         if claim.until <= now {
-            return Some(("the claim has ended".to_owned(), false));
+            return Some(Unfit::Ended);
         }
         if claim.until > posting.offer.bids.max(claim.at) + posting.task.begin {
-            let most = posting.task.begin;
-            return Some((format!("it could take until {} to begin, and the task allows {most}", claim.until), false));
+            return Some(Unfit::BindsTooLong { until: claim.until, begin: posting.task.begin });
         }
         if let Some(constraint) = &posting.task.constraint {
             let manifest = self.directory.manifest_of(&claim.issuer());
             let Some(entry) = manifest.and_then(|manifest| manifest.entry_for(&posting.offer.skill)) else {
-                return Some(("its manifest is not here, and the task has a `where`".to_owned(), false));
+                return Some(Unfit::NoManifest);
             };
             let found = constraint.evaluate(&entry.properties);
             if found != Match::Yes {
-                return Some((super::serving::unmet(&found), false));
+                return Some(Unfit::Constraint(found));
             }
         }
         match self.budget(posting, &claim.price, spent) {
-            Budget::Over(reason) => Some((reason, true)),
+            Budget::Over(over) => Some(Unfit::Budget(over)),
             Budget::Within | Budget::Ask => None,
         }
     }
 
     /// Remembers what to tell those that were not chosen.
-    pub(super) fn note_lost(&mut self, id: Id<Offer>, why: &Why, left_out: Vec<(AgentId, String, bool)>) {
+    pub(super) fn note_lost(&mut self, id: Id<Offer>, told: impl Iterator<Item = (AgentId, Reason)>) {
         if self.durable.posting(&id).is_some() {
-            let lost = why.considered.iter().skip(1).map(|one| (one.agent, one.outcome.clone()));
-            // What there is to spend is nobody's business.
-            let told = |over, reason| if over { "more than this requester may spend now".to_owned() } else { reason };
-            let left_out = left_out.into_iter().map(|(agent, reason, over)| (agent, told(over, reason)));
-            self.auction_mut(id).lost = lost.chain(left_out).collect();
+            self.auction_mut(id).lost = told.collect();
         }
     }
 }

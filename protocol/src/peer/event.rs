@@ -14,7 +14,9 @@ use crate::ledger;
 use crate::limits;
 use crate::market::price::Price;
 use crate::market::{BlobRef, Claim, Judgement, Offer, Outcome, Scores};
+use crate::peer::hiring::PostingEnd;
 use crate::peer::once::Order;
+use crate::peer::serving::ClaimEnd;
 use crate::record::{Network, Record, Refusal};
 use crate::time::Timestamp;
 use crate::wire::Item;
@@ -41,7 +43,7 @@ pub enum Event<R> {
         /// The offer.
         offer: Id<Offer>,
         /// Why.
-        reason: String,
+        reason: PostingEnd,
         /// The order with a token that it carried out: remembered when the rest is archived.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order: Option<Order>,
@@ -61,7 +63,7 @@ pub enum Event<R> {
         /// The claim.
         claim: Id<Claim>,
         /// Why.
-        reason: String,
+        reason: ClaimEnd,
     },
     /// A hire came to be.
     Awarded {

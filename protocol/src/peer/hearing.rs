@@ -5,13 +5,13 @@
 
 use super::event::Event;
 use super::io::{Notice, Outbox, Output, Token};
-use super::{Peer, dated, ignored, refused};
+use super::{Peer, PostingEnd, dated};
 use crate::directory::Insert;
 use crate::gossip::Verdict;
 use crate::hire::chain::{Entry, Misfit};
 use crate::id::{AgentId, Bytes32};
 use crate::limits;
-use crate::market::Rating;
+use crate::market::{Rating, Reason};
 use crate::record::{Record, Refusal, Verified};
 use crate::time::Timestamp;
 use crate::wire::Reply;
@@ -71,7 +71,7 @@ impl Peer {
                     if !refusal.is_innocent() {
                         out.push(Output::Blame(from, refusal.to_string()));
                     }
-                    refused(&refusal.to_string())
+                    Reply::Refused(Reason::malformed(&refusal))
                 }
             })
             .collect();
@@ -92,7 +92,7 @@ impl Peer {
                 if offer.issuer() == from {
                     self.on_consent_asked(now, &offer)
                 } else {
-                    ignored("an offer comes from its issuer")
+                    Reply::Ignored(Reason::NotIssuer)
                 }
             }
             Record::Offer(offer) => self.on_direct_offer(now, from, &offer, out),
@@ -104,26 +104,26 @@ impl Peer {
             Record::Reject(reject) => self.on_reject(now, &reject, out),
             other => match Entry::try_from(other) {
                 Ok(entry) => self.on_entry(now, from, entry, out),
-                Err(_) => ignored("not a record to send"),
+                Err(_) => Reply::Ignored(Reason::NotSent),
             },
         }
     }
 
     fn on_entry(&mut self, now: Timestamp, from: AgentId, entry: Entry, out: &mut Outbox) -> Reply {
         let id = entry.hire();
-        let Some(hire) = self.durable.hire(&id) else { return ignored("no such hire here") };
+        let Some(hire) = self.durable.hire(&id) else { return Reply::Ignored(Reason::NoSuchHire) };
         // My own records come back from nobody but somebody who plays with them.
         if entry.issuer() == self.agent() {
-            return ignored("that record is mine");
+            return Reply::Ignored(Reason::OwnRecord);
         }
         match hire.chain.admit(&entry) {
             Ok(()) => {}
             Err(Misfit::Duplicate) => return Reply::Kept,
             Err(Misfit::Gap { .. }) => return Reply::Later,
-            Err(Misfit::Superseded) => return ignored("another record holds this place"),
-            Err(Misfit::NotAllowed(why)) => {
-                out.push(Output::Blame(from, why.to_owned()));
-                return refused(why);
+            Err(Misfit::Superseded) => return Reply::Ignored(Reason::Superseded),
+            Err(Misfit::NotAllowed(rule)) => {
+                out.push(Output::Blame(from, rule.to_string()));
+                return Reply::Refused(rule.into());
             }
         }
         let (by, record) = (hire.side.other(), entry.record());
@@ -146,7 +146,7 @@ impl Peer {
     /// make any number of them.
     fn on_rating(&mut self, now: Timestamp, rating: Verified<Rating>, out: &mut Outbox) -> Reply {
         if rating.judgement.subject != self.agent() || !self.durable.hires().contains_key(&rating.judgement.hire) {
-            return ignored("not about a hire of mine");
+            return Reply::Ignored(Reason::NoSuchHire);
         }
         if rating.day > (now + limits::AHEAD).day() {
             return Reply::Later;
@@ -170,15 +170,19 @@ impl Peer {
         for (record, reply) in self.letters.sent(now, to, ids, replies) {
             match record {
                 Record::Offer(offer) => {
-                    if let Reply::Ignored(why) | Reply::Refused(why) = &reply {
+                    if let Reply::Ignored(reason) | Reply::Refused(reason) = reply {
                         let arbiter = offer.arbiter.is_some_and(|arbiter| arbiter.agent == to);
-                        let who = if arbiter { "its arbiter does not consent" } else { "the worker does not want it" };
-                        self.close_posting(now, offer.id(), &format!("{who}: {why}"), out);
+                        let end = if arbiter {
+                            PostingEnd::ArbiterRefused(reason)
+                        } else {
+                            PostingEnd::WorkerRefused(reason)
+                        };
+                        self.close_posting(now, offer.id(), end, out);
                     }
                 }
                 Record::Claim(claim) => {
-                    if let Reply::Ignored(why) | Reply::Refused(why) = &reply {
-                        self.turn_down(now, claim.id(), why, out);
+                    if let Reply::Ignored(reason) | Reply::Refused(reason) = reply {
+                        self.turn_down(now, claim.id(), reason, out);
                     }
                 }
                 Record::Rating(rating) => self.advance(now, rating.judgement.hire, out),

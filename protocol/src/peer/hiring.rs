@@ -3,14 +3,17 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::appeal::ASK_AGAIN;
+use super::choosing::Choice;
 use super::event::Event;
 use super::io::{Answer, Notice, OrderToken, Outbox, Output, Refused};
 use super::money::Budget;
 use super::once::Order;
-use super::{Peer, Wake, ignored};
+use super::{Peer, Wake};
 use crate::codec::Text;
-use crate::hire::selection::Why;
+use crate::hire::selection::{Over, Why};
 use crate::hire::task::Task;
 use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
@@ -18,10 +21,47 @@ use crate::limits;
 use crate::market::award::value_bucket;
 use crate::market::checks::Sealed;
 use crate::market::price::Price;
-use crate::market::{Award, Claim, ConsentBytes, Input, Offer, Reject, Terms};
+use crate::market::{Award, Claim, ConsentBytes, Input, Offer, Reason, Reject, Terms};
 use crate::record::{Beside, Payload as _, Record, Verified};
 use crate::time::Timestamp;
 use crate::wire::Reply;
+
+/// Why an offer of mine takes no more claims.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PostingEnd {
+    /// Every slot has begun.
+    Filled,
+    /// Its arbiter did not consent before it expired.
+    NoConsent,
+    /// It expired, and no claim was within this budget.
+    OverBudget(Over),
+    /// It expired, and no claim was suitable.
+    Unclaimed,
+    /// It expired before a person approved the price.
+    NotApproved,
+    /// A person stopped it, in these words.
+    Stopped(String),
+    /// The one worker it was for said no.
+    WorkerRefused(Reason),
+    /// Its arbiter said no.
+    ArbiterRefused(Reason),
+}
+
+impl PostingEnd {
+    /// What the claimants are told.
+    fn told(&self) -> Reason {
+        match self {
+            Self::Filled => Reason::Filled,
+            Self::NoConsent | Self::ArbiterRefused(_) => Reason::NoConsent,
+            // What there is to spend is nobody's business.
+            Self::OverBudget(_) => Reason::OverBudget,
+            Self::Unclaimed | Self::WorkerRefused(_) => Reason::OfferOver,
+            Self::NotApproved => Reason::NotApproved,
+            Self::Stopped(words) => Reason::said(words),
+        }
+    }
+}
 
 /// An award that costs more than may be awarded without a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +96,7 @@ pub struct Posting {
     /// Up to which price a person lets it be awarded.
     pub approved: Option<Price>,
     /// Why it takes no more claims, once it does not.
-    pub closed: Option<String>,
+    pub closed: Option<PostingEnd>,
     /// How its claims compared then, if nobody was hired.
     pub passed: Option<Why>,
 }
@@ -97,9 +137,9 @@ pub(super) struct Auction {
     /// One an issuer.
     pub claims: BTreeMap<AgentId, Verified<Claim>>,
     /// The budget for want of which nothing is awarded.
-    pub held: Option<String>,
-    /// Why claimants were not chosen so far; kept when the posting closes, for those that ask later.
-    pub lost: BTreeMap<AgentId, String>,
+    pub held: Option<Over>,
+    /// What claimants that were not chosen so far are told; kept when the posting closes, for those that ask later.
+    pub lost: BTreeMap<AgentId, Reason>,
     /// The consent of the posting's arbiter.
     pub consent: Option<ConsentBytes>,
 }
@@ -205,38 +245,36 @@ impl Peer {
     }
 
     pub(super) fn on_claim(&mut self, now: Timestamp, claim: Verified<Claim>, out: &mut Outbox) -> Reply {
-        let Some(posting) = self.durable.posting(&claim.offer) else { return ignored("no such offer of mine") };
+        let Some(posting) = self.durable.posting(&claim.offer) else { return Reply::Ignored(Reason::NoSuchOffer) };
         let worker = claim.issuer();
         if posting.hires.iter().any(|id| self.durable.hires().get(id).is_some_and(|hire| hire.claim.id() == claim.id()))
         {
             return Reply::Kept;
         }
         if posting.closed.is_some() {
-            // Why it was closed may be about budgets.
-            return ignored(
-                self.auction(&claim.offer).lost.get(&worker).map_or("it takes no more claims", String::as_str),
-            );
+            let lost = self.auction(&claim.offer).lost.get(&worker).cloned();
+            return Reply::Ignored(lost.unwrap_or(Reason::OfferOver));
         }
         if claim.requester != self.agent() || claim.nonce != posting.offer.nonce {
-            return ignored("the claim is for another offer");
+            return Reply::Ignored(Reason::OtherOffer);
         }
         if posting.to.is_some_and(|to| to != worker) {
-            return ignored("the offer was not made to you");
+            return Reply::Ignored(Reason::NotForYou);
         }
         if posting.hires.iter().any(|id| self.durable.hires().get(id).is_some_and(|hire| hire.worker() == worker)) {
-            return ignored("you had a slot of this offer");
+            return Reply::Ignored(Reason::HadSlot);
         }
         if posting.offer.arbiter.is_some_and(|arbiter| arbiter.agent == worker) {
-            return ignored("its arbiter cannot do the work");
+            return Reply::Ignored(Reason::IsArbiter);
         }
         if claim.until <= now {
-            return ignored("the claim has ended");
+            return Reply::Ignored(Reason::ClaimEnded);
         }
-        if let Some(why) = self.shuns(&worker, &posting.offer.skill) {
-            return ignored(why);
+        if let Some(reason) = self.shuns(&worker, &posting.offer.skill) {
+            return Reply::Ignored(reason);
         }
         if posting.task.max.as_ref().is_some_and(|max| !claim.price.within(max)) {
-            return ignored("the price is above the ceiling, or in another unit");
+            return Reply::Ignored(Reason::AboveCeiling);
         }
         let offer = claim.offer;
         let held = self.auction(&offer).claims.get(&worker);
@@ -271,7 +309,7 @@ impl Peer {
             let expires = posting.offer.expires;
             let slots: Vec<Slot> = (0..posting.offer.slots).map(|slot| self.slot(posting, slot)).collect();
             if slots.iter().all(|slot| matches!(slot, Slot::Filled)) {
-                return self.close_posting(now, id, "every slot is filled", out);
+                return self.close_posting(now, id, PostingEnd::Filled, out);
             }
             let open = slots.iter().find_map(|slot| match slot {
                 Slot::Open { slot, round, replaces } => Some((*slot, *round, *replaces)),
@@ -281,29 +319,29 @@ impl Peer {
             let Some((slot, round, replaces)) = open else { return self.wake(Wake::Posting(id), None) };
             if self.lacks_consent(posting) {
                 if now >= expires && !pending {
-                    return self.close_posting(now, id, "its arbiter did not consent before it expired", out);
+                    return self.close_posting(now, id, PostingEnd::NoConsent, out);
                 }
                 self.ask_consent(now, id);
                 return self.wake(Wake::Posting(id), Some((now + ASK_AGAIN).min(expires)).filter(|at| now < *at));
             }
-            let (chosen, left_out) = self.choose(posting, now);
-            let over = left_out.iter().find(|(_, _, over)| *over).map(|(_, reason, _)| reason.clone());
+            let Choice { chosen, left_out } = self.choose(posting, now);
+            let over = left_out.iter().find_map(|one| one.why.over()).cloned();
             let Some((claim, why)) = chosen else {
-                self.note_lost(id, &Why::default(), left_out);
+                self.note_lost(id, left_out.iter().map(|one| (one.agent, one.why.told())));
                 if now >= expires && !pending {
-                    let reason = over.unwrap_or_else(|| "nobody suitable claimed it before it expired".to_owned());
-                    return self.close_posting(now, id, &reason, out);
+                    let end = over.map_or(PostingEnd::Unclaimed, PostingEnd::OverBudget);
+                    return self.close_posting(now, id, end, out);
                 }
                 if self.auction(&id).held != over {
                     self.auction_mut(id).held.clone_from(&over);
-                    out.extend(over.map(|reason| Output::Notice(Notice::Held { offer: id, reason })));
+                    out.extend(over.map(|over| Output::Notice(Notice::Held { offer: id, over })));
                 }
                 return self.wake(Wake::Posting(id), Some(expires).filter(|at| now < *at));
             };
             if self.budget(posting, &claim.price, &self.spent_today(now)) == Budget::Ask {
                 return self.ask(now, id, &claim, expires, pending, out);
             }
-            self.note_lost(id, &why, left_out);
+            self.note_lost(id, why.told());
             self.award(now, id, &claim, (slot, round, replaces), why, out);
         }
     }
@@ -320,7 +358,7 @@ impl Peer {
     ) {
         if now >= expires {
             if !pending {
-                self.close_posting(now, id, "nobody approved its price before it expired", out);
+                self.close_posting(now, id, PostingEnd::NotApproved, out);
             }
             return;
         }
@@ -422,13 +460,13 @@ impl Peer {
     }
 
     /// Ends a posting and tells those who wait for it: a newer version of the offer, without slots, takes it back.
-    pub(super) fn close_posting(&mut self, now: Timestamp, id: Id<Offer>, reason: &str, out: &mut Outbox) {
+    pub(super) fn close_posting(&mut self, now: Timestamp, id: Id<Offer>, reason: PostingEnd, out: &mut Outbox) {
         let Some(posting) = self.durable.posting(&id).filter(|posting| posting.closed.is_none()) else { return };
         let (offer, to, order) = (posting.offer.clone(), posting.to, posting.order);
         let auction = self.auction(&id);
         let told = |(worker, claim): (&AgentId, &Verified<Claim>)| {
-            let why = auction.lost.get(worker).map_or(reason, String::as_str);
-            (*worker, Reject { at: now, ext: Default::default(), claim: claim.id(), reason: Text::fit(why) })
+            let reason = auction.lost.get(worker).cloned().unwrap_or_else(|| reason.told());
+            (*worker, Reject { at: now, ext: Default::default(), claim: claim.id(), reason })
         };
         let claimants: Vec<(AgentId, Reject)> = auction.claims.iter().map(told).collect();
         let unfilled = !posting
@@ -436,12 +474,12 @@ impl Peer {
             .iter()
             .any(|id| self.durable.hires().get(id).is_some_and(|hire| hire.facts().begin.is_some()));
         let compared = posting.hires.is_empty() && !auction.claims.is_empty();
-        let why = compared.then(|| self.choose(posting, now).0).flatten().map(|(_, why)| why);
+        let why = compared.then(|| self.choose(posting, now).chosen).flatten().map(|(_, why)| why);
         self.wake(Wake::Posting(id), None);
-        let unposted = Event::Unposted { offer: id, reason: reason.to_owned(), order, why: why.map(Box::new) };
+        let unposted = Event::Unposted { offer: id, reason: reason.clone(), order, why: why.map(Box::new) };
         self.commit(now, unposted, out);
         if unfilled {
-            out.push(Output::Notice(Notice::Unfilled { offer: id, reason: reason.to_owned() }));
+            out.push(Output::Notice(Notice::Unfilled { offer: id, reason }));
         }
         for told in to.into_iter().chain(offer.arbiter.map(|arbiter| arbiter.agent)) {
             self.letters.withdraw(&told, &id.untyped());

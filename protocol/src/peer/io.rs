@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arbitration::Seat;
 use crate::codec::Text;
+use crate::hire::selection::Over;
 use crate::hire::task::{Review, Task};
 use crate::hire::{Checked, Closed, HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
@@ -16,8 +17,11 @@ use crate::record::{Record, Refusal, Verified};
 use crate::time::{Millis, Timestamp};
 use crate::wire::{Item, Reply};
 
+pub use super::hiring::PostingEnd;
+pub use super::objections::Objection;
+pub use super::serving::{ClaimEnd, Passed};
 pub use super::view::{
-    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, NoView, PassedRow, Query, RatingRow,
+    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, HireStatus, InboxRow, NoView, PassedRow, Query, RatingRow,
     ReputationView, SeedRow, Shown, ShownRecord, Sight, Status, WaitsFor,
 };
 
@@ -425,7 +429,7 @@ pub enum Notice {
     },
     Unfilled {
         offer: Id<Offer>,
-        reason: String,
+        reason: PostingEnd,
     },
     Claimed {
         claim: Id<Claim>,
@@ -434,7 +438,7 @@ pub enum Notice {
     },
     ClaimEnded {
         claim: Id<Claim>,
-        reason: String,
+        reason: ClaimEnd,
     },
     Awarded {
         hire: HireId,
@@ -475,7 +479,7 @@ pub enum Notice {
     /// An offer has claims, but no budget for them.
     Held {
         offer: Id<Offer>,
-        reason: String,
+        over: Over,
     },
     Decided {
         hire: HireId,

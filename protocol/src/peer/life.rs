@@ -15,7 +15,7 @@ use crate::limits;
 use crate::market::checks::Sealed;
 use crate::market::{
     Ack, Answer, Begin, BeginTerms, BlobRef, Brief, Cancel, CloseTerms, Contest, Countersign, Decline, Delivery,
-    Judgement, Permit, Progress, Question, Rating, Receipt, ReceiptTerms, Ruling, Scores, Verdict, Withdraw,
+    Judgement, Permit, Progress, Question, Rating, Reason, Receipt, ReceiptTerms, Ruling, Scores, Verdict, Withdraw,
 };
 use crate::record::{Beside, Record};
 use crate::reputation::About;
@@ -49,7 +49,7 @@ impl Peer {
                 let (consent, called) = (self.consent(posting, hire), self.has_called(hire));
                 match requester::next(hire, &posting.task, now, idle && answered, consent, called) {
                     Some(Step::Say(Say::Brief)) if self.overtaken(now, hire) => {
-                        Some(Step::Say(Say::Cancel { reason: "the begin came after its time".to_owned() }))
+                        Some(Step::Say(Say::Cancel { reason: Reason::BeginLate }))
                     }
                     step => step,
                 }
@@ -107,11 +107,9 @@ impl Peer {
                 signer.sign_with(&Begin { day, ext, body: beside.commitment::<Begin>(), hire: hire_id }, beside).into()
             }
             Say::Decline { is_final, reason } => {
-                signer.sign(&Decline { ext, hire: hire_id, link, is_final, reason: Text::fit(&reason) }).into()
+                signer.sign(&Decline { ext, hire: hire_id, link, is_final, reason }).into()
             }
-            Say::Withdraw { reason } => {
-                signer.sign(&Withdraw { ext, hire: hire_id, link, reason: Text::fit(&reason) }).into()
-            }
+            Say::Withdraw { reason } => signer.sign(&Withdraw { ext, hire: hire_id, link, reason }).into(),
             Say::Brief => {
                 let task = &self.durable.posting(&hire.offer.id())?.task;
                 let params = task.params.as_deref().map(Text::fit);
@@ -150,12 +148,8 @@ impl Peer {
                 let delivery = facts.delivery.as_ref()?.id;
                 signer.sign(&Verdict { ext, hire: hire_id, link, note, failed, opened, ruling, delivery }).into()
             }
-            Say::Cancel { reason } => {
-                signer.sign(&Cancel { ext, hire: hire_id, link, reason: Text::fit(&reason) }).into()
-            }
-            Say::Contest { statement } => {
-                signer.sign(&Contest { ext, hire: hire_id, link, statement: Text::fit(&statement) }).into()
-            }
+            Say::Cancel { reason } => signer.sign(&Cancel { ext, hire: hire_id, link, reason }).into(),
+            Say::Contest { statement } => signer.sign(&Contest { ext, hire: hire_id, link, statement }).into(),
             Say::Receipt { outcome, scores } => {
                 let judgement = judged(scores);
                 let amount = stage::owed(outcome, &facts, terms);

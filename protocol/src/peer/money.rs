@@ -7,6 +7,7 @@ use super::event::Event;
 use super::hiring::Posting;
 use super::io::{Answer, Outbox, Refused};
 use crate::hire::chain::Entry;
+use crate::hire::selection::Over;
 use crate::hire::stage::Stage;
 use crate::hire::{Hire, HireId, Side};
 use crate::id::AgentId;
@@ -21,8 +22,8 @@ pub(super) enum Budget {
     Within,
     /// Only if a person says so.
     Ask,
-    /// Not now, or not at all; the reason says which budget.
-    Over(String),
+    /// Not now, or not at all.
+    Over(Over),
 }
 
 /// Millionths of each currency.
@@ -41,25 +42,25 @@ impl Peer {
     /// Whether the budgets allow to award `posting` at `price`.
     pub(super) fn budget(&self, posting: &Posting, price: &Price, spent: &Spent) -> Budget {
         let (buy, amount) = (&self.config.buy, price.amount());
-        let other = |which: &str| Budget::Over(format!("{price}: there is no `{which}` budget in that currency"));
+        let other = |per_day| Budget::Over(Over::Currency { price: price.clone(), per_day });
         match limit(&buy.per_hire, &amount) {
             Ok(Some(most)) if amount.micros() > most.micros() => {
-                return Budget::Over(format!("{price} is more than the budget of {most} for one hire"));
+                return Budget::Over(Over::PerHire { price: price.clone(), most: most.clone() });
             }
             Ok(_) => {}
-            Err(()) => return other("per_hire"),
+            Err(()) => return other(false),
         }
         match limit(&buy.per_day, &amount) {
             Ok(Some(most)) => {
                 let spent = amount.currency().and_then(|currency| spent.get(currency)).copied().unwrap_or(0);
                 if spent.saturating_add(amount.micros()) > most.micros() {
                     let spent = amount.currency().and_then(|currency| Amount::new(spent, currency.clone()).ok());
-                    let spent = spent.map_or_else(String::new, |spent| format!(", of which {spent} are spent"));
-                    return Budget::Over(format!("{price} is more than is left of the day's budget of {most}{spent}"));
+                    let spent = spent.unwrap_or(Amount::NOTHING);
+                    return Budget::Over(Over::PerDay { price: price.clone(), most: most.clone(), spent });
                 }
             }
             Ok(None) => {}
-            Err(()) => return other("per_day"),
+            Err(()) => return other(true),
         }
         let asks = match limit(&buy.ask_above, &amount) {
             Ok(most) => most.is_some_and(|most| amount.micros() > most.micros()),

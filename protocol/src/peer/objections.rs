@@ -12,46 +12,35 @@ use crate::id::AgentId;
 use crate::limits;
 use crate::market::constraint::{Constraint, Match, Properties};
 use crate::market::price::{Amount, Price};
-use crate::market::{Offer, SkillEntry};
+use crate::market::{Offer, Reason, SkillEntry};
 use crate::record::Verified;
 use crate::time::Timestamp;
 
 /// A reason not to claim an offer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Objection {
     /// No skill of mine covers it.
-    #[error("not a skill of mine")]
     Skill,
     /// I made it.
-    #[error("my own offer")]
     Own,
     /// I do not serve its requester.
-    #[error("the requester is not among those that `serve.from` names")]
     NotServed,
     /// I am its arbiter.
-    #[error("I am to decide its disputes")]
     MyDispute,
     /// I do not let its arbiter decide.
-    #[error("`serve.arbiters` does not name its arbiter")]
     Arbiter(AgentId),
     /// It asks me to decide a case, and I have not consented, or no longer.
-    #[error("I have not consented to decide that case, or my consent has run out")]
     NoConsent,
     /// It asks me to decide a case under checks that are not an arbitration's.
-    #[error("the checks of an arbitration are its own, and it has one part")]
     CaseChecks,
     /// It is taken back or has expired.
-    #[error("the offer is over")]
     Over,
     /// I have claimed it.
-    #[error("claimed already")]
     Claimed,
     /// My claim on it was turned down.
-    #[error("my claim on it was turned down")]
     TurnedDown,
     /// A hire at my price could cost more than its ceiling.
-    #[error("it pays {most} at most, and I ask {asks}")]
     Price {
         /// What I ask.
         asks: Price,
@@ -59,7 +48,6 @@ pub enum Objection {
         most: Price,
     },
     /// One side does not meet the other's constraint.
-    #[error("{}", unmet_words(.by, .found))]
     Unmet {
         /// Whose constraint.
         by: Side,
@@ -67,26 +55,39 @@ pub enum Objection {
         found: Match,
     },
     /// Its checks do not compile.
-    #[error("its checks cannot be run")]
     Checks,
     /// Its requester would owe me more than this.
-    #[error("its credit with me is {most}, and it is used up")]
     Credit {
         /// The requester's limit.
         most: Amount,
     },
     /// It is too early: a claim would hold a place of mine until its bid window ends.
-    #[error("its bid window is open for long; I claim near its end")]
     Early {
         /// When the window ends.
         bids: Timestamp,
     },
 }
 
-fn unmet_words(by: &Side, found: &Match) -> String {
-    match by {
-        Side::Requester => format!("I do not meet its `where`: {}", super::serving::unmet(found)),
-        Side::Worker => format!("it does not meet my `where`: {}", super::serving::unmet(found)),
+impl Objection {
+    /// What the requester of an offer made to this peer alone is told.
+    pub(super) fn told(&self) -> Reason {
+        match self {
+            Self::Own => Reason::OwnOffer,
+            Self::Skill => Reason::NoSuchSkill,
+            Self::NotServed => Reason::NotServed,
+            Self::MyDispute => Reason::IsArbiter,
+            Self::Arbiter(_) => Reason::ArbiterNotAccepted,
+            Self::NoConsent => Reason::NoConsent,
+            Self::CaseChecks => Reason::OtherChecks,
+            Self::Over => Reason::OfferOver,
+            Self::Claimed | Self::TurnedDown => Reason::TurnedDown,
+            Self::Price { asks, .. } => Reason::Asks(asks.clone()),
+            Self::Unmet { by: Side::Requester, .. } => Reason::UnmetByWorker,
+            Self::Unmet { by: Side::Worker, .. } => Reason::UnmetByTask,
+            Self::Checks => Reason::ChecksNotRunnable,
+            Self::Credit { .. } => Reason::NoCredit,
+            Self::Early { .. } => Reason::TooEarly,
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! What the user of this peer orders. In: a command. Out: its answer, and what follows from it; a command that is refused
 //! has changed nothing.
 
-use super::Peer;
 use super::event::Event;
 use super::io::{Answer, Command, Outbox, Refused};
+use super::{Peer, PostingEnd};
 use crate::codec::Text;
 use crate::hire::stage::Stage;
 use crate::hire::{HireId, Say, Side, Wish};
@@ -78,7 +78,7 @@ impl Peer {
                 Refused::Unknown(id.to_string())
             });
         }
-        self.close_posting(now, offer, reason, out);
+        self.close_posting(now, offer, PostingEnd::Stopped(reason.to_owned()), out);
         for hire in stoppable {
             self.commit(now, Event::Wished { hire, wish: Wish::Stop(reason.to_owned()) }, out);
             self.advance(now, hire, out);

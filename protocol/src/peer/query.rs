@@ -4,13 +4,15 @@ mod reputation;
 
 use std::collections::BTreeSet;
 
+use super::choosing::Choice;
 use super::io::{
-    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, InboxRow, Query, Shown, ShownRecord, Status, WaitsFor,
+    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, HireStatus, InboxRow, Query, Shown, ShownRecord, Status,
+    WaitsFor,
 };
 use super::objections::too_dear;
 use super::{Peer, dated};
 use crate::hire::chain::Entry;
-use crate::hire::selection::Why;
+use crate::hire::selection::{Why, WhyChosen};
 use crate::hire::stage::{self, Stage};
 use crate::hire::task::Review;
 use crate::hire::{Hire, HireId, Side, requester, worker};
@@ -18,7 +20,7 @@ use crate::id::{AgentId, Bytes32, Id};
 use crate::limits;
 use crate::market::constraint::Match;
 use crate::market::price::{Amount, Price};
-use crate::market::{Manifest, Offer, Rating, Ruling, SkillEntry};
+use crate::market::{Manifest, Offer, Rating, SkillEntry};
 use crate::peer::hiring::Posting;
 use crate::peer::serving::Bid;
 use crate::record::{Record, Verified};
@@ -151,9 +153,10 @@ impl Peer {
                     side: Side::Worker,
                     with: Some(bid.offer.issuer()),
                     skill: bid.offer.skill.clone(),
-                    stage: "claimed, not awarded".to_owned(),
+                    stage: HireStatus::Claimed,
                     waits_for: None,
                     reason: None,
+                    decide_by: None,
                     closed: None,
                     price: Some(bid.claim.price.clone()),
                     at: bid.claim.at,
@@ -171,15 +174,15 @@ impl Peer {
         let held = self.auction(&posting.offer.id()).claims.len();
         // The same comparison that will be made when the window ends, over the claims held by now.
         let why = open.then(|| match self.choose(posting, now) {
-            (Some((_, why)), _) if self.lacks_consent(posting) => {
-                Why { reason: "its arbiter has not consented yet".to_owned(), ..why }
+            Choice { chosen: Some((_, why)), .. } if self.lacks_consent(posting) => {
+                Why { reason: WhyChosen::AwaitsArbiter, ..why }
             }
-            (Some((_, why)), _) => why,
-            (None, left_out) => Why {
-                reason: left_out.first().map_or("no claims yet".to_owned(), |(_, reason, _)| reason.clone()),
-                claims: held,
-                ..Why::default()
-            },
+            Choice { chosen: Some((_, why)), .. } => why,
+            Choice { chosen: None, left_out } => {
+                let first = left_out.into_iter().next();
+                let reason = first.map_or(WhyChosen::NoClaims, |one| WhyChosen::NoneFits(one.why));
+                Why { reason, claims: held, ..Why::default() }
+            }
         });
         let bids_end = posting.offer.bids;
         Shown {
@@ -222,25 +225,17 @@ impl Peer {
     fn hire_row(&self, now: Timestamp, hire: &Hire) -> HireRow {
         let facts = hire.facts();
         let waits_for = self.waits_for(now, hire).map(|(waits_for, ..)| waits_for);
-        let stage = match waits_for {
-            Some(WaitsFor::Judgement) => "waits for your judgement".to_owned(),
-            Some(WaitsFor::Rating) => "waits for your rating".to_owned(),
-            Some(WaitsFor::Answer) => "waits for your answer".to_owned(),
-            Some(WaitsFor::Begin) => "waits for you to begin".to_owned(),
-            Some(WaitsFor::Contest) => "refused; waits for what you say".to_owned(),
-            Some(WaitsFor::Approval) | None => stage_name(facts.stage),
-        };
         HireRow {
             hire: Some(hire.id()),
             offer: hire.offer.id(),
             side: hire.side,
             with: Some(hire.other()),
             skill: hire.chain.award().skill.clone(),
-            stage,
+            stage: facts.stage.into(),
             waits_for,
-            reason: stage::decide_by(&facts, hire.terms())
-                .filter(|_| facts.stage == Stage::Contested && hire.closed.is_none())
-                .map(|by| format!("its arbiter has until {by}")),
+            reason: None,
+            decide_by: stage::decide_by(&facts, hire.terms())
+                .filter(|_| facts.stage == Stage::Contested && hire.closed.is_none()),
             closed: hire.closed,
             price: Some(hire.terms().price.clone()),
             at: hire.terms().at,
@@ -255,13 +250,14 @@ impl Peer {
             with: posting.to,
             skill: posting.offer.skill.clone(),
             stage: match (&posting.closed, &posting.asked) {
-                (Some(_), _) => "closed".to_owned(),
-                (None, Some(_)) => "waits for your approval".to_owned(),
-                (None, None) if self.lacks_consent(posting) => "waiting for its arbiter's consent".to_owned(),
-                (None, None) => "waiting for claims".to_owned(),
+                (Some(_), _) => HireStatus::Closed,
+                (None, Some(_)) => HireStatus::AwaitsApproval,
+                (None, None) if self.lacks_consent(posting) => HireStatus::AwaitsConsent,
+                (None, None) => HireStatus::AwaitsClaims,
             },
             waits_for: posting.asked.as_ref().filter(|_| posting.closed.is_none()).map(|_| WaitsFor::Approval),
             reason: posting.closed.clone(),
+            decide_by: None,
             closed: None,
             price: posting.task.max.clone(),
             at: posting.offer.at,
@@ -505,28 +501,6 @@ fn begins(id: &Bytes32, text: &str) -> bool {
     text.chars().enumerate().all(|(at, wanted)| digit(at) == Some(wanted))
 }
 
-/// A hire's stage in words.
-fn stage_name(stage: Stage) -> String {
-    match stage {
-        Stage::Awarded => "awarded".into(),
-        Stage::Withdrawn => "withdrawn".into(),
-        Stage::Declined => "declined".into(),
-        Stage::Begun => "begun".into(),
-        Stage::Working => "working".into(),
-        Stage::Delivered => "delivered".into(),
-        Stage::Reviewing => "in review".into(),
-        Stage::Judged(Ruling::Accepted) => "accepted".into(),
-        Stage::Judged(Ruling::Refused) => "refused".into(),
-        Stage::Judged(_) => "not served".into(),
-        Stage::Cancelled(Side::Requester) => "cancelled by the requester".into(),
-        Stage::Cancelled(Side::Worker) => "cancelled by the worker".into(),
-        Stage::Contested => "contested".into(),
-        Stage::Decided(outcome) => format!("decided by the arbiter: {outcome}"),
-        Stage::Receipted(outcome) => format!("closed by the requester: {outcome}"),
-        Stage::Settled(outcome) => format!("settled: {outcome}"),
-    }
-}
-
 /// So many millionths in the currency of a price.
 fn amount(micros: u64, price: &Price) -> Option<Amount> {
     match price.amount().currency() {
@@ -550,9 +524,10 @@ fn empty(id: Id<Offer>, offer: &Verified<Offer>) -> Shown {
             side: Side::Requester,
             with: None,
             skill: offer.skill.clone(),
-            stage: String::new(),
+            stage: HireStatus::AwaitsClaims,
             waits_for: None,
             reason: None,
+            decide_by: None,
             closed: None,
             price: None,
             at: offer.at,

@@ -1,16 +1,18 @@
 //! This peer as worker: what it tells of itself, which offers it claims, which awards it takes.
 
+use serde::{Deserialize, Serialize};
+
 use super::event::Event;
 use super::io::{Notice, Outbox, Output, PassedRow, Serving};
 use super::objections::Objection;
-use super::{Peer, Wake, ignored, refused};
+use super::{Peer, Wake};
 use crate::codec::{List, Text};
+use crate::hire::rule::Rule;
 use crate::hire::{HireId, Side};
 use crate::id::{AgentId, Id};
 use crate::limits;
 use crate::market::award;
-use crate::market::constraint::Match;
-use crate::market::{Award, Claim, Contact, Manifest, Offer, Reject, Skill};
+use crate::market::{Award, Claim, Contact, Manifest, Offer, Reason, Reject, Skill};
 use crate::record::{Payload as _, Verified};
 use crate::reputation::Model as _;
 use crate::time::{Millis, Timestamp};
@@ -25,16 +27,26 @@ pub struct Bid {
     pub offer: Verified<Offer>,
 }
 
-/// What keeps a constraint from being met, in words.
-pub(super) fn unmet(found: &Match) -> String {
-    match found {
-        Match::Yes => "nothing".to_owned(),
-        Match::No(reasons) => reasons.join("; "),
-        Match::Unknown(missing) => {
-            let keys: Vec<String> = missing.iter().map(ToString::to_string).collect();
-            format!("nothing is said of {}", keys.join(", "))
-        }
-    }
+/// How a claim of mine came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimEnd {
+    /// Its time ended without an award.
+    NotAwarded,
+    /// The requester turned it down, and says why.
+    TurnedDown(Reason),
+}
+
+/// Why nothing came of an offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Passed {
+    /// It is not claimed.
+    Objection(Objection),
+    /// There was no capacity when it came; it is claimed as soon as there is, if it still stands.
+    NoCapacity,
+    /// The claim on it ended.
+    Claim(ClaimEnd),
 }
 
 /// How long a claim stays binding after the bid window: time to choose, to tell, and for one award that falls through.
@@ -133,15 +145,10 @@ impl Peer {
             // Of no interest to whoever asks why there is no work.
             Some(Objection::Own | Objection::Skill | Objection::Over | Objection::Claimed | Objection::TurnedDown) => {}
             Some(Objection::Early { bids }) => self.look_again(now, bids),
-            Some(objection) => self.pass(now, offer, None, &objection.to_string()),
+            Some(objection) => self.pass(now, offer, None, Passed::Objection(objection)),
             None if self.capacity(now, &offer.issuer()) == 0 => {
                 if !self.config.skills.is_empty() {
-                    self.pass(
-                        now,
-                        offer,
-                        None,
-                        "no capacity left when it came; claimed as soon as there is, if it still stands",
-                    );
+                    self.pass(now, offer, None, Passed::NoCapacity);
                 }
             }
             None => drop(self.claim(now, offer, out)),
@@ -149,7 +156,7 @@ impl Peer {
     }
 
     /// Remembers why nothing came of an offer.
-    fn pass(&mut self, now: Timestamp, offer: &Verified<Offer>, claimed: Option<&Verified<Claim>>, reason: &str) {
+    fn pass(&mut self, now: Timestamp, offer: &Verified<Offer>, claimed: Option<&Verified<Claim>>, reason: Passed) {
         let row = PassedRow {
             at: now,
             offer: offer.id(),
@@ -157,7 +164,7 @@ impl Peer {
             skill: offer.skill.clone(),
             summary: offer.summary.to_string(),
             claimed: claimed.map(|claim| claim.price.clone()),
-            reason: Text::<{ limits::SUMMARY }>::fit(reason).into(),
+            reason,
         };
         // What was said of it before is overtaken.
         self.passed.retain(|earlier| earlier.offer != row.offer);
@@ -217,7 +224,7 @@ impl Peer {
         out: &mut Outbox,
     ) -> Reply {
         if offer.issuer() != from {
-            return ignored("an offer comes from its issuer");
+            return Reply::Ignored(Reason::NotIssuer);
         }
         if offer.slots == 0 {
             self.taken_back(now, offer);
@@ -227,17 +234,18 @@ impl Peer {
         self.turned_down.remove(&offer.id());
         let ended = |bid: &Bid| bid.offer.id() == offer.id() && bid.claim.until < now;
         if let Some(id) = self.durable.bids().iter().find(|(_, bid)| ended(bid)).map(|(id, _)| *id) {
-            self.end_bid(now, id, "not awarded in time", out);
+            self.end_bid(now, id, ClaimEnd::NotAwarded, out);
         }
         match self.objection(now, offer) {
             Some(Objection::Claimed) => Reply::Kept,
             Some(objection) => {
-                self.pass(now, offer, None, &objection.to_string());
-                ignored(&objection.to_string())
+                let told = objection.told();
+                self.pass(now, offer, None, Passed::Objection(objection));
+                Reply::Ignored(told)
             }
             None if self.capacity(now, &from) == 0 => Reply::Later,
             None if self.claim(now, offer, out) => Reply::Kept,
-            None => ignored(&Objection::Checks.to_string()),
+            None => Reply::Ignored(Objection::Checks.told()),
         }
     }
 
@@ -260,7 +268,7 @@ impl Peer {
                 self.unrunnable.clear();
             }
             self.unrunnable.insert(offer.id());
-            self.pass(now, offer, None, &Objection::Checks.to_string());
+            self.pass(now, offer, None, Passed::Objection(Objection::Checks));
             return false;
         }
         let claim = Claim {
@@ -296,7 +304,7 @@ impl Peer {
         let (to, until, record) = (claim.requester, claim.until, claim.clone().into());
         // An award made in time may still be on its way when the claim ends.
         if now > until + limits::GRACE {
-            return self.end_bid(now, id, "not awarded in time", out);
+            return self.end_bid(now, id, ClaimEnd::NotAwarded, out);
         }
         if now <= until {
             self.letters.push(now, to, record, until);
@@ -306,7 +314,7 @@ impl Peer {
 
     /// The requester has said no: the same claim again would hear the same, as fast as the two can talk. A claim that ends
     /// anyway, by a clock that may be a little ahead of mine, was not turned down: the next one is as good.
-    pub(super) fn turn_down(&mut self, now: Timestamp, id: Id<Claim>, reason: &str, out: &mut Outbox) {
+    pub(super) fn turn_down(&mut self, now: Timestamp, id: Id<Claim>, reason: Reason, out: &mut Outbox) {
         let Some(bid) = self.durable.bid(&id) else { return };
         let (offer, stands) = (bid.offer.id(), bid.claim.until > now + limits::AHEAD);
         if self.turned_down.len() >= limits::OFFERS {
@@ -315,16 +323,16 @@ impl Peer {
         if stands {
             self.turned_down.insert(offer);
         }
-        self.end_bid(now, id, reason, out);
+        self.end_bid(now, id, ClaimEnd::TurnedDown(reason), out);
     }
 
-    fn end_bid(&mut self, now: Timestamp, id: Id<Claim>, reason: &str, out: &mut Outbox) {
+    fn end_bid(&mut self, now: Timestamp, id: Id<Claim>, reason: ClaimEnd, out: &mut Outbox) {
         let Some(bid) = self.durable.bid(&id).cloned() else { return };
         let to = bid.claim.requester;
-        self.pass(now, &bid.offer, Some(&bid.claim), reason);
+        self.pass(now, &bid.offer, Some(&bid.claim), Passed::Claim(reason.clone()));
         self.letters.withdraw(&to, &id.untyped());
-        self.commit(now, Event::Unclaimed { claim: id, reason: reason.to_owned() }, out);
-        out.push(Output::Notice(Notice::ClaimEnded { claim: id, reason: reason.to_owned() }));
+        self.commit(now, Event::Unclaimed { claim: id, reason: reason.clone() }, out);
+        out.push(Output::Notice(Notice::ClaimEnded { claim: id, reason }));
         self.wake(Wake::Bid(id), None);
         self.hungry = true;
     }
@@ -340,11 +348,11 @@ impl Peer {
 
     /// The requester has chosen others.
     pub(super) fn on_reject(&mut self, now: Timestamp, reject: &Verified<Reject>, out: &mut Outbox) -> Reply {
-        let Some(bid) = self.durable.bid(&reject.claim) else { return ignored("no such claim of mine") };
+        let Some(bid) = self.durable.bid(&reject.claim) else { return Reply::Ignored(Reason::NoSuchClaim) };
         if bid.claim.requester != reject.issuer() {
-            return refused("a claim is rejected by whom it was made to");
+            return Reply::Refused(Reason::NotIssuer);
         }
-        self.turn_down(now, reject.claim, &reject.reason, out);
+        self.turn_down(now, reject.claim, reject.reason.clone(), out);
         Reply::Kept
     }
 
@@ -355,11 +363,11 @@ impl Peer {
         if self.durable.hires().contains_key(&id) {
             return Reply::Kept;
         }
-        let Some(bid) = self.durable.bid(&award.claim) else { return ignored("no such claim of mine") };
-        let Some(terms) = award.private() else { return refused("an award travels with its terms") };
+        let Some(bid) = self.durable.bid(&award.claim) else { return Reply::Ignored(Reason::NoSuchClaim) };
+        let Some(terms) = award.private() else { return Reply::Refused(Rule::PrivatePart.into()) };
         let (claim, offer) = (&bid.claim, &bid.offer);
-        if let Err(why) = award::follows(&award, terms, offer, claim) {
-            return refused(why);
+        if let Err(rule) = award::follows(&award, terms, offer, claim) {
+            return Reply::Refused(rule.into());
         }
         let (claim, offer, with, skill) = (claim.clone(), offer.clone(), award.issuer(), award.skill.clone());
         self.wake(Wake::Bid(claim.id()), None);

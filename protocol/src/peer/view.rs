@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::hire::selection::Why;
+use crate::hire::stage::Stage;
 use crate::hire::{Attempt, Closed, HireId, Side};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::ledger::{Balance, Entry};
 use crate::market::checks::Report;
 use crate::market::constraint::Constraint;
 use crate::market::price::{Amount, Price};
-use crate::market::{BlobRef, Claim, Manifest, Offer, Rating, Skill};
+use crate::market::{BlobRef, Claim, Manifest, Offer, Outcome, Rating, Ruling, Skill};
+use crate::peer::hiring::PostingEnd;
+use crate::peer::serving::Passed;
 use crate::reputation::explain::Explained;
 use crate::reputation::{Aspect, Changed, Columns, Edition};
 use crate::time::{Millis, Timestamp};
@@ -228,18 +231,89 @@ pub struct HireRow {
     pub with: Option<AgentId>,
     /// The skill.
     pub skill: Skill,
-    /// Stage in words.
-    pub stage: String,
+    /// Where it stands.
+    pub stage: HireStatus,
     /// What it waits for from a person of this peer's.
     pub waits_for: Option<WaitsFor>,
-    /// Why it is so, where that is not plain.
-    pub reason: Option<String>,
+    /// Why an offer without a hire takes no more claims, once it does not.
+    pub reason: Option<PostingEnd>,
+    /// Until when the arbiter of a contested hire may decide it.
+    pub decide_by: Option<Timestamp>,
     /// How it ended, once it has.
     pub closed: Option<Closed>,
     /// The price agreed.
     pub price: Option<Price>,
     /// When it came to be.
     pub at: Timestamp,
+}
+
+/// Where an offer, a claim or a hire stands. What it waits for from a person is in [`HireRow::waits_for`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HireStatus {
+    /// An offer without a hire that may still be claimed.
+    AwaitsClaims,
+    /// An offer whose arbiter has not consented.
+    AwaitsConsent,
+    /// An offer that would be awarded if a person approved the price.
+    AwaitsApproval,
+    /// An offer without a hire that takes no more claims.
+    Closed,
+    /// A claim that is neither awarded nor lost.
+    Claimed,
+    /// See [`Stage::Awarded`], as those below.
+    Awarded,
+    /// Taken back before a begin.
+    Withdrawn,
+    /// Not begun by the worker.
+    Declined,
+    /// Begun; the brief is on its way.
+    Begun,
+    /// The worker has the brief.
+    Working,
+    /// A result is announced.
+    Delivered,
+    /// A result is under review.
+    InReview,
+    /// The result is what was asked for; the close is awaited.
+    Accepted,
+    /// The result is not what was asked for; the close is awaited.
+    Refused,
+    /// The result was never served; the close is awaited.
+    NotServed,
+    /// Stopped by this side, before the close.
+    Cancelled(Side),
+    /// The worker does not agree.
+    Contested,
+    /// The arbiter has decided.
+    Decided(Outcome),
+    /// Closed by the requester.
+    Receipted(Outcome),
+    /// Closed by both.
+    Settled(Outcome),
+}
+
+impl From<Stage> for HireStatus {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Awarded => Self::Awarded,
+            Stage::Withdrawn => Self::Withdrawn,
+            Stage::Declined => Self::Declined,
+            Stage::Begun => Self::Begun,
+            // With changes wanted the stage is `Working`.
+            Stage::Working | Stage::Judged(Ruling::Changes(_)) => Self::Working,
+            Stage::Delivered => Self::Delivered,
+            Stage::Reviewing => Self::InReview,
+            Stage::Judged(Ruling::Accepted) => Self::Accepted,
+            Stage::Judged(Ruling::Refused) => Self::Refused,
+            Stage::Judged(Ruling::Unserved) => Self::NotServed,
+            Stage::Cancelled(side) => Self::Cancelled(side),
+            Stage::Contested => Self::Contested,
+            Stage::Decided(outcome) => Self::Decided(outcome),
+            Stage::Receipted(outcome) => Self::Receipted(outcome),
+            Stage::Settled(outcome) => Self::Settled(outcome),
+        }
+    }
 }
 
 impl HireRow {
@@ -372,8 +446,8 @@ pub struct PassedRow {
     pub summary: String,
     /// The claim's price, if it was claimed.
     pub claimed: Option<Price>,
-    /// Why nothing came of it. The requester's text where it was claimed: untrusted.
-    pub reason: String,
+    /// Why nothing came of it.
+    pub reason: Passed,
 }
 
 /// A check report as it is shown.

@@ -8,9 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use gigmesh_protocol::codec::{self, Ext};
+use gigmesh_protocol::codec::{Ext, Text};
 use gigmesh_protocol::hire::Side;
 use gigmesh_protocol::hire::chain::{Chain, Entry, Misfit, View};
+use gigmesh_protocol::hire::rule::Rule;
 use gigmesh_protocol::hire::stage::{self, Facts, Stage};
 use gigmesh_protocol::id::Id;
 use gigmesh_protocol::limits::{CLOSE, GRACE};
@@ -130,7 +131,7 @@ fn tries<'a>(by: &'a Signer, view: &View<'_>, link: Link) -> Vec<Make<'a>> {
     });
     let question = question.unwrap_or(Id::from_bytes(nothing));
     let receipt = facts.receipt.unwrap_or(Id::from_bytes(nothing));
-    let (ext, reason) = (Ext::default(), codec::Text::default());
+    let (ext, reason) = (Ext::default(), Reason::NoCapacity);
     let (until, later, due) = (link.at + terms.review, link.at + Millis::mins(4), link.at + terms.done);
     let blob = BlobRef { root: random("result"), size: 1 };
     let mut all = vec![
@@ -138,8 +139,8 @@ fn tries<'a>(by: &'a Signer, view: &View<'_>, link: Link) -> Vec<Make<'a>> {
         plain(by, Withdraw { ext: ext.clone(), hire, link, reason: reason.clone() }),
         plain(by, Brief { ext: ext.clone(), hire, link, inputs: Default::default(), params: None }),
         plain(by, Progress { ext: ext.clone(), head: None, hire, link, note: None, percent: 0 }),
-        plain(by, Question { ext: ext.clone(), hire, link, text: reason.clone() }),
-        plain(by, Answer { due: None, ext: ext.clone(), hire, link, text: reason.clone(), question }),
+        plain(by, Question { ext: ext.clone(), hire, link, text: Text::default() }),
+        plain(by, Answer { due: None, ext: ext.clone(), hire, link, text: Text::default(), question }),
         plain(by, Ack { ext: ext.clone(), hire, link, until, delivery }),
         plain(by, Cancel { ext: ext.clone(), hire, link, reason: reason.clone() }),
         plain(by, Contest { ext: ext.clone(), hire, link, statement: reason }),
@@ -261,7 +262,7 @@ fn decided(chain: &Chain) -> Vec<(Chain, String)> {
     let at = latest(&chain.view()) + Millis::secs(1);
     let decide = |ruling| {
         let (hire, worker, requester) = (chain.award().id(), last(Side::Worker), last(Side::Requester));
-        let (ext, statement) = (Ext::default(), codec::Text::default());
+        let (ext, statement) = (Ext::default(), Text::default());
         let decision = Decision { at, ext, hire, ruling, worker, requester, statement };
         let decision = arbiter().sign(&decision);
         chain.admit_decision(&decision).ok()?;
@@ -306,7 +307,7 @@ fn admitted(chain: &Chain, side: Side, seen: usize, never: &mut BTreeSet<(Side, 
                     in_time.insert(number);
                     found.push((entry, how));
                 }
-                Err(Misfit::NotAllowed("the other side makes records of this kind")) => {
+                Err(Misfit::NotAllowed(Rule::Side)) => {
                     never.insert((side, number));
                 }
                 Err(_) => {}

@@ -3,13 +3,15 @@
 //! Everything is derived from fixed seeds, so the same bytes come out every time. The records are of one hire: they name
 //! each other as those of a real one do.
 
-use gigmesh_protocol::codec::{self, Ext, List};
+use gigmesh_protocol::codec::{self, Ext, List, Text};
 use gigmesh_protocol::hire::HireId;
+use gigmesh_protocol::hire::rule::Rule;
 use gigmesh_protocol::id::{Bytes32, sha256};
 use gigmesh_protocol::market::checks::{Checks, Schema, Sealed};
 use gigmesh_protocol::market::*;
 use gigmesh_protocol::record::{Beside, Network, Record, Signer};
 use gigmesh_protocol::time::{Millis, Timestamp};
+use gigmesh_protocol::untrusted::Untrusted;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 
 pub const NETWORK: &str = "vectors";
@@ -87,7 +89,11 @@ impl Hire {
         self.full.then_some(value)
     }
 
-    fn text<const MAX: usize>(&self, text: &str) -> codec::Text<MAX> {
+    /// The plain form of a reason in the least samples, the other in the full ones.
+    fn reason(&self, with: Reason) -> Reason {
+        if self.full { with } else { Reason::NoCapacity }
+    }
+    fn text<const MAX: usize>(&self, text: &str) -> Text<MAX> {
         text.try_into().unwrap()
     }
 
@@ -218,7 +224,12 @@ impl Hire {
         };
         let award = requester().sign_with(&award, beside);
         (self.manifest, self.award) = (Some(manifest.id()), Some(award.clone()));
-        let reject = Reject { at: AT, ext: self.ext.clone(), claim: claim.id(), reason: self.text("dearer") };
+        let reject = Reject {
+            at: AT,
+            ext: self.ext.clone(),
+            claim: claim.id(),
+            reason: self.reason(Reason::Outbid("0.01 USD per task".parse().unwrap())),
+        };
         let reject = requester().sign(&reject);
         vec![manifest.into(), offer.into(), contact.into(), claim.into(), reject.into(), consent.into(), award.into()]
     }
@@ -230,8 +241,9 @@ impl Hire {
         let begin = Begin { day: AT.day(), ext: ext.clone(), body: beside.commitment::<Begin>(), hire };
         let begin = worker().sign_with(&begin, beside);
         self.begin = Some(begin.clone());
-        let decline = Decline { ext: ext.clone(), hire, link, is_final: self.full, reason: self.text("busy") };
-        let withdraw = Withdraw { ext, hire, link: self.link(1), reason: self.text("") };
+        let decline =
+            Decline { ext: ext.clone(), hire, link, is_final: self.full, reason: self.reason(Reason::said("busy")) };
+        let withdraw = Withdraw { ext, hire, link: self.link(1), reason: self.reason(Reason::said("")) };
         vec![begin.into(), worker().sign(&decline).into(), requester().sign(&withdraw).into()]
     }
 
@@ -298,8 +310,18 @@ impl Hire {
             ruling: if self.full { Ruling::Changes(until) } else { Ruling::Accepted },
             delivery: delivery.id(),
         };
-        let cancel = Cancel { ext: ext.clone(), hire, link: self.link(2), reason: self.text("no longer needed") };
-        let contest = Contest { ext, hire, link: self.link(4), statement: self.text("It is what was asked for.") };
+        let cancel = Cancel {
+            ext: ext.clone(),
+            hire,
+            link: self.link(2),
+            reason: self.reason(Reason::said("no longer needed")),
+        };
+        let contest = Contest {
+            ext,
+            hire,
+            link: self.link(4),
+            statement: self.reason(Reason::said("It is what was asked for.")),
+        };
         let (verdict, contest) = (requester().sign(&verdict), worker().sign(&contest));
         let decision = Decision {
             at: AT + Millis::mins(20),
@@ -398,10 +420,19 @@ pub fn requests() -> Vec<Request> {
 /// Every response.
 pub fn responses() -> Vec<Response> {
     let manifest = samples(false)[0].envelope().to_vec().try_into().unwrap();
-    let why = "a reason".try_into().unwrap();
-    let refused = "wrong".try_into().unwrap();
+    let later = Text::try_from("of_a_later_release").unwrap();
     vec![
-        Response::Replies(List::fit([Reply::Kept, Reply::Later, Reply::Ignored(why), Reply::Refused(refused)])),
+        Response::Replies(List::fit([
+            Reply::Kept,
+            Reply::Later,
+            Reply::Ignored(Reason::NoCapacity),
+            Reply::Ignored(Reason::Unknown(Untrusted::new(later))),
+            Reply::Ignored(Reason::Asks("0.02 USD per task".parse().unwrap())),
+            Reply::Ignored(Reason::Slower(Millis::secs(30))),
+            Reply::Ignored(Reason::BelowBar(500)),
+            Reply::Refused(Rule::BeginDate.into()),
+            Reply::Refused(Reason::malformed(&"the signature does not verify")),
+        ])),
         Response::Page { next: None, records: List::default() },
         Response::Page { next: Some(random("after")), records: List::fit([manifest]) },
         Response::Ratings { next: None, ratings: List::default() },

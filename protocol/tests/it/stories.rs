@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gigmesh_protocol::hire::selection::Prefer;
 use gigmesh_protocol::hire::task::Review;
 use gigmesh_protocol::id::Bytes32;
-use gigmesh_protocol::market::{Outcome, Ruling};
+use gigmesh_protocol::market::{Outcome, Reason, Ruling};
 use gigmesh_protocol::peer::io::*;
 use gigmesh_protocol::peer::{Peer, Retain};
 use gigmesh_protocol::time::Millis;
@@ -55,7 +55,7 @@ fn a_direct_hire_has_no_bid_window() {
     let task = world.task();
     world.hire(task, Some(2));
     world.drive(Millis(100));
-    assert_eq!(world.rows(0)[0].stage, "working");
+    assert_eq!(world.rows(0)[0].stage, HireStatus::Working);
     assert_eq!(world.rows(1), [], "nobody else hears of it");
     world.drive(Millis::mins(1));
     assert_eq!(world.rows(2)[0].closed.map(|closed| closed.outcome), Some(Outcome::Accepted));
@@ -92,7 +92,9 @@ fn a_refusal_without_a_failed_check_is_contested() {
     world.hire(task, None);
     world.drive(Millis::mins(1));
     let id = world.hire_of(0).hire.unwrap();
-    assert_eq!([0, 1].map(|n| world.hire_of(n).stage), ["waits for your judgement", "in review"]);
+    let rows = [0, 1].map(|n| world.hire_of(n));
+    assert_eq!(rows.clone().map(|row| row.stage), [HireStatus::InReview; 2]);
+    assert_eq!(rows.map(|row| row.waits_for), [Some(WaitsFor::Judgement), None]);
     world.command(0, Command::Judge { hire: id, ruling: Ruling::Refused, note: "I do not like it".into() }).unwrap();
     world.drive(DAYS);
     assert_eq!(world.ends(), [Some((Outcome::Contested, false)); 2]);
@@ -130,15 +132,17 @@ fn a_silent_review_is_decided_by_the_public_checks() {
 }
 
 #[test]
-fn an_agent_that_fails_is_cancelled_with_the_reason() {
+fn an_agent_that_fails_is_cancelled_and_what_it_printed_stays_with_its_operator() {
     let mut world = World::pair();
     world.nodes[1].agent = |_, _| Err("exit code 3: no such table".to_owned());
     let task = world.task();
     world.hire(task, None);
     world.drive(Millis::mins(1));
     assert_eq!(world.ends(), [Some((Outcome::CancelledByWorker, true)); 2]);
-    let shown = world.shown(0, world.hire_of(0).hire.unwrap());
-    assert!(shown.records.iter().any(|record| record.says["reason"] == "exit code 3: no such table"));
+    let hire = world.hire_of(0).hire.unwrap();
+    assert!(world.shown(0, hire).records.iter().any(|record| record.says["reason"] == "agent_failed"));
+    let ended = world.shown(1, hire).attempts[0].ended.clone().unwrap().1;
+    assert_eq!(ended, Err("exit code 3: no such table".to_owned()));
 }
 
 #[test]
@@ -193,11 +197,11 @@ fn a_stop_that_a_delivery_beat_may_be_followed_by_another() {
     let offer = world.hire(task, None).untyped();
     let stop = || Command::Stop { id: offer, reason: "changed my mind".into() };
     let soon = world.now + Millis::mins(2);
-    while world.rows(1).iter().all(|row| row.stage != "delivered") && world.step(soon) {}
+    while world.rows(1).iter().all(|row| row.stage != HireStatus::Delivered) && world.step(soon) {}
     world.command(0, stop()).unwrap();
     world.drive(Millis::secs(30));
     let row = world.hire_of(0);
-    assert_eq!(row.stage, "waits for your judgement", "the delivery was on its way before the stop had come");
+    assert_eq!(row.waits_for, Some(WaitsFor::Judgement), "the delivery was on its way before the stop had come");
     let changes = Ruling::Changes(world.now + Millis::mins(20));
     world.command(0, Command::Judge { hire: row.hire.unwrap(), ruling: changes, note: String::new() }).unwrap();
     world.drive(Millis::secs(1));
@@ -215,7 +219,8 @@ fn capacity_is_kept_and_every_task_is_done() {
     }
     for _ in 0..600 {
         world.drive(Millis::secs(1));
-        let working = world.rows(1).iter().filter(|row| matches!(&*row.stage, "begun" | "working")).count();
+        let working =
+            world.rows(1).iter().filter(|row| matches!(row.stage, HireStatus::Begun | HireStatus::Working)).count();
         assert!(working <= 2, "no more at once than `parallel`");
     }
     let rows = world.rows(0);
@@ -258,8 +263,7 @@ fn nobody_serves_strangers_by_default() {
     let task = world.task();
     world.hire(task, Some(1));
     world.drive(Millis::mins(1));
-    let reason = world.rows(0)[0].reason.clone().unwrap();
-    assert!(reason.contains("`serve.from`"), "{reason}");
+    assert_eq!(world.rows(0)[0].reason, Some(PostingEnd::WorkerRefused(Reason::NotServed)));
 }
 
 #[test]
@@ -331,8 +335,9 @@ fn every_stage_closes_by_ticks_alone() {
         assert!(after > 5, "the hire takes several messages");
     }
     // The others are passed within one message; the table itself is walked in `hire::stage`.
-    for stage in ["awarded", "begun", "working", "delivered", "in review", "not served"] {
-        assert!(stages.iter().any(|seen| seen == stage), "{stage} was not reached: {stages:?}");
+    use HireStatus::{Awarded, Begun, Delivered, InReview, NotServed, Working};
+    for stage in [Awarded, Begun, Working, Delivered, InReview, NotServed] {
+        assert!(stages.contains(&stage), "{stage:?} was not reached: {stages:?}");
     }
 }
 

@@ -11,8 +11,8 @@ use gigmesh_protocol::market::award::value_bucket;
 use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::price::Amount;
 use gigmesh_protocol::market::{
-    Award, Begin, BeginTerms, Claim, Contest, Countersign, Link as Place, Milestone, Offer, Outcome, Ruling, Scores,
-    Terms, constraint,
+    Award, Begin, BeginTerms, Claim, Contest, Countersign, Link as Place, Milestone, Offer, Outcome, Reason, Ruling,
+    Scores, Terms, constraint,
 };
 use gigmesh_protocol::peer::event::{Event, Logged};
 use gigmesh_protocol::peer::io::*;
@@ -170,7 +170,7 @@ fn a_close_is_booked_once_whatever_takes_the_place_of_its_countersign() {
     let signed = signed.unwrap();
     let (worker, link) = (signer(1), signed.private().unwrap().link);
     let contest = below(signed.id().untyped(), |n| {
-        let statement = n.to_string().as_str().try_into().unwrap();
+        let statement = Reason::said(&n.to_string());
         worker.sign(&Contest { ext: Default::default(), hire, link, statement })
     });
     let again = below(contest.id().untyped(), |n| {
@@ -194,7 +194,7 @@ fn a_requester_that_never_closes_uses_up_its_credit() {
         let task = world.task();
         world.hire(task, Some(1));
         // The result is fetched, and nothing is heard of the requester any more.
-        while world.rows(1).first().is_none_or(|row| row.stage != "in review" || row.closed.is_some()) {
+        while world.rows(1).first().is_none_or(|row| row.stage != HireStatus::InReview || row.closed.is_some()) {
             if !world.step(world.now + Millis::mins(1)) {
                 assert_eq!(hire, 2, "two fit into the credit");
                 return;
@@ -231,7 +231,8 @@ fn nobody_is_told_the_budgets() {
         let Found::Passed(rows) = query(&world, 2, &Query::Passed) else { panic!() };
         assert!(!rows.is_empty());
         for row in rows {
-            assert!(!row.reason.contains("0.037") && !row.reason.contains("0.038"), "{row:?}");
+            let told = serde_json::to_string(&row.reason).unwrap();
+            assert!(!told.contains("37") && !told.contains("38"), "{told}");
         }
     }
 }
@@ -294,7 +295,7 @@ fn nothing_waits_for_a_person_once_another_has_the_slot() {
     assert_eq!(hires(&world, 0).len(), 1);
     assert_eq!(inbox(&world, 0), []);
     assert!(world.command(0, Command::Refuse { id: offer.untyped(), reason: "too dear".into() }).is_err());
-    assert_eq!(hires(&world, 0)[0].stage, "awarded", "refusing what does not wait stops nothing");
+    assert_eq!(hires(&world, 0)[0].stage, HireStatus::Awarded, "refusing what does not wait stops nothing");
 }
 
 /// A begin that comes after its slot was awarded again is not worked for, however it is dated: one slot, one price.
@@ -348,7 +349,7 @@ fn what_may_still_be_owed_is_spent() {
     let mut task = world.task();
     task.review = Millis::hours(1);
     world.hire(task, None);
-    while hires(&world, 0).first().is_none_or(|row| row.stage != "working") {
+    while hires(&world, 0).first().is_none_or(|row| row.stage != HireStatus::Working) {
         assert!(world.step(world.now + Millis::mins(1)));
     }
     world.cut = true;
@@ -459,7 +460,7 @@ fn offers_whose_checks_cannot_be_run_are_passed_once() {
     world.drive(Millis::mins(1));
     assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
     let Found::Passed(rows) = query(&world, 1, &Query::Passed) else { panic!() };
-    assert_eq!(rows.iter().filter(|row| row.reason == "its checks cannot be run").count(), 20, "{rows:?}");
+    assert_eq!(rows.iter().filter(|row| row.reason == Passed::Objection(Objection::Checks)).count(), 20, "{rows:?}");
 }
 
 /// Sixty-four slots at once, each award within the last.
@@ -600,7 +601,7 @@ fn a_review_that_was_slept_through_is_decided_by_the_bytes() {
     let mut world = World::new(1);
     let task = world.task();
     world.hire(task, None);
-    while hires(&world, 1).first().is_none_or(|row| row.stage != "in review") {
+    while hires(&world, 1).first().is_none_or(|row| row.stage != HireStatus::InReview) {
         assert!(world.step(world.now + Millis::mins(1)));
     }
     // It is down as soon as it has acknowledged, before it has the bytes.

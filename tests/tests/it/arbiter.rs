@@ -28,7 +28,7 @@ fn an_arbiter_decides_though_everybody_falls_meanwhile() {
     let judge = agent(&market.workers[1]);
     market.requester.post(&disputed(&market, &judge), None);
     let hire = market.requester.first_hire();
-    let reviewed = |shown: &Value| shown["row"]["stage"] == "waits for your judgement";
+    let reviewed = |shown: &Value| shown["row"]["waits_for"] == "judgement";
     market.requester.when(&hire, "the delivery", reviewed);
     market.requester.ask(&["judge", &hire, "refuse", "--note", "I see two words"]);
     // The worker contests and has the arbiter called; nobody needs to do anything.

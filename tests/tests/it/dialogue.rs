@@ -138,7 +138,10 @@ fn a_person_contests_a_refusal_and_both_statements_are_on_record() {
     let hire = row["id"].as_str().unwrap();
     worker.ask(&["contest", hire, "the title is counted, too"]);
     for shown in both(&market, hire, "contested") {
-        assert_eq!(said(&shown, "contest/1").pop().unwrap()["statement"], "the title is counted, too");
+        assert_eq!(
+            said(&shown, "contest/1").pop().unwrap()["statement"],
+            json!({ "said": "the title is counted, too" })
+        );
         let verdict = said(&shown, "verdict/1").pop().unwrap();
         assert_eq!(verdict["failed"], json!(["result.words == 3: result.words is 4"]));
     }

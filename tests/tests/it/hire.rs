@@ -191,7 +191,7 @@ fn a_person_may_want_changes_and_then_accept() {
     let (requester, worker) = (&market.requester, &market.workers[0]);
     requester.post(&task(&market, "person", "500ms"), None);
     let id = requester.first_hire();
-    let checked = |shown: &Value| shown["row"]["stage"] == "waits for your judgement";
+    let checked = |shown: &Value| shown["row"]["waits_for"] == "judgement";
     requester.when(&id, "the first delivery", checked);
     assert!(requester.ask(&["judge", &id, "changes", "--note", "once more"])["done"] == true);
     let second = |shown: &Value| {

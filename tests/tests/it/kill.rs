@@ -212,9 +212,9 @@ fn killed_after_the_ack(side: Side) {
     let mut market = Market::create(&[counter()]);
     market.requester.post(&task(&market, "person", "500ms"), None);
     let hire = market.requester.first_hire();
-    let waits = |shown: &Value| stage(shown) == "waits for your judgement";
+    let waits = |shown: &Value| shown["row"]["waits_for"] == "judgement";
     market.requester.when(&hire, "a checked delivery", waits);
-    market.workers[0].when(&hire, "the ack", |shown| stage(shown) == "in review");
+    market.workers[0].when(&hire, "the ack", |shown| stage(shown) == "in_review");
     fell(&mut market, side);
     market.requester.when(&hire, "a delivery that waits for a person", waits);
     market.requester.ask(&["judge", &hire, "accept"]);

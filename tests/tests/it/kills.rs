@@ -307,7 +307,7 @@ impl Tally {
         let lost = posted.iter().filter(|offer| !offers.contains(offer));
         self.lost.extend(lost.map(|offer| format!("offer {offer}: it was acknowledged")));
         let unfilled = mine.values().filter(|row| row.hire.is_none());
-        self.stuck.extend(unfilled.map(|row| format!("offer {}: {} after all", row.offer, row.stage)));
+        self.stuck.extend(unfilled.map(|row| format!("offer {}: {:?} after all", row.offer, row.stage)));
         let mut filled = BTreeSet::new();
         for row in mine.values().filter(|row| row.hire.is_some() && !filled.insert(row.offer)) {
             self.duplicated.push(format!("offer {}: two hires for one slot", row.offer));
@@ -330,7 +330,7 @@ impl Tally {
                     continue;
                 };
                 let (Some(closed), Some(theirs_closed)) = (row.closed, other.closed) else {
-                    self.stuck.push(format!("hire {hire}: {} here, {} there", row.stage, other.stage));
+                    self.stuck.push(format!("hire {hire}: {:?} here, {:?} there", row.stage, other.stage));
                     continue;
                 };
                 *self.hires.entry(closed.outcome.to_string()).or_default() += 1;

@@ -252,7 +252,7 @@ fn what_a_model_does_wrong_is_told_with_the_next_step() {
     session.call("stop", &json!({ "id": offer }));
     let waited = session.call("wait", &json!({ "ids": [offer], "timeout_s": 45 }));
     assert_eq!((&waited["changed"], &waited["standings"][0]["over"]), (&json!([offer]), &json!(true)));
-    assert_eq!(waited["standings"][0]["unfilled"], "no longer wanted");
+    assert_eq!(waited["standings"][0]["unfilled"], json!({ "stopped": "no longer wanted" }));
     session.close();
 }
 

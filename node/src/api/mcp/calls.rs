@@ -13,21 +13,20 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use super::documents::{
-    agent, checks, closed, edition, hired, on_its_way, rating, reasons, said, scores, slice, waiting,
+    agent, checks, closed, edition, hired, on_its_way, posting_end, rating, reasons, said, scores, slice, waiting,
+    why_chosen,
 };
 use super::server::{Done, Door, Home, Trouble};
-use super::theirs;
 use crate::api::client::{ClientError, Events};
 use crate::api::server::now;
 use crate::api::types::{
     self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, RateRequest, ReplyRequest, Reputation,
     ReputationParams, Rows, StopRequest, id_prefix,
 };
-use crate::limits::{
-    MCP_FOUND, MCP_IDS, MCP_RATINGS, MCP_ROWS, MCP_START, MCP_TOLD, MCP_WAIT, MCP_WORDS, QUOTE, WATCH_PAUSE,
-};
+use crate::limits::{MCP_FOUND, MCP_IDS, MCP_RATINGS, MCP_ROWS, MCP_START, MCP_TOLD, MCP_WAIT, QUOTE, WATCH_PAUSE};
 use crate::node::Transfer;
 use crate::task::inline::{self, JsonError};
+use crate::words;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -406,12 +405,12 @@ impl Door {
             document["on_its_way"] = json!(moving);
         }
         if all.is_empty() {
-            document["stage"] = json!(theirs::visible(&shown.row.stage, QUOTE));
+            document["stage"] = json!(shown.row.stage);
             document["claims"] = json!(shown.claims);
             document["until"] = json!(shown.deadline.map(|at| at.to_string()));
         }
         if let Some(reason) = &unfilled {
-            document["unfilled"] = json!(theirs::visible(reason, QUOTE));
+            document["unfilled"] = posting_end(reason, shown.row.with.as_ref());
         }
         Ok(Standing { document, mark: json!([mark, over, needs]), over, needs, about })
     }
@@ -428,7 +427,7 @@ impl Door {
         };
         document["side"] = json!(shown.row.side);
         document["since"] = json!(shown.row.at.to_string());
-        document["why_chosen"] = json!(shown.why.as_ref().map(|why| theirs::visible(&why.reason, MCP_WORDS)));
+        document["why_chosen"] = json!(shown.why.as_ref().map(why_chosen));
         document["said"] = said(&shown.records, me.agent);
         if shown.row.hire.is_some() {
             document["checks"] = checks(&shown.checks, &from);
@@ -454,10 +453,7 @@ impl Door {
             next = format!("{next}; show each of its hires for its result");
         }
         document["next"] = json!(next);
-        let state = shown
-            .row
-            .closed
-            .map_or_else(|| theirs::visible(&shown.row.stage, QUOTE), |closed| closed.outcome.to_string());
+        let state = shown.row.closed.map_or_else(|| words::stage(shown.row.stage), |closed| closed.outcome.to_string());
         let text = format!("{id}: {state}. Next: {next}");
         Ok(Done { text, document })
     }
@@ -472,7 +468,7 @@ impl Door {
             .map(|row| {
                 json!({
                     "id": row.hire.map_or(row.offer.untyped(), |hire| hire.untyped()), "side": row.side, "skill": row.skill,
-                    "with": row.with, "stage": theirs::visible(&row.stage, QUOTE), "closed": closed(row.closed),
+                    "with": row.with, "stage": row.stage, "closed": closed(row.closed),
                     "price": row.price.as_ref().map(ToString::to_string), "since": row.at.to_string(),
                 })
             })

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use gigmesh_protocol::hire::Closed;
+use gigmesh_protocol::hire::selection::{Unfit, Why, WhyChosen};
 use gigmesh_protocol::id::{AgentId, Bytes32};
-use gigmesh_protocol::market::Outcome;
-use gigmesh_protocol::peer::io::{AgentRow, CheckedView, InboxRow, RatingRow, Shown, ShownRecord};
+use gigmesh_protocol::market::constraint::Match;
+use gigmesh_protocol::market::{Outcome, Reason};
+use gigmesh_protocol::peer::io::{AgentRow, CheckedView, InboxRow, PostingEnd, RatingRow, Shown, ShownRecord};
 use gigmesh_protocol::reputation::Edition;
 use gigmesh_protocol::reputation::explain::Explained;
 use gigmesh_protocol::untrusted::Untrusted;
@@ -17,6 +19,7 @@ use super::calls::Needs;
 use super::theirs;
 use crate::limits::{EXPLAINED, MCP_RESULT, MCP_SAID, MCP_WORDS, QUOTE};
 use crate::node::Transfer;
+use crate::words::has_reason;
 
 /// What stands behind an agent, in its own words.
 pub(super) fn edition(from: &AgentId, Edition { model, version }: &Edition) -> Value {
@@ -79,14 +82,48 @@ pub(super) fn closed(closed: Option<Closed>) -> Value {
 /// The newest words of either side on the way, oldest first.
 pub(super) fn said(records: &[ShownRecord], me: AgentId) -> Value {
     let words = |record: &ShownRecord| {
-        let words = ["reason", "statement", "note", "text"].into_iter().find_map(|key| record.says[key].as_str())?;
-        let by =
-            if record.by == me { json!({ "mine": words }) } else { theirs::text(&json!(record.by), words, MCP_WORDS) };
+        let words = ["reason", "statement", "note", "text"].into_iter().find_map(|key| record.says.get(key))?;
+        let by = match words {
+            words if record.by == me => json!({ "mine": words }),
+            words if has_reason(&record.kind) => reason(&serde_json::from_value(words.clone()).ok()?, Some(&record.by)),
+            words => theirs::text(&json!(record.by), words.as_str()?, MCP_WORDS),
+        };
         Some(json!({ "kind": record.kind, "at": record.at.map(|at| at.to_string()), "words": by }))
     };
     let mut newest: Vec<Value> = records.iter().rev().filter_map(words).take(MCP_SAID).collect();
     newest.reverse();
     Value::Array(newest)
+}
+
+/// What another agent says about an end or a no.
+fn reason(reason: &Reason, from: Option<&AgentId>) -> Value {
+    match reason {
+        Reason::Said(words) => words.unbounded().marked(from, MCP_WORDS),
+        Reason::Malformed(words) => json!({ "malformed": words.unbounded().marked(from, QUOTE) }),
+        Reason::BreaksRule(code) => json!({ "breaks_rule": code.unbounded().marked(from, QUOTE) }),
+        Reason::Unknown(code) => json!({ "unknown": code.unbounded().marked(from, QUOTE) }),
+        known => json!({ "from": from, "reason": known }),
+    }
+}
+
+/// Why an offer takes no more claims. `from` is the one worker it was for.
+pub(super) fn posting_end(end: &PostingEnd, from: Option<&AgentId>) -> Value {
+    match end {
+        PostingEnd::WorkerRefused(why) => json!({ "worker_refused": reason(why, from) }),
+        PostingEnd::ArbiterRefused(why) => json!({ "arbiter_refused": reason(why, None) }),
+        own => json!(own),
+    }
+}
+
+/// Why a claim was chosen. What keeps one from fitting may quote its worker's manifest.
+pub(super) fn why_chosen(why: &Why) -> Value {
+    match &why.reason {
+        WhyChosen::NoneFits(Unfit::Constraint(Match::No(stated))) => {
+            let stated: Vec<Value> = stated.iter().map(|stated| stated.marked(None, QUOTE)).collect();
+            json!({ "none_fits": { "constraint": { "no": stated } } })
+        }
+        own => json!(own),
+    }
 }
 
 /// How many checks passed, and what was found where one failed: that quotes the result.

@@ -212,7 +212,7 @@ impl HireEnd {
                     let Failed { check, found, .. } = failed;
                     format!(": {} failed, {}", theirs(check), theirs(found))
                 });
-                let said = shown.and_then(last_words).map(|(_, words)| format!(", with the words {}", theirs(words)));
+                let said = shown.and_then(last_words).map(|(_, words)| format!(", with the words {words}"));
                 Some(format!("{}{}{}", posting.state, because.unwrap_or_default(), said.unwrap_or_default()))
             }
         };

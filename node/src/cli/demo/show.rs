@@ -12,6 +12,7 @@ use super::board::{Piece, Posting};
 use super::cast::REQUESTERS;
 use crate::cli::failure::Failure;
 use crate::cli::terminal::{Screen, Table, Tone, emit, short};
+use crate::words;
 
 /// Tells what happens.
 #[derive(Debug)]
@@ -121,7 +122,7 @@ fn is_drawn_on() -> bool {
 /// The steps of one task since `worker` had it.
 fn steps(posting: &Posting, worker: &str) -> Vec<String> {
     let Posting { worker_name: name, state, why, .. } = posting;
-    let chosen = why.as_ref().filter(|_| *name != worker).map(|why| format!("goes to {name}: {}", why.reason));
+    let chosen = why.as_ref().filter(|_| *name != worker).map(|why| format!("goes to {name}: {}", words::chosen(why)));
     let step = match *name {
         "" => Some(state.clone()),
         _ if chosen.is_some() && state == "awarded" => None,

@@ -9,6 +9,7 @@ use super::board::Desk;
 use super::cast;
 use super::report::{HireEnd, Report};
 use crate::cli::terminal::{Screen, Table, Tone, short, theirs};
+use crate::words;
 
 /// All of it. `left`: the directory, if it is still there; `stays`: whether the market still runs.
 pub(super) fn text(report: &Report, screen: &Screen, good: bool, left: Option<&Path>, stays: bool) -> String {
@@ -72,8 +73,7 @@ fn chosen<'a>(hires: impl Iterator<Item = &'a HireEnd>) -> Table {
     let mut table = Table::new(["TASK", "CHOSEN", "OF", "WHY"]);
     for (hire, why) in hires.filter_map(|hire| Some((hire, hire.why.as_ref()?))) {
         // How many claims there were is said beside it, and all prices of the demo are per task.
-        let next = format!("before the next of {}: ", why.claims);
-        let reason = why.reason.strip_prefix(&next).unwrap_or(&why.reason).replace(" per task", "");
+        let reason = words::better(why).unwrap_or_else(|| words::chosen(why)).replace(" per task", "");
         table.row([
             (Tone::Plain, hire.task.to_owned()),
             (Tone::Plain, hire.worker.to_owned()),

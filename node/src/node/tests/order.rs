@@ -340,7 +340,7 @@ impl Pair {
     async fn closed(&mut self) -> Outcome {
         let found = notice(&mut self.heard, |notice| match notice {
             Notice::Closed { closed, .. } if closed.agreed => Some(closed.outcome),
-            Notice::Unfilled { reason, .. } => panic!("{reason}"),
+            Notice::Unfilled { reason, .. } => panic!("{reason:?}"),
             _ => None,
         });
         let outcome = found.await;

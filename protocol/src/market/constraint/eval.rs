@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use super::expr::{Expr, Op, Test};
 use super::{Key, Match, Properties, Value};
+use crate::untrusted::Untrusted;
 
 impl Expr {
     /// Whether it holds; nothing if that depends on a property that is not stated.
@@ -29,7 +30,7 @@ impl Expr {
         let mut terms = Vec::new();
         self.decisive(answer, true, stated, &mut terms);
         match answer {
-            Some(_) => Match::No(terms.iter().map(|term| term.reason(stated)).collect()),
+            Some(_) => Match::No(terms.iter().map(|term| Untrusted::new(term.reason(stated))).collect()),
             None => {
                 let mut missing: Vec<Key> = Vec::new();
                 for term in terms {

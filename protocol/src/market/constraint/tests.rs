@@ -104,7 +104,7 @@ fn values_of_different_kinds_never_hold_and_the_reason_names_them() {
         ("cores has \"8\"", "cores is 8, wanted has \"8\""),
         ("cores in [\"8\", v8.0.0]", "cores is 8, wanted in [\"8\", v8.0.0]"),
     ] {
-        assert_eq!(constraint(text).evaluate(&stated()), Match::No(vec![reason.to_owned()]), "{text}");
+        assert_eq!(constraint(text).evaluate(&stated()), Match::No(vec![reason.into()]), "{text}");
         // A plain no, that `not` makes a yes.
         assert_eq!(constraint(&format!("not {text}")).evaluate(&stated()), Match::Yes, "not {text}");
     }
@@ -112,7 +112,7 @@ fn values_of_different_kinds_never_hold_and_the_reason_names_them() {
 
 #[test]
 fn a_missing_property_is_unknown_unless_something_else_settles_it() {
-    let no = |reasons: &[&str]| Match::No(reasons.iter().map(|reason| (*reason).to_owned()).collect());
+    let no = |reasons: &[&str]| Match::No(reasons.iter().map(|reason| (*reason).into()).collect());
     for (text, answer) in [
         ("zone = 1", missing(&["zone"])),
         ("not zone = 1", missing(&["zone"])),

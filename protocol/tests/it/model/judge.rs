@@ -31,7 +31,7 @@ pub fn is_quiet(world: &World) -> bool {
 pub fn waiting(world: &World) -> String {
     let lines = (0..world.nodes.len()).map(|n| {
         let open = world.rows(n).into_iter().filter(|row| row.closed.is_none());
-        let open: Vec<_> = open.map(|row| format!("{} {:?}", row.stage, row.hire)).collect();
+        let open: Vec<_> = open.map(|row| format!("{:?} {:?}", row.stage, row.hire)).collect();
         format!("peer {n} at {}: {:?} {open:?}", world.time(n), status(world, n))
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -51,19 +51,18 @@ fn award(world: &World, n: usize, hire: HireId) -> Option<Verified<Award>> {
 
 /// At every moment: no slot has two at work, nobody serves more than it said.
 pub fn moment(world: &World, tally: &mut Tally) -> Result<(), String> {
+    use HireStatus::{Awarded, Begun, Delivered, InReview, Working};
     for n in 0..world.nodes.len() {
         let mut live = BTreeMap::new();
         let mut at_work = 0;
         for (id, row) in hires(world, n) {
-            tally.add(&format!("stage {}", row.stage), 1);
-            let open = row.closed.is_none()
-                && matches!(&*row.stage, "awarded" | "begun" | "working" | "delivered" | "in review");
+            tally.add(&format!("stage {:?}", row.stage), 1);
+            let open = row.closed.is_none() && matches!(row.stage, Awarded | Begun | Working | Delivered | InReview);
             if open && row.side == Side::Requester {
                 live.entry(row.offer).or_insert_with(Vec::new).push(id);
             }
-            at_work += usize::from(
-                row.side == Side::Worker && row.closed.is_none() && matches!(&*row.stage, "begun" | "working"),
-            );
+            at_work +=
+                usize::from(row.side == Side::Worker && row.closed.is_none() && matches!(row.stage, Begun | Working));
         }
         for ids in live.values().filter(|ids| ids.len() > 1) {
             let slots: BTreeSet<_> = ids.iter().map(|id| award(world, n, *id).map(|award| award.slot)).collect();

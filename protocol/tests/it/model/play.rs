@@ -224,7 +224,7 @@ impl Play<'_> {
             return;
         }
         for row in world.rows(n) {
-            let working = row.stage == "working" && row.closed.is_none();
+            let working = row.stage == HireStatus::Working && row.closed.is_none();
             let Some(hire) = row.hire.filter(|_| working) else { continue };
             if dice.one_in(2) {
                 world.input(n, Input::Asked { hire, text: "how many?".into() });
