@@ -160,6 +160,11 @@ impl<const MAX: usize> fmt::Debug for Text<MAX> {
     }
 }
 
+/// More items than a list may have: how many, and the maximum.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} items, at most {1} are allowed")]
+pub struct TooMany(usize, usize);
+
 /// A list of at most `MAX` items: decoding stops at the first one too many.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(transparent)]
@@ -187,9 +192,9 @@ impl<T, const MAX: usize> Deref for List<T, MAX> {
     }
 }
 impl<T, const MAX: usize> TryFrom<Vec<T>> for List<T, MAX> {
-    type Error = TextError;
-    fn try_from(items: Vec<T>) -> Result<Self, TextError> {
-        if items.len() > MAX { Err(TextError::TooLong(items.len(), MAX)) } else { Ok(Self(items)) }
+    type Error = TooMany;
+    fn try_from(items: Vec<T>) -> Result<Self, TooMany> {
+        if items.len() > MAX { Err(TooMany(items.len(), MAX)) } else { Ok(Self(items)) }
     }
 }
 impl<T, const MAX: usize> IntoIterator for List<T, MAX> {
@@ -320,6 +325,14 @@ mod tests {
 
     fn refuses(bytes: &[u8]) {
         assert!(decode::<Sample>(bytes, 64).is_err(), "{bytes:02x?}");
+    }
+
+    #[test]
+    fn a_bound_names_what_it_counts() {
+        let items = List::<u64, 2>::try_from(vec![1, 2, 3]).unwrap_err();
+        assert_eq!(items.to_string(), "3 items, at most 2 are allowed");
+        let text = Text::<2>::try_from("abc").unwrap_err();
+        assert_eq!(text.to_string(), "3 bytes long, at most 2 are allowed");
     }
 
     #[test]
