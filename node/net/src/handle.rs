@@ -286,9 +286,8 @@ pub enum CommandError {
     Stopped,
 }
 
-/// What the handle asks of the event loop.
-#[derive(Debug)]
 /// A request on its way.
+#[derive(Debug)]
 pub(crate) struct Question {
     pub bytes: Vec<u8>,
     /// Not over a relay.
@@ -296,6 +295,8 @@ pub(crate) struct Question {
     pub answer: Answer,
 }
 
+/// What the handle asks of the event loop.
+#[derive(Debug)]
 pub(crate) enum Command {
     Follow(String),
     Unfollow(String),
