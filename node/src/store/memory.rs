@@ -1,4 +1,4 @@
-//! The stores without a disk, for tests and simulations: same rules, same errors, gone at the end.
+//! The stores without a disk, for a trial and for tests: same rules, same errors, gone at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What the node asks of its stores, so that tests and simulations can hold them in memory.
+//! What the node asks of its stores, so that a trial and tests can hold them in memory.
 
 use std::fmt::Debug;
 use std::fs::File;
