@@ -1,6 +1,7 @@
 //! Curves as a picture: an SVG of all of a report's tables that are curves, one below the other, for a browser or a paper.
 //!
-//! Written by hand: lines, ticks and a legend are a page of code, and a plotting library would bring a rasteriser and fonts.
+//! Written by hand: lines, ticks and a legend are a page of code. `plotters` can draw SVG alone, without
+//! a rasteriser or fonts, but then estimates how wide a text is; the two panels would be composed by hand too.
 //! Scores and ranks are different measures, so rows marked with a star are drawn beside the others, not among them.
 
 use std::fmt::Write as _;
