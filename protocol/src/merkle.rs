@@ -1,5 +1,5 @@
-//! Merkle trees as RFC 6962 section 2.1 (Certificate Transparency) has them, over SHA-256. They name blobs (a leaf is a
-//! chunk) and traces (a leaf is a span). Pure: hashes in, hashes out; whoever calls bounds the number of leaves.
+//! Merkle trees as RFC 6962 section 2.1 (Certificate Transparency) has them, over SHA-256. They name blobs: a
+//! leaf is a chunk. Pure: hashes in, hashes out; the caller bounds the number of leaves.
 //!
 //! Leaves and nodes are hashed under different prefixes, so that no node passes for a leaf. A root does not tell the
 //! number of its leaves: where that matters it is agreed beside the root.
