@@ -28,7 +28,8 @@ use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::constraint::Properties;
 use gigmesh_protocol::market::{Skill, SkillEntry};
 use gigmesh_protocol::peer::event::{Event, Logged};
-use gigmesh_protocol::peer::io::{Command, Config as PeerConfig, Found, From, Notice, Query, Serving};
+use gigmesh_protocol::peer::io::{Command, Config as PeerConfig, From, Notice, Serving};
+use gigmesh_protocol::peer::query::GetStatus;
 use gigmesh_protocol::record::{Network, Record};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::{Item, Request};
@@ -155,7 +156,7 @@ impl Market {
         wait_for(&mut heard, |notice| matches!(notice, Notice::Rated { by, .. } if *by == worker)).await?;
         let at_rest = async {
             for node in [&self.requester, &self.worker] {
-                while !matches!(node.query(Query::Status).await?, Found::Status(s) if s.outbox + s.hires_open == 0) {
+                while node.query(GetStatus).await.map(|status| status.outbox + status.hires_open)? > 0 {
                     sleep(Duration::from_millis(1)).await;
                 }
             }

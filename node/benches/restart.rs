@@ -22,7 +22,8 @@ use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::market::award::value_bucket;
 use gigmesh_protocol::market::*;
 use gigmesh_protocol::peer::event::{Event, Logged};
-use gigmesh_protocol::peer::io::{Config, Found, PostingEnd, Query};
+use gigmesh_protocol::peer::io::{Config, PostingEnd};
+use gigmesh_protocol::peer::query::GetStatus;
 use gigmesh_protocol::peer::{Peer, Retain};
 use gigmesh_protocol::record::{Beside, Network, Record, Signer, Verified};
 use gigmesh_protocol::time::{Millis, Timestamp};
@@ -453,7 +454,7 @@ fn restore(journal: &Path) -> Done<(Peer, Journal)> {
     let rng = Box::new(ChaCha20Rng::from_seed([0; 32]));
     let (peer, out) = Peer::restore(Config::default(), requester(), rng, START + Millis::days(1), events, Vec::new())?;
     black_box(out);
-    let Found::Status(status) = peer.query(START, &Query::Status) else { return Err("no status".into()) };
+    let status = peer.query(START, GetStatus);
     assert!(status.hires_open + status.hires_closed > 0 || status.ratings > 0, "it knows of its hires");
     Ok((peer, log))
 }

@@ -51,6 +51,8 @@ pub(crate) use clock::{Clocks, SystemClocks};
 pub(crate) use ear::Ear;
 pub(crate) use edge::Edge;
 pub(crate) use hands::Hands;
+#[cfg(test)]
+pub(crate) use queue::Answered;
 pub(crate) use queue::{Queue, Task, Why};
 pub use transfers::{Transfer, Way};
 pub(crate) use work::{Held, RunError, input, plan, run_checks};

@@ -25,7 +25,8 @@ use gigmesh_bootstrap::lock::{self, DirLock, LockError};
 use gigmesh_net::{Net, PeerInfo, Role, Stats};
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::market::{Rating, Skill};
-use gigmesh_protocol::peer::io::{Answer, Command, Found, HireRow, Notice, Outbox, Query};
+use gigmesh_protocol::peer::io::{Answer, Command, HireRecords, HireRow, Notice, Outbox, Page, Shown};
+use gigmesh_protocol::peer::query::{Missing, Query, Records, Show};
 use gigmesh_protocol::peer::{Peer, RestoreError};
 use gigmesh_protocol::record::{Network, Record, Signer, Verified};
 use rand_chacha::ChaCha20Rng;
@@ -33,7 +34,7 @@ use rand_core::SeedableRng;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use self::past::{Parties, Past};
+use self::past::Past;
 use crate::driver::{
     Body, Brain, Clocks, Driver, Ear, Edge, Hands, Queue, StoreError, SystemClocks, Task, Why, World, blocking,
     wall_clock,
@@ -357,9 +358,6 @@ async fn wind_up(
     ends.send_replace(Some(ended));
 }
 
-/// Rows, and after which of them to go on.
-pub type HirePage = (Vec<HireRow>, Option<Bytes32>);
-
 /// A running node. Cloning shares it; it stops when told to, or when the last clone is gone.
 #[derive(Debug, Clone)]
 pub struct NodeHandle(Arc<Inner>);
@@ -399,39 +397,43 @@ impl NodeHandle {
         answer.await.unwrap_or(Err(CallError::Stopped))
     }
 
-    /// Asks what is. The answer tells nothing that is not on disk. A hire or offer of which the brain knows nothing any more is
-    /// looked for in the archive.
+    /// Asks what is. The answer tells nothing that is not on disk.
     ///
     /// # Errors
     /// The node has stopped.
-    pub async fn query(&self, query: Query) -> Result<Found, CallError> {
-        let id = match &query {
-            Query::Show(id) | Query::Records(id) => id.clone(),
-            _ => String::new(),
-        };
-        let why = match self.ask(query.clone()).await? {
-            Found::Several(why) => return Ok(Found::Nothing(why)),
-            Found::Nothing(why) if !id.is_empty() => why,
-            found => return Ok(found),
-        };
-        match self.recall(id, query).await {
-            None => Ok(Found::Nothing(why)),
-            Some((Found::Records { records, .. }, Some((hire, requester, worker)))) => {
-                // Its ratings live on.
-                let ratings = match self.ask(Query::RatingsOf { hire, requester, worker }).await? {
-                    Found::Ratings { ids, .. } => ids,
-                    _ => Vec::new(),
-                };
-                Ok(Found::Records { records, ratings })
-            }
-            Some((found, _)) => Ok(found),
+    pub async fn query<Q: Query>(&self, query: Q) -> Result<Q::Answer, CallError> {
+        let (task, answer) = Task::query(query);
+        self.0.queue.put(task).await;
+        answer.await.map_err(|_| CallError::Stopped)
+    }
+
+    /// [`Show`], also of a hire or offer that is archived.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn show(&self, id: String) -> Result<Result<Shown, Missing>, CallError> {
+        match self.query(Show(id.clone())).await? {
+            Err(unknown @ Missing::Unknown { .. }) => Ok(self.recall(move |past| past.show(&id)).await.ok_or(unknown)),
+            found => Ok(found),
         }
     }
 
-    async fn ask(&self, query: Query) -> Result<Found, CallError> {
-        let (caller, found) = oneshot::channel();
-        self.0.queue.put(Task::Query { query, caller }).await;
-        found.await.map_err(|_| CallError::Stopped)
+    /// [`Records`], also of a hire that is archived.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn records(&self, id: String) -> Result<Result<HireRecords, Missing>, CallError> {
+        let unknown = match self.query(Records(id.clone())).await? {
+            Err(unknown @ Missing::Unknown { .. }) => unknown,
+            found => return Ok(found),
+        };
+        let Some((mut found, ratings)) = self.recall(move |past| past.records(&id)).await else {
+            return Ok(Err(unknown));
+        };
+        if let Some(ratings) = ratings {
+            found.ratings = self.query(ratings).await?;
+        }
+        Ok(Ok(found))
     }
 
     /// Archived hires, the last that was archived first: those after this one, and which is the last of them if there are more.
@@ -439,16 +441,19 @@ impl NodeHandle {
     ///
     /// # Errors
     /// The archive cannot be read, in words.
-    pub async fn archived(&self, after: Option<Bytes32>, limit: usize) -> Result<Option<HirePage>, String> {
+    pub async fn archived(&self, after: Option<Bytes32>, limit: usize) -> Result<Option<Page<HireRow>>, String> {
         let past = self.0.past.clone();
         let read = blocking(move || past.rows(after, limit)).await;
         read.ok_or_else(|| "the node has stopped".to_owned())?.map_err(|error| error.to_string())
     }
 
-    async fn recall(&self, id: String, query: Query) -> Option<(Found, Option<Parties>)> {
+    /// Looks into the archive, off the brain's thread.
+    async fn recall<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Past) -> Result<Option<T>, LogError> + Send + 'static,
+    ) -> Option<T> {
         let past = self.0.past.clone();
-        let found = blocking(move || past.ask(&id, &query)).await?;
-        found.unwrap_or_else(|error| {
+        blocking(move || look(&past)).await?.unwrap_or_else(|error| {
             tracing::error!(%error, "the archive cannot be read; `gigmesh store check` tells more");
             None
         })

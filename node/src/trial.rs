@@ -23,7 +23,8 @@ use gigmesh_protocol::hire::task::Review;
 use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Offer, Question};
-use gigmesh_protocol::peer::io::{Answer, Command, Config as PeerConfig, Found, From, Notice, Query, Shown};
+use gigmesh_protocol::peer::io::{Answer, Command, Config as PeerConfig, From, Notice, Shown};
+use gigmesh_protocol::peer::query::{GetStatus, Query, Show};
 use gigmesh_protocol::peer::{Objection, Peer, RestoreError};
 use gigmesh_protocol::record::{Network, Payload, Signer};
 use rand_chacha::ChaCha20Rng;
@@ -184,15 +185,12 @@ impl Market {
         }
     }
 
-    async fn ask(&self, side: Side, query: Query) -> Result<Found, TrialError> {
+    async fn ask<Q: Query>(&self, side: Side, query: Q) -> Result<Q::Answer, TrialError> {
         self.queue(side).ask(query).await.ok_or(TrialError::Ended)
     }
 
     async fn show(&self, side: Side, id: String) -> Result<Option<Box<Shown>>, TrialError> {
-        Ok(match self.ask(side, Query::Show(id)).await? {
-            Found::Shown(shown) => Some(shown),
-            _ => None,
-        })
+        Ok(self.ask(side, Show(id)).await?.ok().map(Box::new))
     }
 
     /// Offers the task to the worker alone: there is no bid window to wait for.
@@ -259,9 +257,8 @@ impl Market {
     /// Whether neither side has anything left to send.
     async fn is_at_rest(&self) -> Result<bool, TrialError> {
         for side in [Side::Requester, Side::Worker] {
-            match self.ask(side, Query::Status).await? {
-                Found::Status(status) if status.outbox == 0 => {}
-                _ => return Ok(false),
+            if self.ask(side, GetStatus).await?.outbox > 0 {
+                return Ok(false);
             }
         }
         Ok(true)

@@ -268,6 +268,8 @@ pub const OFFERS_PER_ISSUER: usize = 256;
 pub const CONTACTS: usize = 20_000;
 /// Rows in one answer to a query; a cursor asks for more.
 pub const ANSWER_ROWS: usize = 200;
+/// Ids listed where text is the beginning of several: enough to see how they differ.
+pub const AMBIGUOUS: usize = 4;
 /// Rooms followed at once.
 pub const ROOMS: usize = 64;
 /// Pages asked of one peer when joining a room: more than a full directory has.

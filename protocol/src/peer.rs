@@ -25,7 +25,7 @@ mod objections;
 pub mod once;
 mod orders;
 mod pull;
-mod query;
+pub mod query;
 mod retention;
 mod serving;
 pub mod view;

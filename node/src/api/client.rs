@@ -43,6 +43,8 @@ pub enum ClientError {
         error: String,
         /// What to do about it.
         hint: Option<String>,
+        /// Names the error to programs.
+        code: String,
     },
     /// The connection failed.
     #[error("the node did not answer: {0}")]
@@ -131,7 +133,8 @@ impl Client {
         }
         if wanted > BLOB {
             let error = format!("the inputs have {wanted} bytes; those of a task may have {BLOB} (1 GiB) together");
-            return Err(ClientError::Refused { status: StatusCode::PAYLOAD_TOO_LARGE, error, hint: None });
+            let (status, code) = (StatusCode::PAYLOAD_TOO_LARGE, "too_large".to_owned());
+            return Err(ClientError::Refused { status, error, hint: None, code });
         }
         let Room { used, quota, room } = self.get("/v1/blobs").await?;
         if wanted <= room {
@@ -142,7 +145,8 @@ impl Client {
              may take are used"
         );
         let hint = Some("raise `blobs` in [node], or free some of the disk; nothing was sent".to_owned());
-        Err(ClientError::Refused { status: StatusCode::INSUFFICIENT_STORAGE, error, hint })
+        let (status, code) = (StatusCode::INSUFFICIENT_STORAGE, "no_room".to_owned());
+        Err(ClientError::Refused { status, error, hint, code })
     }
 
     /// Puts what becomes the inputs of a task into the node's store.
@@ -225,9 +229,11 @@ impl Client {
             return Ok(answer);
         }
         let body = whole(answer.into_body()).await?;
-        let ErrorBody { error, hint } = serde_json::from_slice(&body)
-            .unwrap_or_else(|_| ErrorBody { error: String::from_utf8_lossy(&body).into_owned(), hint: None });
-        Err(ClientError::Refused { status, error, hint })
+        let ErrorBody { error, hint, code } = serde_json::from_slice(&body).unwrap_or_else(|_| ErrorBody {
+            error: String::from_utf8_lossy(&body).into_owned(),
+            ..ErrorBody::default()
+        });
+        Err(ClientError::Refused { status, error, hint, code: code.into_owned() })
     }
 }
 

@@ -1,22 +1,28 @@
-//! What a caller is told when a request was not carried out: `{"error": "...", "hint": "..."}`.
+//! What a caller is told when a request was not carried out: `{"error": "...", "hint": "...", "code": "..."}`.
+
+use std::borrow::Cow;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gigmesh_protocol::peer::io::Refused;
+use gigmesh_protocol::peer::query::{IdKind, Missing};
 use serde::{Deserialize, Serialize};
 
 use crate::node::CallError;
 use crate::store::blobs::BlobError;
 
 /// The body of an error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ErrorBody {
     pub error: String,
     /// What to do about it, where the error does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Names the error to programs, and stays the same when its words change.
+    #[serde(default)]
+    pub code: Cow<'static, str>,
 }
 
 /// An error and its status.
@@ -28,7 +34,17 @@ pub(super) struct ApiError {
 
 impl ApiError {
     pub fn new(status: StatusCode, error: impl ToString) -> Self {
-        Self { status, body: ErrorBody { error: error.to_string(), hint: None } }
+        let code = match status {
+            StatusCode::NOT_FOUND => "not_found",
+            StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+            StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+            StatusCode::TOO_MANY_REQUESTS => "too_many",
+            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            StatusCode::INSUFFICIENT_STORAGE => "no_room",
+            status if status.is_server_error() => "internal",
+            _ => "invalid",
+        };
+        Self { status, body: ErrorBody { error: error.to_string(), hint: None, code: code.into() } }
     }
 
     pub fn bad(error: impl ToString) -> Self {
@@ -46,6 +62,12 @@ impl ApiError {
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.body.hint = Some(hint.into());
+        self
+    }
+
+    /// A code that says more than the status does.
+    pub fn code(mut self, code: &'static str) -> Self {
+        self.body.code = code.into();
         self
     }
 }
@@ -69,6 +91,35 @@ impl From<CallError> for ApiError {
             CallError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error)
+    }
+}
+
+impl From<Missing> for ApiError {
+    fn from(missing: Missing) -> Self {
+        let lister = |kind| match kind {
+            IdKind::Agent => "`gigmesh find` lists them",
+            IdKind::Hire | IdKind::OfferOrHire | IdKind::OfferClaimOrHire => "`gigmesh hires` lists them",
+        };
+        match missing {
+            Missing::NotAnId { kind } => {
+                let error = Self::bad("an id is 64 hexadecimal digits, or at least its first four");
+                error.hint(lister(kind)).code("not_an_id")
+            }
+            Missing::Unknown { kind, text } => {
+                let what = match kind {
+                    IdKind::Agent => "agent",
+                    IdKind::Hire => "hire",
+                    IdKind::OfferOrHire => "offer or hire",
+                    IdKind::OfferClaimOrHire => "offer, claim or hire",
+                };
+                Self::missing(format!("no {what} {text} here")).hint(lister(kind)).code("unknown_id")
+            }
+            Missing::Ambiguous { text, count, longer } => {
+                let more = if count > longer.len() { ", ..." } else { "" };
+                let error = format!("{count} ids begin with {text}: {}{more}", longer.join(", "));
+                Self::bad(error).hint("give more digits").code("ambiguous_id")
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::http::header;
 use axum::response::IntoResponse;
-use gigmesh_protocol::peer::io::{Found, Query};
+use gigmesh_protocol::peer::query::GetStatus;
 
 use super::error::ApiError;
 use crate::node::NodeHandle;
@@ -12,10 +12,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All of them, as they are now.
 pub(super) async fn metrics(node: NodeHandle) -> Result<impl IntoResponse, ApiError> {
-    let market = match node.query(Query::Status).await? {
-        Found::Status(status) => status,
-        other => return Err(super::server::unexpected(&other)),
-    };
+    let market = node.query(GetStatus).await?;
     let net = node.network_stats().await;
     Ok(([(header::CONTENT_TYPE, TEXT)], node.metrics().render(&market, &net)))
 }

@@ -32,8 +32,8 @@
 //! | `GET /livez`, `GET /readyz` | 200 if the process answers; if it can take part in the market, else 503 with reasons |
 //!
 //! A list is `{"rows": [...]}`, with `next` if there is a page after it. An `{id}` or `{agent}` may be the beginning of one,
-//! if no other begins so. What goes wrong is `{"error": "...", "hint": "..."}` with a status: 4xx for the caller to put
-//! right, 5xx for the node's own failures. Scores in answers are per mille, 0 to 1000, as in the records; a rating that is asked for
+//! if no other begins so. What goes wrong is `{"error": "...", "hint": "...", "code": "..."}` with a status: 4xx for the
+//! caller to put right, 5xx for the node's own failures; the code stays the same when the words change. Scores in answers are per mille, 0 to 1000, as in the records; a rating that is asked for
 //! takes them from 0 to 1, as people read them everywhere. No request waits for a hire. Texts of other agents are passed on as they are:
 //! whoever shows them must treat them as somebody else's.
 

@@ -21,11 +21,12 @@ use gigmesh_protocol::limits::ANSWER_ROWS;
 use gigmesh_protocol::market::{BlobRef, Rating, Ruling, Scores, Skill};
 use gigmesh_protocol::merkle::CHUNK_BYTES;
 use gigmesh_protocol::peer::io::{
-    AgentRow, Answer, ClaimRow, Command, Find, Found, HireRow, InboxRow, PassedRow, Query, ReputationView, SeedRow,
-    Shown,
+    AgentRow, Answer, ClaimRow, Command, HireRecords, HireRow, InboxRow, Page, PassedRow, SeedRow, Shown,
 };
-use gigmesh_protocol::reputation::Aspect;
-use gigmesh_protocol::reputation::explain::Explained;
+use gigmesh_protocol::peer::query::{
+    Alive, Claims, Explain, Find, Follows, GetStatus, Hires, Inbox, LedgerAfter, ListPassed, ReputationOf,
+    ResolveAgent, ResolveHires, ResolveOfferOrHire, Seeds,
+};
 use gigmesh_protocol::time::{Millis, Timestamp};
 use gigmesh_protocol::transcript::Transcript;
 use gigmesh_protocol::wire::Item;
@@ -115,95 +116,43 @@ fn routes(api: Api) -> Router {
 impl Api {
     /// Follows the room of `skill`; whether that is new.
     async fn enter(&self, skill: &Skill) -> Result<bool, ApiError> {
-        let room = skill.room(gigmesh_protocol::limits::ROOM_DEPTH);
-        let followed = match self.ask(Query::Status).await? {
-            Found::Status(status) => status.rooms.contains(&room),
-            other => return Err(unexpected(&other)),
-        };
+        let followed = self.node.query(Follows(skill.clone())).await?;
         if !followed {
             self.node.command(Command::Follow(skill.clone())).await?;
         }
         Ok(!followed)
     }
 
-    /// Puts a question to the brain; finding nothing is an error here.
-    async fn ask(&self, query: Query) -> Result<Found, ApiError> {
-        match self.node.query(query).await? {
-            Found::Nothing(what) => Err(ApiError::missing(what)),
-            found => Ok(found),
+    async fn shown(&self, id: String) -> Result<Shown, ApiError> {
+        let mut shown = self.node.show(id).await??;
+        // What nobody may ask for any more is swept, a month after the close at the latest.
+        if let Some(result) = shown.result.filter(|_| shown.held && shown.row.closed.is_some()) {
+            let blobs = self.blobs();
+            shown.held = blocking(move || Ok(blobs.path_of(result.root).is_some())).await?;
         }
-    }
-
-    async fn shown(&self, id: &str) -> Result<Shown, ApiError> {
-        match self.ask(Query::Show(id.to_owned())).await? {
-            Found::Shown(mut shown) => {
-                // What nobody may ask for any more is swept, a month after the close at the latest.
-                if let Some(result) = shown.result.filter(|_| shown.held && shown.row.closed.is_some()) {
-                    let blobs = self.blobs();
-                    shown.held = blocking(move || Ok(blobs.path_of(result.root).is_some())).await?;
-                }
-                Ok(*shown)
-            }
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    async fn view(&self, agent: &str, skill: Option<&Skill>) -> Result<ReputationView, ApiError> {
-        match self.ask(Query::Reputation { agent: agent.to_owned(), skill: skill.cloned() }).await? {
-            Found::Reputation(view) => Ok(*view),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    async fn explain(
-        &self,
-        agent: AgentId,
-        skill: Option<&Skill>,
-        aspect: Aspect,
-        pinned: bool,
-    ) -> Result<Option<Explained>, ApiError> {
-        let query = Query::Explain { agent: agent.to_string(), skill: skill.cloned(), aspect, pinned };
-        match self.ask(query).await? {
-            Found::Explained(explained) => Ok(explained.map(|explained| *explained)),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    async fn seeds(&self) -> Result<Vec<SeedRow>, ApiError> {
-        match self.ask(Query::Seeds).await? {
-            Found::Seeds(seeds) => Ok(seeds),
-            other => Err(unexpected(&other)),
-        }
+        Ok(shown)
     }
 
     /// The agent of this id or unique beginning.
-    async fn agent(&self, text: &str) -> Result<AgentId, ApiError> {
-        match text.parse() {
-            Ok(agent) => Ok(agent),
-            Err(_) => Ok(self.view(text, None).await?.agent),
-        }
+    async fn agent(&self, text: String) -> Result<AgentId, ApiError> {
+        Ok(self.node.query(ResolveAgent(text)).await??)
     }
 
     /// The offer or hire of this id or unique beginning.
-    async fn offer_or_hire(&self, id: &str) -> Result<Bytes32, ApiError> {
-        if let Ok(id) = id.parse() {
-            return Ok(id);
-        }
-        // A hire and its offer are shown alike; the beginning given says which is meant.
-        let row = self.shown(id).await?.row;
-        let hire = row.hire.filter(|hire| hire.to_string().starts_with(id));
-        Ok(hire.map_or(row.offer.untyped(), |hire| hire.untyped()))
+    async fn offer_or_hire(&self, text: String) -> Result<Bytes32, ApiError> {
+        Ok(self.node.query(ResolveOfferOrHire(text)).await??)
     }
 
     /// The one hire that this id, or an offer's, stands for.
-    async fn hire(&self, id: &str) -> Result<HireId, ApiError> {
-        let shown = self.shown(id).await?;
-        match (shown.row.hire, &shown.hires[..]) {
-            (Some(hire), _) => Ok(hire),
-            (None, [only]) => Ok(*only),
-            (None, []) => Err(ApiError::bad(format!("{id} has no hire yet, so there is nothing to judge"))),
-            (None, _) => {
-                let error = ApiError::bad(format!("{id} is an offer with several hires"));
+    async fn hire(&self, text: String) -> Result<HireId, ApiError> {
+        match self.node.query(ResolveHires(text.clone())).await??[..] {
+            [only] => Ok(only),
+            [] => {
+                let error = format!("{text} has no hire yet, so there is nothing to judge");
+                Err(ApiError::bad(error).code("no_hire"))
+            }
+            _ => {
+                let error = ApiError::bad(format!("{text} is an offer with several hires")).code("several_hires");
                 Err(error.hint("name one of them; `gigmesh show` lists them"))
             }
         }
@@ -219,38 +168,28 @@ impl Api {
     }
 }
 
-/// The brain answered another question: a fault of this program.
-pub(super) fn unexpected(found: &impl std::fmt::Debug) -> ApiError {
-    let text: String = format!("{found:?}").chars().take(80).collect();
-    ApiError::ours(format!("the node gave an answer that does not fit: {text}"))
-}
-
 async fn id(State(api): State<Api>) -> Json<Identity> {
     Json(Identity { listen: api.node.listen_addrs(), ..(*api.identity).clone() })
 }
 
 async fn status(State(api): State<Api>) -> Answered<NodeStatus> {
-    match api.ask(Query::Status).await? {
-        Found::Status(market) => {
-            let net = api.node.network_stats().await;
-            let bootstrap = net.doors.into_iter().map(Into::into).collect();
-            Ok(Json(NodeStatus {
-                peers: api.node.peers().await.len(),
-                bootstrap,
-                mdns: net.mdns,
-                reach: net.reach.into(),
-                relays: net.relayed_by,
-                warnings: api.node.warnings(),
-                market,
-            }))
-        }
-        other => Err(unexpected(&other)),
-    }
+    let market = api.node.query(GetStatus).await?;
+    let net = api.node.network_stats().await;
+    let bootstrap = net.doors.into_iter().map(Into::into).collect();
+    Ok(Json(NodeStatus {
+        peers: api.node.peers().await.len(),
+        bootstrap,
+        mdns: net.mdns,
+        reach: net.reach.into(),
+        relays: net.relayed_by,
+        warnings: api.node.warnings(),
+        market,
+    }))
 }
 
 async fn readyz(State(api): State<Api>) -> Result<Response, ApiError> {
     let mut reasons = Vec::new();
-    if let Err(error) = api.node.query(Query::Status).await {
+    if let Err(error) = api.node.query(Alive).await {
         reasons.push(error.to_string());
     }
     reasons.extend(api.node.clock_parted());
@@ -280,10 +219,7 @@ async fn agents(
     };
     let until = tokio::time::Instant::now() + patience;
     loop {
-        let rows = match api.ask(Query::Find(find.clone())).await? {
-            Found::Agents(rows) => rows,
-            other => return Err(unexpected(&other)),
-        };
+        let rows = api.node.query(find.clone()).await?;
         if !rows.is_empty() || tokio::time::Instant::now() >= until {
             return Ok(Json(rows.into()));
         }
@@ -310,30 +246,25 @@ async fn hires(
     };
     // The archive's own cursors are places in it.
     if after.is_some()
-        && let Some((rows, next)) = archived(after, limit).await?
+        && let Some(Page { rows, next }) = archived(after, limit).await?
     {
         return Ok(Json(Rows { rows, next }));
     }
-    match api.ask(Query::Hires { after }).await? {
-        Found::Hires { mut rows, mut next } => {
-            if rows.len() > limit {
-                rows.truncate(limit);
-                next = rows.last().map(HireRow::id);
-            }
-            if next.is_none() && rows.len() < limit {
-                let rest = archived(None, limit - rows.len()).await?;
-                rest.into_iter().for_each(|(more, after)| {
-                    rows.extend(more);
-                    next = after;
-                });
-            } else if next.is_none() && all {
-                // A full page that happens to be the last of the living: the next begins the archive, if there is one.
-                next = rows.last().map(HireRow::id);
-            }
-            Ok(Json(Rows { rows, next }))
-        }
-        other => Err(unexpected(&other)),
+    let Page { mut rows, mut next } = api.node.query(Hires { after }).await?;
+    if rows.len() > limit {
+        rows.truncate(limit);
+        next = rows.last().map(HireRow::id);
     }
+    if next.is_none() && rows.len() < limit {
+        if let Some(rest) = archived(None, limit - rows.len()).await? {
+            rows.extend(rest.rows);
+            next = rest.next;
+        }
+    } else if next.is_none() && all {
+        // A full page that happens to be the last of the living: the next begins the archive, if there is one.
+        next = rows.last().map(HireRow::id);
+    }
+    Ok(Json(Rows { rows, next }))
 }
 
 async fn hire(State(api): State<Api>, body: Given<HireRequest>) -> Result<(StatusCode, Json<Posted>), ApiError> {
@@ -354,44 +285,38 @@ async fn hire(State(api): State<Api>, body: Given<HireRequest>) -> Result<(Statu
     // Or it would be done, and judged as never served, because there is no room for it here.
     blocking(move || Ok(blobs.fits(chunks)?)).await.map_err(|error| error.hint("results need room, too"))?;
     let to = match to {
-        Some(to) => Some(api.agent(&to).await?),
+        Some(to) => Some(api.agent(to).await?),
         None => None,
     };
     match api.node.command(Command::Hire { task: Box::new(task), to, token }).await? {
         Answer::Posted(offer) => Ok((StatusCode::CREATED, Json(Posted { offer, before: false }))),
         Answer::PostedBefore(offer) => Ok((StatusCode::OK, Json(Posted { offer, before: true }))),
-        other => Err(unexpected(&other)),
+        Answer::Done => Err(ApiError::ours("the node did not say under which id the task is posted")),
     }
 }
 
 async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answered<Shown> {
-    api.shown(&id).await.map(Json)
+    api.shown(id).await.map(Json)
 }
 
 /// Everything signed in a hire, as `gigmesh verify` takes it.
 async fn records(State(api): State<Api>, Path(id): Path<String>) -> Answered<Transcript> {
-    let (records, ratings) = match api.ask(Query::Records(id)).await? {
-        Found::Records { records, ratings } => (records, ratings),
-        other => return Err(unexpected(&other)),
-    };
+    let HireRecords { records, ratings } = api.node.records(id).await??;
     let store = api.node.ratings().ok_or(CallError::Stopped)?;
     let kept = blocking(move || {
         let read = |id: &Id<Rating>| store.get(*id.as_bytes()).map_err(ApiError::ours);
         ratings.iter().map(read).collect::<Result<Vec<_>, _>>()
     })
     .await?;
-    let ratings = kept.into_iter().flatten().map(|envelope| (envelope, None));
-    let items = records.into_iter().chain(ratings).map(|(record, beside)| {
-        let beside = beside.map(TryInto::try_into).transpose().map_err(ApiError::ours)?;
-        Ok(Item { beside, record: record.try_into().map_err(ApiError::ours)? })
-    });
-    let items = items.collect::<Result<Vec<_>, ApiError>>()?;
+    let rating = |record: Vec<u8>| Ok(Item { beside: None, record: record.try_into().map_err(ApiError::ours)? });
+    let ratings = kept.into_iter().flatten().map(rating).collect::<Result<Vec<_>, ApiError>>()?;
+    let items = records.into_iter().chain(ratings).collect();
     Transcript::new(&api.identity.network, items).map(Json).map_err(ApiError::ours)
 }
 
 async fn stop(State(api): State<Api>, Path(id): Path<String>, body: Given<StopRequest>) -> Answered<Done> {
     let Json(StopRequest { reason }) = body?;
-    let id = api.offer_or_hire(&id).await?;
+    let id = api.offer_or_hire(id).await?;
     api.done(Command::Stop { id, reason }).await
 }
 
@@ -407,7 +332,7 @@ async fn judge(State(api): State<Api>, Path(id): Path<String>, body: Given<Judge
         }
         (_, Some(_)) => return Err(ApiError::bad("`within` goes with changes only")),
     };
-    let hire = api.hire(&id).await?;
+    let hire = api.hire(id).await?;
     api.done(Command::Judge { hire, ruling, note }).await
 }
 
@@ -423,65 +348,56 @@ async fn rate(State(api): State<Api>, Path(id): Path<String>, body: Given<RateRe
         accuracy: score("accuracy", accuracy)?,
         communication: score("communication", communication)?,
     };
-    let hire = api.hire(&id).await?;
+    let hire = api.hire(id).await?;
     api.done(Command::Rate { hire, scores }).await
 }
 
 async fn ask(State(api): State<Api>, Path(id): Path<String>, body: Given<TextRequest>) -> Answered<Done> {
     let Json(TextRequest { text }) = body?;
-    let hire = api.hire(&id).await?;
+    let hire = api.hire(id).await?;
     api.done(Command::Ask { hire, text }).await
 }
 
 async fn reply(State(api): State<Api>, Path(id): Path<String>, body: Given<ReplyRequest>) -> Answered<Done> {
     let Json(ReplyRequest { text, later }) = body?;
     let later = parse::<Millis>("later", later)?;
-    let hire = api.hire(&id).await?;
+    let hire = api.hire(id).await?;
     api.done(Command::Reply { hire, text, later }).await
 }
 
 async fn contest(State(api): State<Api>, Path(id): Path<String>, body: Given<TextRequest>) -> Answered<Done> {
     let Json(TextRequest { text }) = body?;
-    let hire = api.hire(&id).await?;
+    let hire = api.hire(id).await?;
     api.done(Command::Contest { hire, statement: text }).await
 }
 
 async fn appeal(State(api): State<Api>, Path(id): Path<String>) -> Answered<Done> {
-    let hire = api.hire(&id).await?;
+    let hire = api.hire(id).await?;
     api.done(Command::Appeal { hire }).await
 }
 
 async fn approve(State(api): State<Api>, Path(id): Path<String>, body: Given<SettleRequest>) -> Answered<Done> {
     let Json(SettleRequest { note }) = body?;
-    let id = api.offer_or_hire(&id).await?;
+    let id = api.offer_or_hire(id).await?;
     api.done(Command::Approve { id, note }).await
 }
 
 async fn refuse(State(api): State<Api>, Path(id): Path<String>, body: Given<SettleRequest>) -> Answered<Done> {
     let Json(SettleRequest { note }) = body?;
-    let id = api.offer_or_hire(&id).await?;
+    let id = api.offer_or_hire(id).await?;
     api.done(Command::Refuse { id, reason: note }).await
 }
 
 async fn inbox(State(api): State<Api>) -> Answered<Rows<InboxRow>> {
-    match api.ask(Query::Inbox).await? {
-        Found::Inbox(rows) => Ok(Json(rows.into())),
-        other => Err(unexpected(&other)),
-    }
+    Ok(Json(api.node.query(Inbox).await?.into()))
 }
 
 async fn claims(State(api): State<Api>) -> Answered<Rows<ClaimRow>> {
-    match api.ask(Query::Claims).await? {
-        Found::Claims(rows) => Ok(Json(rows.into())),
-        other => Err(unexpected(&other)),
-    }
+    Ok(Json(api.node.query(Claims).await?.into()))
 }
 
 async fn passed(State(api): State<Api>) -> Answered<Rows<PassedRow>> {
-    match api.ask(Query::Passed).await? {
-        Found::Passed(rows) => Ok(Json(rows.into())),
-        other => Err(unexpected(&other)),
-    }
+    Ok(Json(api.node.query(ListPassed).await?.into()))
 }
 
 async fn ledger(
@@ -489,16 +405,13 @@ async fn ledger(
     params: Result<UrlQuery<LedgerParams>, QueryRejection>,
 ) -> Answered<LedgerPage> {
     let UrlQuery(LedgerParams { skip }) = params?;
-    match api.ask(Query::Ledger { skip }).await? {
-        Found::Ledger { balances, entries, next } => Ok(Json(LedgerPage { balances, rows: entries, next })),
-        other => Err(unexpected(&other)),
-    }
+    Ok(Json(api.node.query(LedgerAfter { skip }).await?))
 }
 
 async fn book(State(api): State<Api>, body: Given<PaymentRequest>) -> Answered<Done> {
     let Json(PaymentRequest { with, amount, direction, note }) = body?;
     let amount = amount.parse().map_err(|error| ApiError::bad(format!("amount: {error}")))?;
-    let with = api.agent(&with).await?;
+    let with = api.agent(with).await?;
     api.done(Command::Book { with, amount, direction, note }).await
 }
 
@@ -525,30 +438,30 @@ async fn reputation(
     let skill: Option<Skill> = parse("skill", skill)?;
     let aspect =
         explain.map(|name| aspect(&name)).transpose().map_err(|why| ApiError::bad(format!("explain: {why}")))?;
-    let view = api.view(&agent, skill.as_ref()).await?;
-    let seeds = api.seeds().await?.len();
+    let agent = api.agent(agent).await?;
+    let view = api.node.query(ReputationOf { agent, skill: skill.clone() }).await?;
+    let seeds = api.node.query(Seeds).await?.len();
     let explained = match aspect {
         None => None,
         Some(aspect) => {
-            let (agent, skill) = (view.agent, skill.as_ref());
-            let mine = api.explain(agent, skill, aspect, false).await?;
-            let pinned = if seeds > 0 { api.explain(agent, skill, aspect, true).await? } else { None };
-            Some(Explanations { mine, pinned })
+            let mine = Explain { agent, skill, aspect, pinned: false };
+            let pinned = Explain { pinned: true, ..mine.clone() };
+            Some(Explanations { mine: api.node.query(mine).await?, pinned: api.node.query(pinned).await? })
         }
     };
     Ok(Json(Reputation { view, seeds, explained }))
 }
 
 async fn trusted(State(api): State<Api>) -> Answered<Rows<SeedRow>> {
-    Ok(Json(api.seeds().await?.into()))
+    Ok(Json(api.node.query(Seeds).await?.into()))
 }
 
 async fn trust(State(api): State<Api>, body: Given<TrustRequest>) -> Answered<Trusted> {
     let Json(TrustRequest { agent: named, pinned }) = body?;
-    let before = api.seeds().await?;
-    let agent = if pinned { api.agent(&named).await? } else { one_pinned(&before, &named)? };
+    let before = api.node.query(Seeds).await?;
+    let agent = if pinned { api.agent(named).await? } else { one_pinned(&before, &named)? };
     api.node.command(Command::Pin { agent, pinned }).await?;
-    let after = api.seeds().await?;
+    let after = api.node.query(Seeds).await?;
     let row = after.iter().chain(&before).find(|row| row.agent == agent).cloned();
     let seed = row.unwrap_or(SeedRow { agent, name: None, ratings: 0 });
     Ok(Json(Trusted { pinned: after.iter().any(|row| row.agent == agent), seed, seeds: after.len() }))

@@ -68,7 +68,7 @@ fn a_task(dir: &Path) -> Task {
 
 fn refused<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> (StatusCode, String, Option<String>) {
     match answer.unwrap_err() {
-        ClientError::Refused { status, error, hint } => (status, error, hint),
+        ClientError::Refused { status, error, hint, .. } => (status, error, hint),
         other => panic!("{other:?}"),
     }
 }
@@ -107,9 +107,9 @@ async fn what_cannot_be_done_is_told_with_a_status_and_in_json() {
     assert_eq!(status, StatusCode::NOT_FOUND);
     let (status, ..) = refused(client.post::<Value>("/v1/id", &json!({})).await);
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
-    let (status, error, _) = refused(client.get::<Value>("/v1/hires/abcdef").await);
+    let (status, _, hint) = refused(client.get::<Value>("/v1/hires/abcdef").await);
     assert_eq!(status, StatusCode::NOT_FOUND);
-    assert!(error.contains("gigmesh hires"), "{error}");
+    assert!(hint.unwrap().contains("gigmesh hires"));
     let wrong = FindParams { max: Some("5 cents".to_owned()), ..FindParams::default() };
     let (status, error, _) = refused(client.get_with::<Value>("/v1/agents", &wrong).await);
     assert!(status == StatusCode::BAD_REQUEST && error.starts_with("max: "), "{status} {error}");
@@ -125,14 +125,43 @@ async fn what_cannot_be_done_is_told_with_a_status_and_in_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn text_that_names_no_one_id_is_told_with_a_code() {
+    let alone = Alone::start().await;
+    let client = &alone.client;
+    for first in ["ab", "cd"] {
+        let request = TrustRequest { agent: format!("ffff{}", first.repeat(30)), pinned: true };
+        client.post::<Trusted>("/v1/trust", &request).await.unwrap();
+    }
+    for (path, wanted, code, error, hint) in [
+        ("hires/abcdef", StatusCode::NOT_FOUND, "unknown_id", "no offer, claim or hire abcdef here", "gigmesh hires"),
+        ("hires/abcdef/records", StatusCode::NOT_FOUND, "unknown_id", "no hire abcdef here", "gigmesh hires"),
+        ("hires/abc", StatusCode::BAD_REQUEST, "not_an_id", "64 hexadecimal digits", "gigmesh hires"),
+        ("reputation/abcdef", StatusCode::NOT_FOUND, "unknown_id", "no agent abcdef here", "gigmesh find"),
+        ("reputation/agent", StatusCode::BAD_REQUEST, "not_an_id", "64 hexadecimal digits", "gigmesh find"),
+        ("reputation/FFFF", StatusCode::BAD_REQUEST, "ambiguous_id", "ffffabababab, ffffcdcdcdcd", "more digits"),
+    ] {
+        let answer = client.get::<Value>(&format!("/v1/{path}")).await.unwrap_err();
+        let ClientError::Refused { status, error: said, hint: hinted, code: coded } = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!((status, coded.as_str()), (wanted, code), "{path}: {said}");
+        assert!(said.contains(error) && hinted.unwrap().contains(hint), "{path}: {said}");
+    }
+    let stop = StopRequest::default();
+    let (status, error, _) = refused(client.post::<Done>("/v1/hires/abcdef/stop", &stop).await);
+    assert!(status == StatusCode::NOT_FOUND && error.contains("no offer or hire abcdef"), "{status} {error}");
+    alone.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whom_it_trusts_is_pinned_listed_and_let_go() {
     let alone = Alone::start().await;
     let client = &alone.client;
     let pin = |agent: &str, pinned| TrustRequest { agent: agent.to_owned(), pinned };
     let (friend, other) = ("ab".repeat(32), format!("abab{}", "cd".repeat(30)));
     assert_eq!(client.get::<Value>("/v1/trust").await.unwrap(), json!({ "rows": [] }));
-    let (status, error, _) = refused(client.post::<Trusted>("/v1/trust", &pin("abab", true)).await);
-    assert!(status == StatusCode::NOT_FOUND && error.contains("gigmesh find"), "{status} {error}");
+    let (status, _, hint) = refused(client.post::<Trusted>("/v1/trust", &pin("abab", true)).await);
+    assert!(status == StatusCode::NOT_FOUND && hint.unwrap().contains("gigmesh find"));
     let (status, error, _) =
         refused(client.post::<Trusted>("/v1/trust", &pin(&alone.node.agent().to_string(), true)).await);
     assert!(status == StatusCode::BAD_REQUEST && error.contains("this is you"), "{status} {error}");

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use gigmesh_net::PeerInfo;
 use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
-use gigmesh_protocol::ledger::{Balance, Direction, Entry};
+use gigmesh_protocol::ledger::Direction;
 use gigmesh_protocol::market::Offer;
+pub use gigmesh_protocol::peer::io::LedgerPage;
 use gigmesh_protocol::peer::io::{OrderToken, ReputationView, SeedRow, Status};
 use gigmesh_protocol::reputation::Aspect;
 use gigmesh_protocol::reputation::explain::Explained;
@@ -307,18 +308,6 @@ pub struct LedgerParams {
     /// How many of the newest to skip.
     #[serde(default)]
     pub skip: usize,
-}
-
-/// A page of the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerPage {
-    /// What is not settled, by counterparty and currency.
-    pub balances: Vec<Balance>,
-    /// Lines, newest first.
-    pub rows: Vec<Entry>,
-    /// The `skip` of the next page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<usize>,
 }
 
 /// Whose judgement is to be taken for one's own, or no longer.

@@ -8,7 +8,8 @@ use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
 use gigmesh_protocol::id::AgentId;
-use gigmesh_protocol::peer::io::{Command, Found, Query};
+use gigmesh_protocol::peer::io::Command;
+use gigmesh_protocol::peer::query::Seeds;
 use rustix::process::getpgrp;
 use rustix::termios::tcgetpgrp;
 
@@ -24,10 +25,8 @@ const NOTE: &str = "seeds-offered";
 
 /// Offers the seeds that are neither pinned nor were offered before, if there are any; whether it did.
 pub(super) async fn to(node: &NodeHandle, proposed: &[ProposedSeed], data_dir: &Path) -> Result<bool, Failure> {
-    let pinned: BTreeSet<AgentId> = match node.query(Query::Seeds).await {
-        Ok(Found::Seeds(seeds)) => seeds.into_iter().map(|seed| seed.agent).collect(),
-        _ => return Ok(false),
-    };
+    let Ok(pinned) = node.query(Seeds).await else { return Ok(false) };
+    let pinned: BTreeSet<AgentId> = pinned.into_iter().map(|seed| seed.agent).collect();
     let note = data_dir.join(NOTE);
     let mut offered = read(&note);
     let me = node.agent();

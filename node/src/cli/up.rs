@@ -4,7 +4,7 @@
 use std::io::IsTerminal as _;
 use std::time::Instant;
 
-use gigmesh_protocol::peer::io::{Found, Query};
+use gigmesh_protocol::peer::query::{GetStatus, Seeds};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -134,8 +134,8 @@ async fn stay(running: Running, config: &Config, json: bool, stop: &mut Stop) ->
 
 /// Whether this node holds no rating and has pinned nobody: it can have a view of no one.
 async fn has_no_history(node: &NodeHandle) -> bool {
-    let empty = matches!(node.query(Query::Status).await, Ok(Found::Status(status)) if status.ratings == 0);
-    empty && matches!(node.query(Query::Seeds).await, Ok(Found::Seeds(seeds)) if seeds.is_empty())
+    let empty = node.query(GetStatus).await.is_ok_and(|status| status.ratings == 0);
+    empty && node.query(Seeds).await.is_ok_and(|seeds| seeds.is_empty())
 }
 
 /// A node with its local door open.

@@ -17,14 +17,13 @@ use std::time::{Duration, Instant};
 
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::Bytes32;
-use gigmesh_protocol::peer::io::{Found, Input, Origin, Outbox, Output, Query};
+use gigmesh_protocol::peer::io::{Input, Origin, Outbox, Output};
 use gigmesh_protocol::peer::{Peer, Retain};
 use gigmesh_protocol::record::Record;
 use gigmesh_protocol::time::Timestamp;
-use tokio::sync::oneshot;
 
 use super::clock::{Clock, Clocks};
-use super::queue::{Queue, Task};
+use super::queue::{Answered, Queue, Task};
 use super::{CallError, Waiting};
 use crate::limits::{BATCH, CLOCKS_LOOK, COMPACT_SEGMENTS, IDLE, NEWS_HELD, SHORTEST_WAIT, SWEEP_EVERY};
 use crate::metrics::{Count, Metrics};
@@ -40,8 +39,8 @@ pub(crate) trait Brain: Send {
     fn handle(&mut self, now: Timestamp, input: Input, out: &mut Outbox);
     /// See [`Peer::next_deadline`].
     fn next_deadline(&self) -> Option<Timestamp>;
-    /// See [`Peer::query`].
-    fn query(&self, now: Timestamp, query: &Query) -> Found;
+    /// What queries are answered from.
+    fn peer(&self) -> &Peer;
     /// See [`Peer::retention`].
     fn judge(&self, past: &BTreeSet<HireId>) -> Judge;
     /// See [`Peer::past`].
@@ -59,8 +58,8 @@ impl Brain for Peer {
     fn next_deadline(&self) -> Option<Timestamp> {
         Self::next_deadline(self)
     }
-    fn query(&self, now: Timestamp, query: &Query) -> Found {
-        Self::query(self, now, query)
+    fn peer(&self) -> &Peer {
+        self
     }
     fn judge(&self, past: &BTreeSet<HireId>) -> Judge {
         let retention = self.retention(past);
@@ -95,10 +94,9 @@ pub(crate) trait World {
     fn wait(&mut self, who: Waiting) -> u64;
     /// Carries out an output. Must not wait.
     fn carry_out(&mut self, output: Output);
-    /// Answers a question.
-    fn answer(&mut self, caller: oneshot::Sender<Found>, found: Found) {
-        // Whoever asked may have gone.
-        let _ = caller.send(found);
+    /// Hands over the answer to a query.
+    fn answer(&mut self, answered: Answered) {
+        answered();
     }
     /// Frees the room of all blobs but these.
     fn sweep(&mut self, live: BTreeSet<Bytes32>);
@@ -164,8 +162,8 @@ pub(crate) struct Driver<B, L: Ledger, R, W> {
     /// What waits for the clocks to agree.
     held: Vec<Input>,
     outbox: Outbox,
-    /// Answers to questions of this batch.
-    found: Vec<(oneshot::Sender<Found>, Found)>,
+    /// Answers to queries of this batch.
+    answered: Vec<Answered>,
     /// Closed segments that the last compaction left, which the next would only copy.
     compacted: usize,
     compacting: Compacting<L::Prepared>,
@@ -186,7 +184,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
         clocks: Box<dyn Clocks>,
     ) -> Self {
         let clock = Clock::new(clocks, Arc::clone(queue.clock()));
-        let (held, found, compacted, compacting) = (Vec::new(), Vec::new(), 0, Compacting::Nothing);
+        let (held, answered, compacted, compacting) = (Vec::new(), Vec::new(), 0, Compacting::Nothing);
         let (room, sweep) = (None, Timestamp(0));
         Self {
             brain,
@@ -198,7 +196,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
             clock,
             held,
             outbox,
-            found,
+            answered,
             compacted,
             compacting,
             room,
@@ -299,7 +297,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
                 // Whoever asked may have gone.
                 let _ = caller.send(Err(CallError::Clock(trouble)));
             }
-            Task::Query { query, caller } => self.found.push((caller, self.brain.query(self.clock.last(), &query))),
+            Task::Query(query) => self.answered.push(query.answer(self.brain.peer(), self.clock.last())),
             // Dropped, which tells their senders that there is no answer.
             Task::Gossip { .. } | Task::Parcel { .. } => self.queue.metrics().count(Count::DroppedNoTime),
             Task::Wake => {}
@@ -319,11 +317,7 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
             Task::Command { command, caller } => {
                 Input::Command { caller: self.world.wait(Waiting::Caller(caller)), command }
             }
-            Task::Query { query, caller } => {
-                let found = self.brain.query(now, &query);
-                self.found.push((caller, found));
-                return;
-            }
+            Task::Query(query) => return self.answered.push(query.answer(self.brain.peer(), now)),
             Task::Wake => return,
         };
         self.tell(now, input);
@@ -360,8 +354,8 @@ impl<B: Brain, L: Ledger, R: Ratings, W: World> Driver<B, L, R, W> {
                 self.world.carry_out(output);
             }
         }
-        for (caller, found) in self.found.drain(..) {
-            self.world.answer(caller, found);
+        for answered in self.answered.drain(..) {
+            self.world.answer(answered);
         }
         Ok(())
     }

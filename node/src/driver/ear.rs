@@ -16,7 +16,8 @@ use gigmesh_protocol::codec::Text;
 use gigmesh_protocol::gossip;
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::limits::{ADDRESS, ADDRESSES};
-use gigmesh_protocol::peer::io::{Input, Query};
+use gigmesh_protocol::peer::io::Input;
+use gigmesh_protocol::peer::query::{RatingsAbout, RatingsBy};
 use gigmesh_protocol::wire::{Request, Response};
 use tokio::sync::mpsc;
 
@@ -101,11 +102,11 @@ impl Ear {
             Ok(Request::Page { room, after }) => Box::pin(serve::page(Arc::clone(body), room.into(), after)),
             Ok(Request::Ratings { about, after }) => {
                 let after = after.map(|after| Id::from_bytes(after.0));
-                Box::pin(serve::ratings(Arc::clone(body), Query::Ratings { about, after }))
+                Box::pin(serve::ratings(Arc::clone(body), RatingsAbout { about, after }))
             }
             Ok(Request::RatingsBy { by, after }) => {
                 let after = after.map(|after| Id::from_bytes(after.0));
-                Box::pin(serve::ratings(Arc::clone(body), Query::RatingsBy { by, after }))
+                Box::pin(serve::ratings(Arc::clone(body), RatingsBy { by, after }))
             }
             Ok(Request::RatingsById(ids)) => Box::pin(serve::ratings_by_id(Arc::clone(body), ids.to_vec(), None)),
             Ok(Request::Leaves { hire, root }) => Box::pin(serve::leaves(Arc::clone(body), from, hire, root)),

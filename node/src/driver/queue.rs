@@ -1,13 +1,18 @@
 //! The way to the brain: one bounded queue, and the word that it is time to stop. Everything that reaches the brain goes
 //! through here, so this is where a flood ends: whoever may be refused is refused, whoever may not waits.
 
+use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use gigmesh_net::{GossipToken, ResponseToken};
 use gigmesh_protocol::id::AgentId;
-use gigmesh_protocol::peer::io::{Answer, Command, Found, Input, Query};
+use gigmesh_protocol::peer::Peer;
+use gigmesh_protocol::peer::io::{Answer, Command, Input};
+use gigmesh_protocol::peer::query::Query;
 use gigmesh_protocol::record::{Record, Refusal};
+use gigmesh_protocol::time::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use super::CallError;
@@ -28,11 +33,49 @@ pub(crate) enum Task {
     Parcel { from: AgentId, items: Vec<Result<Record, Refusal>>, token: ResponseToken, share: Share },
     /// A command of the user.
     Command { command: Command, caller: oneshot::Sender<Result<Answer, CallError>> },
-    /// A question. Answered when everything before it is on disk.
-    Query { query: Query, caller: oneshot::Sender<Found> },
+    /// A query. Answered when everything before it is on disk.
+    Query(Box<dyn AnyQuery>),
     /// Nothing: look whether it is time to stop.
     Wake,
 }
+
+impl Task {
+    /// Puts a query, and says where its answer will come.
+    pub fn query<Q: Query>(query: Q) -> (Self, oneshot::Receiver<Q::Answer>) {
+        let (caller, answer) = oneshot::channel();
+        (Self::Query(Box::new(Call { query, caller })), answer)
+    }
+}
+
+/// A query with its caller.
+pub(crate) struct Call<Q: Query> {
+    pub query: Q,
+    pub caller: oneshot::Sender<Q::Answer>,
+}
+
+impl<Q: Query> fmt::Debug for Call<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.query.fmt(f)
+    }
+}
+
+/// A [`Call`] whose type the queue does not know.
+pub(crate) trait AnyQuery: Any + fmt::Debug + Send {
+    /// Reads the answer now, to be handed over later.
+    fn answer(self: Box<Self>, peer: &Peer, now: Timestamp) -> Answered;
+}
+
+impl<Q: Query> AnyQuery for Call<Q> {
+    fn answer(self: Box<Self>, peer: &Peer, now: Timestamp) -> Answered {
+        let Self { query, caller } = *self;
+        let answer = peer.query(now, query);
+        // The caller may have gone.
+        Box::new(move || drop(caller.send(answer)))
+    }
+}
+
+/// Hands an answer to its caller.
+pub(crate) type Answered = Box<dyn FnOnce() + Send>;
 
 /// Why the node stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,11 +165,11 @@ impl Queue {
     }
 
     /// Asks the brain; `None` if it is overloaded or has ended.
-    pub async fn ask(&self, query: Query) -> Option<Found> {
-        let (caller, found) = oneshot::channel();
+    pub async fn ask<Q: Query>(&self, query: Q) -> Option<Q::Answer> {
+        let (task, answer) = Task::query(query);
         // Not taken, it is dropped with its caller.
-        self.offer(Task::Query { query, caller });
-        found.await.ok()
+        self.offer(task);
+        answer.await.ok()
     }
 
     /// Says that it is time to stop. The first reason stands.

@@ -8,9 +8,10 @@ use gigmesh_net::ResponseToken;
 use gigmesh_protocol::codec::{List, Text};
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
-use gigmesh_protocol::market::BlobRef;
+use gigmesh_protocol::market::{BlobRef, Rating};
 use gigmesh_protocol::merkle::CHUNK_BYTES;
-use gigmesh_protocol::peer::io::{Found, Query};
+use gigmesh_protocol::peer::io::Page;
+use gigmesh_protocol::peer::query::{MayRead, Query, RoomPage};
 use gigmesh_protocol::wire::Response;
 
 use super::shares::Share;
@@ -40,24 +41,19 @@ pub(super) fn answer(
 
 /// A page of a room's records.
 pub(super) async fn page(body: Arc<Body>, room: String, after: Option<Bytes32>) -> Response {
-    match body.queue.ask(Query::Page { room, after }).await {
-        Some(Found::Page { records, next }) => {
-            let records = records.into_iter().filter_map(|record| record.try_into().ok());
-            Response::Page { next, records: List::fit(records) }
-        }
-        _ => no("no page of that room"),
-    }
+    let Some(Page { rows, next }) = body.queue.ask(RoomPage { room, after }).await else {
+        return no("no page of that room");
+    };
+    Response::Page { next, records: List::fit(rows.into_iter().filter_map(|record| record.try_into().ok())) }
 }
 
 /// Ratings of one subject, or by one rater.
-pub(super) async fn ratings(body: Arc<Body>, which: Query) -> Response {
-    match body.queue.ask(which).await {
-        Some(Found::Ratings { ids, next }) => {
-            let ids = ids.iter().map(Id::untyped).collect();
-            ratings_by_id(body, ids, next.map(|next| next.untyped())).await
-        }
-        _ => no("no ratings"),
-    }
+pub(super) async fn ratings<Q>(body: Arc<Body>, which: Q) -> Response
+where
+    Q: Query<Answer = Page<Id<Rating>, Id<Rating>>>,
+{
+    let Some(Page { rows, next }) = body.queue.ask(which).await else { return no("no ratings") };
+    ratings_by_id(body, rows.iter().map(Id::untyped).collect(), next.map(|next| next.untyped())).await
 }
 
 /// These ratings, as far as they are held.
@@ -116,9 +112,7 @@ impl Granted {
         {
             return Some(*size);
         }
-        let Some(Found::MayRead(Some(size))) = body.queue.ask(Query::MayRead { hire, who, root }).await else {
-            return None;
-        };
+        let size = body.queue.ask(MayRead { hire, who, root }).await??;
         let mut given = given();
         given.retain(|_, (_, at)| at.elapsed() < LEAVE_FOR);
         if given.len() < LEAVES_GIVEN {

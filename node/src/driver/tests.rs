@@ -1,5 +1,6 @@
 //! Two bodies without brains: the test says what a brain would want, and reads what a brain would be told.
 
+use std::any::Any;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,8 @@ use gigmesh_protocol::codec::{Ext, List, Text};
 use gigmesh_protocol::id::{Bytes32, Id};
 use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::{BlobRef, Contact, Input as BriefInput};
-use gigmesh_protocol::peer::io::{CheckJob, Found, Input, Origin, Output, Query, WorkJob};
+use gigmesh_protocol::peer::io::{CheckJob, Input, Origin, Output, Page, WorkJob};
+use gigmesh_protocol::peer::query::{MayRead, Query, RoomPage};
 use gigmesh_protocol::record::{Network, Record, Signer};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::Reply;
@@ -16,11 +18,19 @@ use tempfile::TempDir;
 use tokio::sync::broadcast;
 
 use super::brain::World;
+use super::queue::Call;
 use super::*;
 use crate::node::contact_filter;
 use crate::store::memory::MemoryRatings;
 
 const SOON: Duration = Duration::from_secs(20);
+
+/// The query of this type that a task is, if it is one.
+fn asked<Q: Query>(task: Task) -> Option<Call<Q>> {
+    let Task::Query(query) = task else { return None };
+    let query: Box<dyn Any> = query;
+    Some(*query.downcast().ok()?)
+}
 
 struct Side {
     hands: Hands,
@@ -137,9 +147,9 @@ async fn blobs_come_whole_and_only_with_the_brains_leave() {
         // Without leave the first question is the last; with it there is one a blob, and an empty one needs nobody's.
         for _ in 0..if leave.is_some() { 2 } else { 1 } {
             there.next(|task| {
-                let Task::Query { query, caller } = task else { return None };
-                assert!(matches!(query, Query::MayRead { hire: of, who, .. } if of == hire() && who == here.agent()));
-                caller.send(Found::MayRead(leave)).ok()
+                let Call { query, caller } = asked::<MayRead>(task)?;
+                assert_eq!((query.hire, query.who), (hire(), here.agent()));
+                caller.send(leave).ok()
             });
         }
         let result = here.told(fetched);
@@ -163,10 +173,10 @@ async fn a_page_comes_record_by_record_and_what_is_forged_is_left_out() {
     *forged.last_mut().unwrap() ^= 1;
     here.hands.carry_out(Output::AskPage { to: there.agent(), room: "text".to_owned(), after: None });
     there.next(|task| {
-        let Task::Query { query: Query::Page { room, after: None }, caller } = task else { return None };
-        assert_eq!(room, "text");
-        let records = vec![forged.clone(), good.envelope().to_vec()];
-        caller.send(Found::Page { records, next: Some(cursor) }).ok()
+        let Call { query, caller } = asked::<RoomPage>(task)?;
+        assert_eq!(query, RoomPage { room: "text".to_owned(), after: None });
+        let rows = vec![forged.clone(), good.envelope().to_vec()];
+        caller.send(Page { rows, next: Some(cursor) }).ok()
     });
     let mut heard = Vec::new();
     let next = here.told(|input| match input {

@@ -3,17 +3,16 @@
 
 use std::path::Path;
 
-use gigmesh_protocol::hire::HireId;
-use gigmesh_protocol::id::{AgentId, Bytes32};
+use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::peer::Peer;
 use gigmesh_protocol::peer::event::{Event, Logged};
-use gigmesh_protocol::peer::io::{Config, Found, Query};
+use gigmesh_protocol::peer::io::{Config, HireRecords, HireRow, Page, Shown};
+use gigmesh_protocol::peer::query::{Hires, RatingsOfHire, Records, Show};
 use gigmesh_protocol::record::{Network, Record, Signer};
 use gigmesh_protocol::time::Timestamp;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-use super::HirePage;
 use crate::store::journal::Archive;
 use crate::store::traits::LogError;
 
@@ -24,16 +23,25 @@ pub(super) struct Past {
     network: Network,
 }
 
-/// A hire with who hired and who was hired.
-pub(super) type Parties = (HireId, AgentId, AgentId);
-
 impl Past {
     pub fn of(journal: &Path, network: &str) -> Self {
         Self { archive: Archive::of(journal), network: Network::new(network) }
     }
 
-    /// Answers a question about the one archived hire or offer whose id begins so, and tells of which hire it is first of all.
-    pub fn ask(&self, prefix: &str, query: &Query) -> Result<Option<(Found, Option<Parties>)>, LogError> {
+    /// Everything about the one archived hire or offer whose id begins so.
+    pub fn show(&self, prefix: &str) -> Result<Option<Shown>, LogError> {
+        let recalled = self.recall(prefix)?;
+        Ok(recalled.and_then(|(peer, _)| peer.query(Timestamp(0), Show(prefix.to_owned())).ok()))
+    }
+
+    /// The records of the one archived hire whose id begins so, without its ratings; and a query for these, which live on.
+    pub fn records(&self, prefix: &str) -> Result<Option<(HireRecords, Option<RatingsOfHire>)>, LogError> {
+        let Some((peer, ratings)) = self.recall(prefix)? else { return Ok(None) };
+        Ok(peer.query(Timestamp(0), Records(prefix.to_owned())).ok().map(|records| (records, ratings)))
+    }
+
+    /// A peer that knows nothing but the one archived hire or offer whose id begins so, and what that is about.
+    fn recall(&self, prefix: &str) -> Result<Option<(Peer, Option<RatingsOfHire>)>, LogError> {
         let ids = self.archive.ids(&prefix.to_ascii_lowercase(), &self.network)?;
         if ids.len() != 1 {
             return Ok(None);
@@ -46,28 +54,29 @@ impl Past {
             }
         }
         let events = self.archive.events(&all, &self.network)?;
-        let mut hires: Vec<Parties> = Vec::new();
+        let mut hires: Vec<RatingsOfHire> = Vec::new();
         for event in &events {
             let logged = Logged::decode(event, &self.network);
             if let Ok(Logged { event: Event::Awarded { award: Record::Award(award), .. }, .. }) = logged {
-                hires.push((award.id(), award.issuer(), award.worker));
+                let (hire, requester, worker) = (award.id(), award.issuer(), award.worker);
+                hires.push(RatingsOfHire { hire, requester, worker });
             }
         }
-        let asked = hires.iter().find(|(id, ..)| ids.contains(&id.untyped())).or(hires.first()).copied();
-        Ok(Some((self.peer(events)?.query(Timestamp(0), query), asked)))
+        let asked = hires.iter().find(|of| ids.contains(&of.hire.untyped())).or(hires.first()).copied();
+        Ok(Some((self.peer(events)?, asked)))
     }
 
     /// A page of the archived hires, and where to go on.
-    pub fn rows(&self, after: Option<Bytes32>, limit: usize) -> Result<Option<HirePage>, LogError> {
+    pub fn rows(&self, after: Option<Bytes32>, limit: usize) -> Result<Option<Page<HireRow>>, LogError> {
         let Some(mut ids) = self.archive.hires(after, limit.saturating_add(1), &self.network)? else { return Ok(None) };
         let more = ids.len() > limit;
         ids.truncate(limit);
         let events = self.archive.events(&ids.iter().copied().collect(), &self.network)?;
-        let found = self.peer(events)?.query(Timestamp(0), &Query::Hires { after: None });
-        let Found::Hires { rows, .. } = found else { return Ok(None) };
+        let Page { rows, .. } = self.peer(events)?.query(Timestamp(0), Hires::default());
         // In the order of the archive, of which the cursor is a place.
         let row = |id: &Bytes32| rows.iter().find(|row| row.id() == *id).cloned();
-        Ok(Some((ids.iter().filter_map(row).collect(), ids.last().copied().filter(|_| more))))
+        let next = ids.last().copied().filter(|_| more);
+        Ok(Some(Page { rows: ids.iter().filter_map(row).collect(), next }))
     }
 
     fn peer(&self, events: Vec<Vec<u8>>) -> Result<Peer, LogError> {

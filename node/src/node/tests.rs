@@ -11,6 +11,7 @@ use gigmesh_protocol::hire::task::Task as Assignment;
 use gigmesh_protocol::market::constraint::Properties;
 use gigmesh_protocol::market::{Outcome, SkillEntry};
 use gigmesh_protocol::peer::io::{Config as PeerConfig, From, Notice, Serving};
+use gigmesh_protocol::peer::query::{Alive, GetStatus, Hires};
 use gigmesh_protocol::time::Millis;
 
 use super::*;
@@ -44,7 +45,7 @@ fn names(dir: &Path) -> Vec<String> {
 async fn a_node_keeps_its_key_and_frees_its_directory_when_it_stops() {
     let dir = tempfile::tempdir().unwrap();
     let node = start(config(dir.path(), FREE)).await.unwrap();
-    assert!(matches!(node.query(Query::Status).await, Ok(Found::Status(_))));
+    assert_eq!(node.query(Alive).await, Ok(()));
     assert_eq!(node.ended(), None);
     let second = start(config(dir.path(), FREE)).await.unwrap_err();
     assert!(matches!(second, StartError::Lock(_)) && second.is_users(), "{second}");
@@ -52,7 +53,7 @@ async fn a_node_keeps_its_key_and_frees_its_directory_when_it_stops() {
     node.shutdown();
     node.stopped().await;
     assert_eq!(node.ended(), Some(Ok(())));
-    assert_eq!(node.query(Query::Status).await, Err(CallError::Stopped));
+    assert_eq!(node.query(Alive).await, Err(CallError::Stopped));
     let again = start(config(dir.path(), FREE)).await.unwrap();
     assert_eq!(again.agent(), node.agent());
     again.shutdown();
@@ -174,9 +175,9 @@ async fn a_direct_hire_goes_from_the_command_to_ratings_that_outlive_the_node() 
     node.stopped().await;
 
     let again = start(NodeConfig { bootstrap: vec![], ..requester }).await.unwrap();
-    let Ok(Found::Hires { rows, .. }) = again.query(Query::Hires { after: None }).await else { panic!("a list") };
+    let rows = again.query(Hires::default()).await.unwrap().rows;
     assert_eq!(rows.iter().map(|row| (row.side, row.with)).collect::<Vec<_>>(), [(Side::Requester, Some(other))]);
-    let Ok(Found::Status(status)) = again.query(Query::Status).await else { panic!("numbers") };
+    let status = again.query(GetStatus).await.unwrap();
     assert_eq!(status.ratings, 2);
 }
 
@@ -198,7 +199,7 @@ impl Machine for SetClocks {
 async fn parted(node: &NodeHandle, wanted: bool) {
     let looked = async {
         while node.clock_parted().is_some() != wanted {
-            node.query(Query::Status).await.unwrap();
+            node.query(GetStatus).await.unwrap();
         }
     };
     timeout(Duration::from_secs(20), looked).await.expect("each question makes it look");
@@ -226,9 +227,7 @@ async fn a_worker_whose_clock_was_set_binds_itself_to_nothing_and_takes_the_hire
         }
     };
     timeout(Duration::from_secs(20), unanswered).await.expect("the offer arrives");
-    assert!(
-        matches!(worker.query(Query::Hires { after: None }).await, Ok(Found::Hires { rows, .. }) if rows.is_empty())
-    );
+    assert!(worker.query(Hires::default()).await.is_ok_and(|page| page.rows.is_empty()));
     clocks.off(0);
     let closed = notice(&mut heard, |notice| match notice {
         Notice::Closed { closed, .. } => Some(closed),

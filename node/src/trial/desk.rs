@@ -15,8 +15,9 @@ use gigmesh_protocol::limits::PARCEL_ITEMS;
 use gigmesh_protocol::market::{BlobRef, Question, Rating, Skill};
 use gigmesh_protocol::peer::effects::{self, Effects};
 use gigmesh_protocol::peer::io::{
-    Answer, Caller, CaseJob, CheckJob, Found, Input, Notice, Origin, Output, Query, Refused, Token, Wanted, WorkJob,
+    Answer, Caller, CaseJob, CheckJob, Input, Notice, Origin, Output, Refused, Token, Wanted, WorkJob,
 };
+use gigmesh_protocol::peer::query::MayRead;
 use gigmesh_protocol::record::Record;
 use gigmesh_protocol::time::Timestamp;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
@@ -226,7 +227,7 @@ impl Effects for Desk {
             let mut roots = Vec::new();
             for BlobRef { root, .. } in &blobs {
                 // The bytes are in the one store; whether they may be read is the other brain's to say.
-                if let Some(Found::MayRead(Some(_))) = theirs.ask(Query::MayRead { hire, who, root: *root }).await {
+                if let Some(Some(_)) = theirs.ask(MayRead { hire, who, root: *root }).await {
                     roots.push(*root);
                 }
             }

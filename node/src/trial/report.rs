@@ -7,7 +7,8 @@ use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::limits::RESULT;
 use gigmesh_protocol::market::checks::{Assert, Outcome as Checked};
 use gigmesh_protocol::market::{BlobRef, Outcome, Scores, Skill};
-use gigmesh_protocol::peer::io::{CheckedView, Config, Found, Query, Shown};
+use gigmesh_protocol::peer::io::{CheckedView, Config, Shown};
+use gigmesh_protocol::peer::query::ReputationOf;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -188,12 +189,9 @@ async fn ratings(market: &Market, hire: HireId) -> Result<Vec<Rated>, TrialError
     let (requester, worker) = market.agents;
     let mut ratings = Vec::new();
     for (by, rater, subject) in [(Side::Requester, requester, worker), (Side::Worker, worker, requester)] {
-        if let Found::Reputation(view) =
-            market.ask(by, Query::Reputation { agent: subject.to_string(), skill: None }).await?
-        {
-            let own = view.ratings.iter().find(|row| row.hire == hire && row.by == rater);
-            ratings.extend(own.map(|row| Rated { by, scores: row.scores }));
-        }
+        let view = market.ask(by, ReputationOf { agent: subject, skill: None }).await?;
+        let own = view.ratings.iter().find(|row| row.hire == hire && row.by == rater);
+        ratings.extend(own.map(|row| Rated { by, scores: row.scores }));
     }
     Ok(ratings)
 }

@@ -21,8 +21,8 @@ pub use super::hiring::PostingEnd;
 pub use super::objections::Objection;
 pub use super::serving::{ClaimEnd, Passed};
 pub use super::view::{
-    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, HireStatus, InboxRow, NoView, PassedRow, Query, RatingRow,
-    ReputationView, SeedRow, Shown, ShownRecord, Sight, Status, WaitsFor,
+    AgentRow, CheckedView, ClaimRow, HireRecords, HireRow, HireStatus, InboxRow, LedgerPage, NoView, Page, PassedRow,
+    RatingRow, ReputationView, SeedRow, Shown, ShownRecord, Sight, Status, WaitsFor,
 };
 
 /// Names a caller waiting for an [`Answer`]; the driver's own number.

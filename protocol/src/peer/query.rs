@@ -1,13 +1,13 @@
-//! Questions about what is. Nothing here changes anything; every answer is bounded, with a cursor where there is more.
+//! Answers to queries: see [`Query`]. Every answer is bounded, with a cursor where there is more.
 
+mod kinds;
 mod reputation;
 
-use std::collections::BTreeSet;
-
+pub use self::kinds::*;
 use super::choosing::Choice;
 use super::io::{
-    AgentRow, CheckedView, ClaimRow, Find, Found, HireRow, HireStatus, InboxRow, Query, Shown, ShownRecord, Status,
-    WaitsFor,
+    AgentRow, CheckedView, ClaimRow, HireRecords, HireRow, HireStatus, InboxRow, LedgerPage, Page, Shown, ShownRecord,
+    Status, WaitsFor,
 };
 use super::objections::too_dear;
 use super::{Peer, dated};
@@ -27,48 +27,9 @@ use crate::record::{Record, Verified};
 use crate::reputation::{About, Model as _};
 use crate::time::Timestamp;
 use crate::untrusted::Untrusted;
+use crate::wire::Item;
 
 impl Peer {
-    /// Answers a question.
-    pub fn query(&self, now: Timestamp, query: &Query) -> Found {
-        match query {
-            Query::Find(find) => Found::Agents(self.find(now, find)),
-            Query::Hires { after } => self.list(now, *after),
-            Query::Show(id) => self.show(now, id),
-            Query::Reputation { agent, skill } => self.reputation_of(now, agent, skill.as_ref()),
-            Query::Page { room, after } => {
-                let (records, next) = self.directory.page(now, room, *after, limits::PAGE_BYTES, limits::ANSWER_ROWS);
-                Found::Page { records: records.iter().map(|record| record.envelope().to_vec()).collect(), next }
-            }
-            Query::MayRead { hire, who, root } => Found::MayRead(self.may_read(hire, who, root)),
-            Query::Inbox => Found::Inbox(self.inbox(now)),
-            Query::Claims => Found::Claims(self.claims()),
-            Query::Passed => Found::Passed(self.passed.iter().rev().take(limits::ANSWER_ROWS).cloned().collect()),
-            Query::Ledger { skip } => self.ledger_page(*skip),
-            Query::Ratings { about, after } => {
-                let mut ids = self.reputation.ids_of(about, *after, limits::STRANGERS + 1);
-                let more = ids.len() > limits::STRANGERS;
-                ids.truncate(limits::STRANGERS);
-                Found::Ratings { next: ids.last().copied().filter(|_| more), ids }
-            }
-            Query::RatingsBy { by, after } => {
-                let mut ids = self.reputation.ids_by(by, *after, limits::STRANGERS + 1);
-                let more = ids.len() > limits::STRANGERS;
-                ids.truncate(limits::STRANGERS);
-                Found::Ratings { next: ids.last().copied().filter(|_| more), ids }
-            }
-            Query::Explain { agent, skill, aspect, pinned } => {
-                self.explain(now, agent, skill.as_ref(), *aspect, *pinned)
-            }
-            Query::Seeds => Found::Seeds(self.durable.seeds().iter().map(|agent| self.seed_row(agent)).collect()),
-            Query::Records(id) => self.records(id),
-            Query::RatingsOf { hire, requester, worker } => {
-                Found::Ratings { ids: self.ratings_of_hire(*hire, *requester, *worker), next: None }
-            }
-            Query::Status => Found::Status(self.status(now)),
-        }
-    }
-
     fn find(&self, now: Timestamp, find: &Find) -> Vec<AgentRow> {
         let me = self.agent();
         let fits = self.directory.agents(now, find.skill.as_ref()).filter_map(|(manifest, entry)| {
@@ -107,33 +68,42 @@ impl Peer {
         }
     }
 
-    fn list(&self, now: Timestamp, after: Option<Bytes32>) -> Found {
-        let postings = self
-            .durable
-            .postings()
-            .values()
-            .filter(|posting| posting.hires.is_empty())
-            .map(|posting| self.posting_row(posting));
-        let mut rows: Vec<HireRow> =
-            postings.chain(self.durable.hires().values().map(|hire| self.hire_row(now, hire))).collect();
+    fn list(&self, now: Timestamp, after: Option<Bytes32>) -> Page<HireRow> {
+        let postings = self.durable.postings().values().filter(|posting| posting.hires.is_empty());
+        let hires = self.durable.hires().values().map(|hire| self.hire_row(now, hire));
+        let mut rows: Vec<HireRow> = postings.map(|posting| self.posting_row(posting)).chain(hires).collect();
         rows.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.id().cmp(&b.id())));
         let start = after.and_then(|after| rows.iter().position(|row| row.id() == after)).map_or(0, |index| index + 1);
         let more = rows.len() > start + limits::ANSWER_ROWS;
         let rows: Vec<HireRow> = rows.into_iter().skip(start).take(limits::ANSWER_ROWS).collect();
         let next = rows.last().map(HireRow::id).filter(|_| more);
-        Found::Hires { rows, next }
+        Page { rows, next }
     }
 
-    fn show(&self, now: Timestamp, id: &str) -> Found {
-        let hires = self.durable.hires().keys().map(|id| id.untyped());
-        let postings = self.durable.postings().keys().map(|id| id.untyped());
+    fn hire_ids(&self) -> impl Iterator<Item = Bytes32> {
+        self.durable.hires().keys().map(|id| id.untyped())
+    }
+
+    fn posting_ids(&self) -> impl Iterator<Item = Bytes32> {
+        self.durable.postings().keys().map(|id| id.untyped())
+    }
+
+    fn offer_or_hire(&self, text: &str) -> Result<Bytes32, Missing> {
+        resolve(IdKind::OfferOrHire, text, self.hire_ids().chain(self.posting_ids()))
+    }
+
+    fn hires_of(&self, text: &str) -> Result<Vec<HireId>, Missing> {
+        let id = self.offer_or_hire(text)?;
+        let posting = self.durable.posting(&Id::from_bytes(id.0));
+        Ok(posting.map_or_else(|| vec![Id::from_bytes(id.0)], |posting| posting.hires.clone()))
+    }
+
+    fn show(&self, now: Timestamp, text: &str) -> Result<Shown, Missing> {
         let bids = self.durable.bids().keys().map(|id| id.untyped());
-        let full = match unique(id, hires.chain(postings).chain(bids), "offer, claim or hire", "gigmesh hires") {
-            Ok(full) => full,
-            Err(missing) => return missing.into(),
-        };
+        let ids = self.hire_ids().chain(self.posting_ids()).chain(bids);
+        let full = resolve(IdKind::OfferClaimOrHire, text, ids)?;
         if let Some(hire) = self.durable.hire(&Id::from_bytes(full.0)) {
-            return Found::Shown(Box::new(self.shown_hire(now, hire)));
+            return Ok(self.shown_hire(now, hire));
         }
         if let Some(posting) = self.durable.posting(&Id::from_bytes(full.0)) {
             // A posting with one hire is that hire.
@@ -141,12 +111,12 @@ impl Peer {
                 (&posting.hires[..], posting.hires.last().and_then(|id| self.durable.hires().get(id)))
             {
                 debug_assert_eq!(*only, hire.id());
-                return Found::Shown(Box::new(self.shown_hire(now, hire)));
+                return Ok(self.shown_hire(now, hire));
             }
-            return Found::Shown(Box::new(self.shown_posting(now, posting)));
+            return Ok(self.shown_posting(now, posting));
         }
         match self.durable.bid(&Id::from_bytes(full.0)) {
-            Some(bid) => Found::Shown(Box::new(Shown {
+            Some(bid) => Ok(Shown {
                 row: HireRow {
                     hire: None,
                     offer: bid.offer.id(),
@@ -164,8 +134,8 @@ impl Peer {
                 deadline: Some(bid.claim.until),
                 records: [Record::from(bid.offer.clone()), bid.claim.clone().into()].iter().map(shown_record).collect(),
                 ..empty(bid.offer.id(), &bid.offer)
-            })),
-            None => Found::Nothing(format!("nothing with the id {id} here; `gigmesh hires` lists what there is")),
+            }),
+            None => Err(Missing::Unknown { kind: IdKind::OfferClaimOrHire, text: text.to_owned() }),
         }
     }
 
@@ -363,29 +333,24 @@ impl Peer {
         rows
     }
 
-    fn ledger_page(&self, skip: usize) -> Found {
-        let entries: Vec<_> =
+    fn ledger_page(&self, skip: usize) -> LedgerPage {
+        let mut rows: Vec<_> =
             self.durable.ledger().entries().skip(skip).take(limits::ANSWER_ROWS + 1).cloned().collect();
-        let more = entries.len() > limits::ANSWER_ROWS;
+        let more = rows.len() > limits::ANSWER_ROWS;
+        rows.truncate(limits::ANSWER_ROWS);
         let balances =
             self.durable.ledger().balances().filter(|balance| balance.micros != 0).take(limits::LEDGER).collect();
-        let entries: Vec<_> = entries.into_iter().take(limits::ANSWER_ROWS).collect();
-        Found::Ledger { balances, next: more.then_some(skip + entries.len()), entries }
+        LedgerPage { balances, next: more.then_some(skip + rows.len()), rows }
     }
 
-    fn records(&self, id: &str) -> Found {
-        let full = match unique(id, self.durable.hires().keys().map(|id| id.untyped()), "hire", "gigmesh hires") {
-            Ok(full) => full,
-            Err(missing) => return missing.into(),
-        };
-        let Some(hire) = self.durable.hire(&Id::from_bytes(full.0)) else {
-            return Found::Nothing(format!("no hire {id} here; `gigmesh hires` lists them"));
-        };
-        let bytes = |record: &Record| (record.envelope().to_vec(), record.beside().map(<[u8]>::to_vec));
-        Found::Records {
-            records: hire_records(hire).iter().map(bytes).collect(),
+    fn records(&self, text: &str) -> Result<HireRecords, Missing> {
+        let id = Id::from_bytes(resolve(IdKind::Hire, text, self.hire_ids())?.0);
+        let unknown = || Missing::Unknown { kind: IdKind::Hire, text: text.to_owned() };
+        let hire = self.durable.hire(&id).ok_or_else(unknown)?;
+        Ok(HireRecords {
+            records: hire_records(hire).iter().map(Item::of).collect(),
             ratings: self.ratings_of_hire(hire.id(), hire.requester(), hire.worker()),
-        }
+        })
     }
 
     fn ratings_of_hire(&self, hire: HireId, requester: AgentId, worker: AgentId) -> Vec<Id<Rating>> {
@@ -404,7 +369,7 @@ impl Peer {
         let met = self.durable.hires().values().map(|hire| Bytes32(hire.other().0));
         let rated = self.reputation.agents().map(|agent| Bytes32(agent.0));
         let pinned = self.durable.seeds().iter().map(|agent| Bytes32(agent.0));
-        unique(agent, listed.chain(met).chain(rated).chain(pinned), "agent", "gigmesh find").map(|id| AgentId(id.0))
+        resolve(IdKind::Agent, agent, listed.chain(met).chain(rated).chain(pinned)).map(|id| AgentId(id.0))
     }
 
     /// The size of a blob that `who` may read: inputs for a worker that holds the brief, a result once it is acked.
@@ -443,21 +408,6 @@ impl Peer {
     }
 }
 
-/// Why no id is meant by a text.
-enum Missing {
-    Nothing(String),
-    Several(String),
-}
-
-impl From<Missing> for Found {
-    fn from(missing: Missing) -> Self {
-        match missing {
-            Missing::Nothing(why) => Self::Nothing(why),
-            Missing::Several(why) => Self::Several(why),
-        }
-    }
-}
-
 /// What an entry leaves open of what is looked for; `None` if it does not fit.
 fn fit(entry: &SkillEntry, find: &Find) -> Option<Vec<String>> {
     if too_dear(&entry.price, find.max.as_ref()).is_some() {
@@ -468,37 +418,6 @@ fn fit(entry: &SkillEntry, find: &Find) -> Option<Vec<String>> {
         Some(Match::Unknown(missing)) => Some(missing.iter().map(ToString::to_string).collect()),
         Some(Match::No(_)) => None,
     }
-}
-
-/// The one id that begins with `text`.
-fn unique(text: &str, ids: impl Iterator<Item = Bytes32>, what: &str, lister: &str) -> Result<Bytes32, Missing> {
-    let text = text.to_ascii_lowercase();
-    if text.len() < 4 || text.len() > 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let why = format!("an id is 64 hexadecimal digits, or at least its first four; `{lister}` lists them");
-        return Err(Missing::Several(why));
-    }
-    let found: BTreeSet<Bytes32> = ids.filter(|id| begins(id, &text)).collect();
-    match (found.len(), found.first()) {
-        (1, Some(only)) => Ok(*only),
-        (0, _) => Err(Missing::Nothing(format!("no {what} {text} here; `{lister}` lists them"))),
-        (n, _) => {
-            // What tells them apart is to be seen.
-            let longer = |id: &Bytes32| id.to_string().chars().take(text.len() + 8).collect::<String>();
-            let some: Vec<String> = found.iter().take(4).map(longer).collect();
-            let more = if n > some.len() { ", ..." } else { "" };
-            let some = some.join(", ");
-            Err(Missing::Several(format!("{n} ids begin with {text}: {some}{more}; give more digits")))
-        }
-    }
-}
-
-/// Whether the hexadecimal form of an id begins so, made no longer than it must be: there may be many ids.
-fn begins(id: &Bytes32, text: &str) -> bool {
-    let digit = |at: usize| {
-        let nibble = id.0.get(at / 2).map(|byte| if at.is_multiple_of(2) { byte >> 4 } else { byte & 15 });
-        nibble.and_then(|nibble| char::from_digit(nibble.into(), 16))
-    };
-    text.chars().enumerate().all(|(at, wanted)| digit(at) == Some(wanted))
 }
 
 /// So many millionths in the currency of a price.

@@ -1,4 +1,4 @@
-//! What can be asked of the brain, and the forms in which it answers: rows and pages for programs and people.
+//! The forms in which queries are answered: rows and pages for programs and people.
 
 use std::collections::BTreeMap;
 
@@ -15,177 +15,39 @@ use crate::market::price::{Amount, Price};
 use crate::market::{BlobRef, Claim, Manifest, Offer, Outcome, Rating, Ruling, Skill};
 use crate::peer::hiring::PostingEnd;
 use crate::peer::serving::Passed;
-use crate::reputation::explain::Explained;
-use crate::reputation::{Aspect, Changed, Columns, Edition};
+use crate::reputation::{Changed, Columns, Edition};
 use crate::time::{Millis, Timestamp};
 use crate::untrusted::Untrusted;
+use crate::wire::Item;
 
-/// A question about what is.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Query {
-    /// Live manifests, best first.
-    Find(Find),
-    /// My postings and hires, newest first.
-    Hires {
-        /// Only from this id on (exclusive), for the next page.
-        after: Option<Bytes32>,
-    },
-    /// Everything about an offer of mine, a claim of mine or a hire, by id or a unique beginning of its hexadecimal form.
-    Show(String),
-    /// What I think of an agent.
-    Reputation {
-        /// By id or unique beginning.
-        agent: String,
-        /// In `skills` this one, whether or not anything was rated at just it, and what was rated below it; and only ratings
-        /// that it covers. Without one, all of them.
-        skill: Option<Skill>,
-    },
-    /// Why I think so of an agent, by id or unique beginning.
-    Explain {
-        /// Of whom.
-        agent: String,
-        /// At what; at anything without one.
-        skill: Option<Skill>,
-        /// Which aspect.
-        aspect: Aspect,
-        /// Whether as seen through the pinned seeds.
-        pinned: bool,
-    },
-    /// Whose judgement I take for mine.
-    Seeds,
-    /// One page of a room's records for a peer that catches up.
-    Page {
-        /// The room.
-        room: String,
-        /// After which record.
-        after: Option<Bytes32>,
-    },
-    /// Whether `who` may read a blob of ours within a hire.
-    MayRead {
-        /// The hire.
-        hire: HireId,
-        /// Who asks.
-        who: AgentId,
-        /// The blob.
-        root: Bytes32,
-    },
-    /// What waits for a person, the most urgent first.
-    Inbox,
-    /// Claims of mine that are neither awarded nor lost, the first to expire first.
-    Claims,
-    /// Offers and claims of this run that came to nothing, and why, newest first.
-    Passed,
-    /// Who owes whom; and the lines of the ledger, newest first, after so many.
-    Ledger {
-        /// How many lines to skip.
-        skip: usize,
-    },
-    /// Ids of the ratings by a rater, in their order, after this one.
-    RatingsBy {
-        /// Who gave them.
-        by: AgentId,
-        /// After which.
-        after: Option<Id<Rating>>,
-    },
-    /// Ids of the ratings of a subject, in their order, after this one.
-    Ratings {
-        /// Whom they are about.
-        about: AgentId,
-        /// After which.
-        after: Option<Id<Rating>>,
-    },
-    /// The signed records of a hire, by id or unique beginning.
-    Records(String),
-    /// Ids of the ratings of one hire, by its parties: also of one that is archived.
-    RatingsOf {
-        /// The hire.
-        hire: HireId,
-        /// Who hired.
-        requester: AgentId,
-        /// Who was hired.
-        worker: AgentId,
-    },
-    /// Numbers for the operator.
-    Status,
+pub struct Page<T, C = Bytes32> {
+    /// Its rows.
+    pub rows: Vec<T>,
+    /// The cursor of the next page; `None` at the end.
+    pub next: Option<C>,
 }
 
-/// A search of the directory.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Find {
-    /// The skill wanted: agents whose skills lie at, below or above it.
-    pub skill: Option<Skill>,
-    /// What their properties must say.
-    pub constraint: Option<Constraint>,
-    /// The highest price.
-    pub max: Option<Price>,
-    /// How many at most.
-    pub limit: usize,
+/// A page of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerPage {
+    /// What is not settled, by counterparty and currency.
+    pub balances: Vec<Balance>,
+    /// Lines, newest first.
+    pub rows: Vec<Entry>,
+    /// How many lines to skip for the next page; `None` at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<usize>,
 }
 
-/// What a [`Query`] finds.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Found {
-    /// To [`Query::Find`].
-    Agents(Vec<AgentRow>),
-    /// To [`Query::Hires`].
-    Hires {
-        /// Postings without an award, and hires, newest first.
-        rows: Vec<HireRow>,
-        /// Where to go on.
-        next: Option<Bytes32>,
-    },
-    /// To [`Query::Show`].
-    Shown(Box<Shown>),
-    /// To [`Query::Reputation`].
-    Reputation(Box<ReputationView>),
-    /// To [`Query::Explain`]: `None` if there is no view yet.
-    Explained(Option<Box<Explained>>),
-    /// To [`Query::Seeds`], in the order of their keys.
-    Seeds(Vec<SeedRow>),
-    /// To [`Query::Page`].
-    Page {
-        /// Envelopes.
-        records: Vec<Vec<u8>>,
-        /// Where to go on.
-        next: Option<Bytes32>,
-    },
-    /// To [`Query::MayRead`]: the blob's size if so.
-    MayRead(Option<u64>),
-    /// To [`Query::Inbox`].
-    Inbox(Vec<InboxRow>),
-    /// To [`Query::Claims`].
-    Claims(Vec<ClaimRow>),
-    /// To [`Query::Passed`].
-    Passed(Vec<PassedRow>),
-    /// To [`Query::Ledger`].
-    Ledger {
-        /// Every balance that is not settled.
-        balances: Vec<Balance>,
-        /// Lines, newest first.
-        entries: Vec<Entry>,
-        /// How many to skip for the next; `None` at the end.
-        next: Option<usize>,
-    },
-    /// To [`Query::Ratings`], [`Query::RatingsBy`] and [`Query::RatingsOf`].
-    Ratings {
-        /// In order.
-        ids: Vec<Id<Rating>>,
-        /// Where to go on.
-        next: Option<Id<Rating>>,
-    },
-    /// To [`Query::Records`].
-    Records {
-        /// Envelopes with their private parts: offer, claim, award, then the chains in causal order.
-        records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-        /// Ratings of the hire; their envelopes are in the store.
-        ratings: Vec<Id<Rating>>,
-    },
-    /// To [`Query::Status`].
-    Status(Status),
-    /// Nothing fits; the text says what to do.
-    Nothing(String),
-    /// What was asked for is no id, or the beginning of several; the text says what to do. There is no use in looking further.
-    Several(String),
+/// Everything signed in a hire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HireRecords {
+    /// Offer, claim, award, then the chains in causal order.
+    pub records: Vec<Item>,
+    /// Ids of its ratings; their envelopes are in the store.
+    pub ratings: Vec<Id<Rating>>,
 }
 
 /// An agent in the directory.

@@ -16,6 +16,7 @@ use gigmesh_protocol::market::{
 };
 use gigmesh_protocol::peer::event::{Event, Logged};
 use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::peer::query::*;
 use gigmesh_protocol::record::{Beside, Payload, Record, Verified};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::Reply;
@@ -86,9 +87,8 @@ fn refuse(world: &mut World) -> HireId {
 }
 
 fn balance(world: &World, n: usize, with: usize) -> i64 {
-    let found = world.nodes[n].peer.as_ref().unwrap().query(world.now, &Query::Ledger { skip: 0 });
-    let Found::Ledger { balances, .. } = found else { panic!("balances are told") };
-    balances.into_iter().filter(|balance| balance.with == world.id(with)).map(|balance| balance.micros).sum()
+    let page = world.query(n, LedgerAfter::default()).unwrap();
+    page.balances.into_iter().filter(|balance| balance.with == world.id(with)).map(|balance| balance.micros).sum()
 }
 
 #[test]
@@ -143,9 +143,7 @@ fn nothing_is_awarded_before_the_arbiter_consents() {
     assert!(world.rows(REQUESTER).iter().all(|row| row.hire.is_none()));
     let waits = world.rows(REQUESTER)[0].clone();
     assert_eq!(waits.stage, HireStatus::AwaitsConsent);
-    let Some(Found::Shown(shown)) = world.query(REQUESTER, &Query::Show(waits.offer.to_string())) else {
-        panic!("an offer is shown")
-    };
+    let shown = world.query(REQUESTER, Show(waits.offer.to_string())).unwrap().unwrap();
     assert_eq!(shown.why.unwrap().reason, WhyChosen::AwaitsArbiter, "though there is a claim to award");
     world.restart(ARBITER);
     world.drive(Millis::mins(3));
@@ -163,9 +161,7 @@ fn a_worker_does_not_work_under_an_arbiter_it_has_not_named() {
     world.hire(task, None);
     world.drive(Millis::mins(1));
     assert!(world.rows(WORKER).iter().all(|row| row.hire.is_none()));
-    let Found::Passed(passed) = world.nodes[WORKER].peer.as_ref().unwrap().query(world.now, &Query::Passed) else {
-        panic!("a worker says why it has no work")
-    };
+    let passed = world.query(WORKER, ListPassed).unwrap();
     assert_eq!(passed[0].reason, Passed::Objection(Objection::Arbiter(world.id(ARBITER))));
 }
 
@@ -441,9 +437,7 @@ fn below<T: Payload>(id: Bytes32, make: impl Fn(u8) -> Verified<T>) -> Verified<
 
 /// The quality given to `of` for a hire, as peer `n` has it.
 fn rated(world: &World, n: usize, of: usize, id: HireId) -> Option<u16> {
-    let query = Query::Reputation { agent: world.id(of).to_string(), skill: None };
-    let found = world.nodes[n].peer.as_ref().unwrap().query(world.now, &query);
-    let Found::Reputation(view) = found else { panic!("a view is told") };
+    let view = world.query(n, ReputationOf { agent: world.id(of), skill: None }).unwrap();
     view.ratings.iter().find(|row| row.hire == id).and_then(|row| row.scores.quality)
 }
 

@@ -11,6 +11,7 @@ mod fuzz_corpus;
 mod market;
 mod model;
 mod once;
+mod query;
 mod records;
 mod reputation;
 mod samples;

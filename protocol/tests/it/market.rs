@@ -13,6 +13,7 @@ use gigmesh_protocol::market::constraint::{Match, Properties};
 use gigmesh_protocol::market::price::{Amount, Price};
 use gigmesh_protocol::market::{Milestone, Outcome, Rating, Reason, Scores};
 use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::peer::query::*;
 use gigmesh_protocol::record::Verified;
 use gigmesh_protocol::time::Millis;
 
@@ -52,27 +53,21 @@ fn why(world: &World) -> Why {
     world.shown(0, world.rows(0)[0].hire.unwrap()).why.unwrap()
 }
 
-fn asked<T>(world: &World, n: usize, query: Query, pick: fn(Found) -> Option<T>) -> T {
-    pick(world.nodes[n].peer.as_ref().unwrap().query(world.now, &query)).expect("the answer to the question")
-}
-
 fn inbox(world: &World, n: usize) -> Vec<InboxRow> {
-    asked(world, n, Query::Inbox, |found| if let Found::Inbox(rows) = found { Some(rows) } else { None })
+    world.query(n, Inbox).unwrap()
 }
 
 fn passed(world: &World, n: usize) -> Vec<PassedRow> {
-    asked(world, n, Query::Passed, |found| if let Found::Passed(rows) = found { Some(rows) } else { None })
+    world.query(n, ListPassed).unwrap()
 }
 
 /// What peer `n` is owed by all (negative: owes), in millionths of a dollar.
 fn balance(world: &World, n: usize) -> i64 {
-    let ledger = |found| if let Found::Ledger { balances, .. } = found { Some(balances) } else { None };
-    asked(world, n, Query::Ledger { skip: 0 }, ledger).iter().map(|balance| balance.micros).sum()
+    world.query(n, LedgerAfter::default()).unwrap().balances.iter().map(|balance| balance.micros).sum()
 }
 
 fn ratings_of(world: &World, viewer: usize, subject: usize) -> usize {
-    let view = |found| if let Found::Reputation(view) = found { Some(view) } else { None };
-    asked(world, viewer, Query::Reputation { agent: world.id(subject).to_string(), skill: None }, view).ratings.len()
+    world.query(viewer, ReputationOf { agent: world.id(subject), skill: None }).unwrap().ratings.len()
 }
 
 #[test]
@@ -255,8 +250,7 @@ fn a_worker_asks_of_tasks_what_it_needs_to_know() {
         }
         world.drive(TWENTY);
     }
-    let found = |found| if let Found::Agents(rows) = found { Some(rows) } else { None };
-    let agents = asked(&world, 0, Query::Find(Find { limit: 9, ..Find::default() }), found);
+    let agents = world.query(0, Find { limit: 9, ..Find::default() }).unwrap();
     assert_eq!(agents[0].demands.as_ref().map(|demands| demands.raw().to_string()).as_deref(), Some("rows = 820"));
 }
 
@@ -343,8 +337,7 @@ fn receipts_move_both_ledgers_alike_and_payments_settle_them() {
         let note = String::from("bank transfer");
         world.command(n, Command::Book { with, amount, direction, note }).unwrap();
         assert_eq!(balance(&world, n), 0);
-        let entries = |found| if let Found::Ledger { entries, .. } = found { Some(entries) } else { None };
-        let entries = asked(&world, n, Query::Ledger { skip: 0 }, entries);
+        let entries = world.query(n, LedgerAfter::default()).unwrap().rows;
         assert_eq!(entries.len(), 4, "a restart books nothing twice");
         assert_eq!(entries[0].subject, Subject::Payment("bank transfer".into()));
     }

@@ -3,6 +3,7 @@
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::market::Rating;
 use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::peer::query::*;
 use gigmesh_protocol::record::{Record, Verified};
 use gigmesh_protocol::reputation::explain::Explained;
 use gigmesh_protocol::reputation::{Aspect, Columns, Edition, Since};
@@ -10,20 +11,13 @@ use gigmesh_protocol::time::Millis;
 
 use gigmesh_simulations::world::{World, network, signer, worker};
 
-fn ask(world: &World, n: usize, query: &Query) -> Found {
-    world.nodes[n].peer.as_ref().unwrap().query(world.now, query)
-}
-
 fn view(world: &World, n: usize, of: usize) -> ReputationView {
     view_at(world, n, of, None)
 }
 
 fn view_at(world: &World, n: usize, of: usize, skill: Option<&str>) -> ReputationView {
     let skill = skill.map(|skill| skill.parse().unwrap());
-    match ask(world, n, &Query::Reputation { agent: world.id(of).to_string(), skill }) {
-        Found::Reputation(view) => *view,
-        other => panic!("no view: {other:?}"),
-    }
+    world.query(n, ReputationOf { agent: world.id(of), skill }).unwrap()
 }
 
 fn columns(world: &World, n: usize, of: usize) -> Columns {
@@ -31,11 +25,7 @@ fn columns(world: &World, n: usize, of: usize) -> Columns {
 }
 
 fn explain(world: &World, n: usize, of: usize, pinned: bool) -> Option<Explained> {
-    let query = Query::Explain { agent: world.id(of).to_string(), skill: None, aspect: Aspect::Overall, pinned };
-    match ask(world, n, &query) {
-        Found::Explained(explained) => explained.map(|explained| *explained),
-        other => panic!("no explanation: {other:?}"),
-    }
+    world.query(n, Explain { agent: world.id(of), skill: None, aspect: Aspect::Overall, pinned }).unwrap()
 }
 
 /// Peer `n` hires `to` directly, and both close it.
@@ -91,8 +81,8 @@ fn a_newcomer_has_no_view_until_it_pins_somebody_whose_judgement_it_trusts() {
     let Columns { mine, pinned, facts } = columns(&world, eve, 1);
     assert_eq!((mine, pinned, facts.hires), (None, None, 2), "what is on record is no view");
     assert_eq!(explain(&world, eve, 1, false), None);
-    let nobody = Query::Explain { agent: world.id(1).to_string(), skill: None, aspect: Aspect::Overall, pinned: true };
-    assert!(matches!(ask(&world, eve, &nobody), Found::Nothing(why) if why.contains("gigmesh trust add")));
+    assert!(explain(&world, 0, 1, false).is_some());
+    assert_eq!(explain(&world, 0, 1, true), None, "its own view is not one through seeds, of which it has none");
 
     let friend = world.id(0);
     pin(&mut world, eve, friend, true).unwrap();
@@ -106,7 +96,7 @@ fn a_newcomer_has_no_view_until_it_pins_somebody_whose_judgement_it_trusts() {
         assert_eq!(mine, None);
         assert!(pinned.is_some_and(|pinned| pinned.overall.mean > 0.7), "through the seed, and whom it trusts");
         assert!(columns(&world, eve, dave).pinned.is_some(), "two steps from the seed");
-        let Found::Seeds(seeds) = ask(&world, eve, &Query::Seeds) else { panic!("seeds are listed") };
+        let seeds = world.query(eve, Seeds).unwrap();
         assert_eq!(seeds.iter().map(|seed| (seed.agent, seed.ratings)).collect::<Vec<_>>(), [(friend, 1)]);
         let told = explain(&world, eve, 1, true).unwrap();
         let of_friend = told.raters.iter().find(|rater| rater.rater == friend).unwrap();
@@ -276,9 +266,7 @@ fn it_is_said_why_there_is_no_view() {
     // The worker knows who hired it, as that.
     assert_eq!(why(&world, 1, 0, None), None);
     assert_eq!(why(&world, 1, 0, Some("text")), Some(NoView::NotAtThis));
-    let Found::Agents(rows) = ask(&world, 0, &Query::Find(Find { limit: 9, ..Find::default() })) else {
-        panic!("rows")
-    };
+    let rows = world.query(0, Find { limit: 9, ..Find::default() }).unwrap();
     let whys: Vec<_> = rows.iter().map(|row| (row.agent, row.no_view)).collect();
     assert!(whys.contains(&(world.id(1), None)) && whys.contains(&(world.id(2), Some(NoView::Strangers))), "{whys:?}");
 }
@@ -287,12 +275,13 @@ fn it_is_said_why_there_is_no_view() {
 fn a_rater_is_known_by_its_first_digits_and_several_are_told_apart() {
     let (mut world, dave) = acquainted();
     world.drive(Millis::mins(2));
-    let view = |text: &str| ask(&world, 0, &Query::Reputation { agent: text.to_owned(), skill: None });
+    let agent = |text: &str| world.query(0, ResolveAgent(text.to_owned())).unwrap();
     let id = world.id(dave).to_string();
-    assert!(matches!(view(&id[..8]), Found::Reputation(seen) if seen.agent == world.id(dave)));
-    assert!(matches!(view(&id[..8].to_uppercase()), Found::Reputation(_)));
-    assert!(matches!(view("0000000000"), Found::Nothing(_)));
-    let Found::Status(status) = ask(&world, 0, &Query::Status) else { panic!("a status") };
+    assert_eq!(agent(&id[..8]), Ok(world.id(dave)));
+    assert_eq!(agent(&id[..8].to_uppercase()), Ok(world.id(dave)));
+    let unknown = Missing::Unknown { kind: IdKind::Agent, text: "0000000000".to_owned() };
+    assert_eq!(agent("0000000000"), Err(unknown));
+    let status = world.query(0, GetStatus).unwrap();
     assert_eq!((status.sight.seeds, status.sight.settled), (0, true));
     assert_eq!(status.sight.raters, 2, "the worker, and Dave through it");
     assert!(status.sight.certificate < 1e-5);

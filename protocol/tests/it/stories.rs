@@ -7,6 +7,7 @@ use gigmesh_protocol::hire::task::Review;
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::market::{Outcome, Reason, Ruling};
 use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::peer::query::*;
 use gigmesh_protocol::peer::{Peer, Retain};
 use gigmesh_protocol::time::Millis;
 use rand_chacha::ChaCha20Rng;
@@ -77,10 +78,7 @@ fn a_bad_delivery_is_refused_and_the_worker_sees_why() {
     assert!(shown.checks.values().any(|checked| checked.sealed.as_ref().is_some_and(|report| !report.passed())));
     let rating = world.nodes[0].ratings.values().find(|rating| rating.issuer() == world.id(0)).unwrap();
     assert_eq!(rating.judgement.scores.quality, Some(0));
-    let worker = world.id(1).to_string();
-    let found =
-        world.nodes[0].peer.as_ref().unwrap().query(world.now, &Query::Reputation { agent: worker, skill: None });
-    let Found::Reputation(view) = found else { panic!("the worker is known") };
+    let view = world.query(0, ReputationOf { agent: world.id(1), skill: None }).unwrap();
     assert!(view.overall.mine.is_some_and(|mine| mine.overall.mean < 0.5), "worse than a stranger now");
 }
 
@@ -318,8 +316,7 @@ fn every_stage_closes_by_ticks_alone() {
                 for row in world.rows(n).iter().filter(|row| row.hire.is_some()) {
                     assert!(row.closed.is_some(), "cut after {after}: peer {n} is stuck in {row:?}");
                 }
-                let status = world.nodes[n].peer.as_ref().unwrap().query(world.now, &Query::Status);
-                let Found::Status(status) = status else { panic!() };
+                let status = world.query(n, GetStatus).unwrap();
                 assert_eq!(
                     (status.postings_open, status.claims_out, status.hires_open),
                     (0, 0, 0),
@@ -460,7 +457,7 @@ fn a_compacted_journal_replays() {
         let filed = world.nodes[n].journal.iter().filter(of_first).cloned();
         let rng = Box::new(ChaCha20Rng::from_seed([0; 32]));
         let (recalled, _) = Peer::replay(Config::default(), signer(9), rng, filed, []).unwrap();
-        let ask = |peer: &Peer, id: Bytes32| peer.query(world.now, &Query::Show(id.to_string()));
+        let ask = |peer: &Peer, id: Bytes32| peer.query(world.now, Show(id.to_string())).unwrap();
         assert_eq!(ask(&recalled, first), ask(peer, first), "the archive tells what the peer did");
         if n == 0 {
             assert_eq!(ask(&recalled, offer), ask(peer, offer), "an offer with one hire is that hire");
@@ -472,12 +469,7 @@ fn a_compacted_journal_replays() {
     }
     world.drive(Millis::mins(30));
     assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
-    let worker = world.id(1).to_string();
-    let Found::Reputation(view) =
-        world.nodes[0].peer.as_ref().unwrap().query(world.now, &Query::Reputation { agent: worker, skill: None })
-    else {
-        panic!("the worker is known")
-    };
+    let view = world.query(0, ReputationOf { agent: world.id(1), skill: None }).unwrap();
     assert_eq!(view.ratings.len(), 2, "the rating of the archived hire still counts");
 }
 

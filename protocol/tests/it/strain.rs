@@ -16,6 +16,7 @@ use gigmesh_protocol::market::{
 };
 use gigmesh_protocol::peer::event::{Event, Logged};
 use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::peer::query::*;
 use gigmesh_protocol::record::{Beside, Payload, Record, Signer, Verified};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::Reply;
@@ -39,15 +40,8 @@ fn configure(world: &mut World, n: usize, change: impl FnOnce(&mut Config)) {
     world.restart(n);
 }
 
-fn query(world: &World, n: usize, query: &Query) -> Found {
-    world.nodes[n].peer.as_ref().unwrap().query(world.now, query)
-}
-
 fn balances(world: &World, n: usize) -> Vec<Balance> {
-    match query(world, n, &Query::Ledger { skip: 0 }) {
-        Found::Ledger { balances, .. } => balances,
-        other => panic!("{other:?}"),
-    }
+    world.query(n, LedgerAfter::default()).unwrap().balances
 }
 
 fn owed(world: &World, n: usize) -> i64 {
@@ -55,10 +49,7 @@ fn owed(world: &World, n: usize) -> i64 {
 }
 
 fn inbox(world: &World, n: usize) -> Vec<InboxRow> {
-    match query(world, n, &Query::Inbox) {
-        Found::Inbox(rows) => rows,
-        other => panic!("{other:?}"),
-    }
+    world.query(n, Inbox).unwrap()
 }
 
 /// The records of a hire as peer `n` holds them.
@@ -228,7 +219,7 @@ fn nobody_is_told_the_budgets() {
         task.slots = slots;
         world.hire(task, None);
         world.drive(Millis::mins(20));
-        let Found::Passed(rows) = query(&world, 2, &Query::Passed) else { panic!() };
+        let rows = world.query(2, ListPassed).unwrap();
         assert!(!rows.is_empty());
         for row in rows {
             let told = serde_json::to_string(&row.reason).unwrap();
@@ -436,7 +427,7 @@ fn an_offer_with_a_long_window_is_claimed_near_its_end() {
     (task.bids, task.expires) = (Millis::hours(2), Millis::hours(3));
     world.hire(task, None);
     world.drive(Millis::hours(1));
-    let Found::Status(status) = query(&world, 1, &Query::Status) else { panic!() };
+    let status = world.query(1, GetStatus).unwrap();
     assert_eq!(status.claims_out, 0);
     world.drive(Millis::mins(90));
     assert_eq!(world.rows(1).len(), 2, "claimed in time");
@@ -459,7 +450,7 @@ fn offers_whose_checks_cannot_be_run_are_passed_once() {
     world.hire(task, None);
     world.drive(Millis::mins(1));
     assert_eq!(world.ends(), [Some((Outcome::Accepted, true)); 2]);
-    let Found::Passed(rows) = query(&world, 1, &Query::Passed) else { panic!() };
+    let rows = world.query(1, ListPassed).unwrap();
     assert_eq!(rows.iter().filter(|row| row.reason == Passed::Objection(Objection::Checks)).count(), 20, "{rows:?}");
 }
 
@@ -574,7 +565,7 @@ fn a_withdrawal_sent_after_an_award_arrives_after_it() {
         assert_eq!(ours, theirs, "both hold both chains whole");
         assert!(ours.contains(&"withdraw/1"));
         assert_eq!(world.ends()[0], world.ends()[1]);
-        let Some(Found::Status(status)) = world.query(0, &Query::Status) else { panic!() };
+        let status = world.query(0, GetStatus).unwrap();
         assert_eq!(status.outbox, 0);
     }
 }

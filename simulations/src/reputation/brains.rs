@@ -22,7 +22,8 @@ use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::id::{AgentId, sha256};
 use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::{Outcome, Rating, Scores};
-use gigmesh_protocol::peer::io::{Command, Config, Found, HireRow, Notice, Query, Shown, WorkJob};
+use gigmesh_protocol::peer::io::{Command, Config, HireRow, Notice, Shown, WorkJob};
+use gigmesh_protocol::peer::query::Explain;
 use gigmesh_protocol::reputation::Aspect;
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::untrusted::Untrusted;
@@ -467,9 +468,9 @@ impl Market {
         let (mut both, mut all) = (0, 0);
         for node in self.members.iter().filter(|member| member.role == Role::Swapping).map(|member| member.node) {
             for viewer in 0..self.plan.good {
-                let agent = self.world.id(node).to_string();
-                let query = Query::Explain { agent, skill: None, aspect: Aspect::Overall, pinned: false };
-                let Some(Found::Explained(Some(explained))) = self.world.query(viewer, &query) else { continue };
+                let agent = self.world.id(node);
+                let query = Explain { agent, skill: None, aspect: Aspect::Overall, pinned: false };
+                let Some(Some(explained)) = self.world.query(viewer, query) else { continue };
                 let ratings = || explained.raters.iter().flat_map(|rater| &rater.ratings);
                 let names =
                     |model: &&str| ratings().any(|rating| rating.edition.model == Some(Untrusted::from(*model)));

@@ -5,11 +5,12 @@ use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::market::checks::Checks;
 use gigmesh_protocol::market::{Input as BriefInput, Offer, Outcome};
-use gigmesh_protocol::peer::io::{Answer, Command, Found, HireRow, Input, Output, Query, Refused, Shown};
+use gigmesh_protocol::peer::io::{Answer, Command, HireRow, Input, Output, Refused, Shown};
+use gigmesh_protocol::peer::query::{Hires, Query, Records, Show};
 use gigmesh_protocol::peer::{Peer, RestoreError, Retain};
 use gigmesh_protocol::record::Record;
 use gigmesh_protocol::time::Millis;
-use gigmesh_protocol::wire::Reply;
+use gigmesh_protocol::wire::{Item, Reply};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -75,16 +76,13 @@ impl World {
     }
 
     /// What peer `n` answers, if it is up.
-    pub fn query(&self, n: usize, query: &Query) -> Option<Found> {
+    pub fn query<Q: Query>(&self, n: usize, query: Q) -> Option<Q::Answer> {
         self.nodes[n].peer.as_ref().map(|peer| peer.query(self.time(n), query))
     }
 
     /// Its newest postings and hires.
     pub fn rows(&self, n: usize) -> Vec<HireRow> {
-        match self.query(n, &Query::Hires { after: None }) {
-            Some(Found::Hires { rows, .. }) => rows,
-            _ => Vec::new(),
-        }
+        self.query(n, Hires::default()).map(|page| page.rows).unwrap_or_default()
     }
 
     /// The one hire of a story, as peer `n` sees it.
@@ -96,21 +94,14 @@ impl World {
 
     /// Everything about one of its hires.
     pub fn shown(&self, n: usize, id: HireId) -> Shown {
-        match self.query(n, &Query::Show(id.to_string())) {
-            Some(Found::Shown(shown)) => *shown,
-            other => panic!("not shown: {other:?}"),
-        }
+        self.query(n, Show(id.to_string())).expect("it is up").expect("it has this hire")
     }
 
     /// The records of a hire as peer `n` holds them: offer, claim, award, then both chains.
     pub fn records(&self, n: usize, hire: HireId) -> Vec<Record> {
-        let Some(Found::Records { records, .. }) = self.query(n, &Query::Records(hire.to_string())) else {
-            panic!("peer {n} knows nothing of {hire}")
-        };
-        let admit = |(record, beside): &(Vec<u8>, Option<Vec<u8>>)| {
-            self.admit(record, beside.as_deref()).expect("it was admitted before")
-        };
-        records.iter().map(admit).collect()
+        let held = self.query(n, Records(hire.to_string())).expect("it is up").expect("it has this hire");
+        let admit = |item: &Item| self.admit(&item.record, item.beside.as_deref()).expect("it was admitted before");
+        held.records.iter().map(admit).collect()
     }
 
     /// How the one hire of a story ended for both sides: outcome and whether both signed.

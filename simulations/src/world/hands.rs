@@ -10,8 +10,9 @@ use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Question, Rating};
 use gigmesh_protocol::peer::effects::{self, Effects};
 use gigmesh_protocol::peer::event::{Event, Logged};
 use gigmesh_protocol::peer::io::{
-    Answer, Caller, CaseJob, CheckJob, Found, Input, Notice, Origin, Output, Query, Refused, Token, Wanted, WorkJob,
+    Answer, Caller, CaseJob, CheckJob, Input, Notice, Origin, Output, Page, Refused, Token, Wanted, WorkJob,
 };
+use gigmesh_protocol::peer::query::{MayRead, RatingsAbout, RatingsBy};
 use gigmesh_protocol::record::{Record, Verified};
 use gigmesh_protocol::time::{Millis, Timestamp};
 use gigmesh_protocol::transcript::Transcript;
@@ -61,20 +62,14 @@ impl World {
 
     /// What peer `n` answers to a request for ratings.
     fn ratings_for(&self, n: usize, wanted: &Wanted) -> (Vec<Verified<Rating>>, Option<Bytes32>) {
-        let (ids, next) = match wanted {
-            Wanted::These(ids) => (ids.clone(), None),
-            Wanted::About(agent, after) | Wanted::By(agent, after) => {
-                let after = after.map(|after| Id::from_bytes(after.0));
-                let query = match wanted {
-                    Wanted::By(..) => Query::RatingsBy { by: *agent, after },
-                    _ => Query::Ratings { about: *agent, after },
-                };
-                match self.query(n, &query) {
-                    Some(Found::Ratings { ids, next }) => (ids, next.map(|id| id.untyped())),
-                    other => panic!("no ratings: {other:?}"),
-                }
-            }
+        let typed = |after: &Option<Bytes32>| after.map(|after| Id::from_bytes(after.0));
+        let page = match wanted {
+            Wanted::These(ids) => Some(Page { rows: ids.clone(), next: None }),
+            Wanted::About(about, after) => self.query(n, RatingsAbout { about: *about, after: typed(after) }),
+            Wanted::By(by, after) => self.query(n, RatingsBy { by: *by, after: typed(after) }),
         };
+        let Page { rows: ids, next } = page.expect("it is up");
+        let next = next.map(|id| id.untyped());
         let shows = self.nodes[n].shows;
         (
             ids.iter().filter_map(|id| self.nodes[n].ratings.get(id)).filter(|rating| shows(rating)).cloned().collect(),
@@ -106,8 +101,7 @@ impl Runner<'_> {
         let (server, who) = (&self.world.nodes[server], self.world.id(self.n));
         let (peer, now) = (server.peer.as_ref()?, server.clock.read(self.world.now));
         let read = |blob: &BlobRef| {
-            let query = Query::MayRead { hire, who, root: blob.root };
-            let Found::MayRead(Some(size)) = peer.query(now, &query) else { return None };
+            let size = peer.query(now, MayRead { hire, who, root: blob.root })?;
             assert_eq!(size, blob.size);
             server.blobs.get(&blob.root).cloned()
         };

@@ -83,10 +83,10 @@ impl Door {
                  `gigmesh mcp`, so that it starts one itself"
             }
             ClientError::NoNode(_) => "nothing was done. The node is being started: call again in some seconds",
+            // Its hint names commands, which a model does not have.
+            ClientError::Refused { code, .. } if matches!(&**code, "unknown_id" | "not_an_id") => LISTERS,
             ClientError::Refused { hint: Some(hint), .. } => hint,
-            ClientError::Refused { status, .. } if *status == StatusCode::NOT_FOUND => {
-                "nothing was done. show without an id lists the offers and hires, find_agents the agents"
-            }
+            ClientError::Refused { status, .. } if *status == StatusCode::NOT_FOUND => LISTERS,
             ClientError::Refused { status, .. } if status.is_client_error() => {
                 "nothing was done. Put right what the error names, and call again"
             }
@@ -100,6 +100,9 @@ impl Door {
         Trouble::new(&error, next)
     }
 }
+
+/// What to do when an id is not known.
+const LISTERS: &str = "nothing was done. show without an id lists the offers and hires, find_agents the agents";
 
 impl ServerHandler for Door {
     fn get_info(&self) -> ServerConfig {

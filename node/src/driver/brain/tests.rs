@@ -5,7 +5,12 @@ use std::thread::{self, JoinHandle};
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::peer::event::Filed;
-use gigmesh_protocol::peer::io::{Answer, Command};
+use gigmesh_protocol::peer::io::{Answer, Command, Config};
+use gigmesh_protocol::peer::query::Alive;
+use gigmesh_protocol::record::{Network, Signer};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+use tokio::sync::oneshot;
 
 use super::super::clock::tests::Set;
 use super::super::{CallError, Why, wall_clock};
@@ -26,9 +31,24 @@ type Steps = Arc<Mutex<Vec<Step>>>;
 
 /// A brain without a mind: to whatever happens it wants a word said, then an event kept, then another word said, which is
 /// the order that tempts a driver to speak too early.
-#[derive(Default)]
 struct Scripted {
     deadline: Option<Timestamp>,
+    /// For queries: it knows nothing.
+    peer: Peer,
+}
+
+impl Scripted {
+    fn waking(deadline: Timestamp) -> Self {
+        Self { deadline: Some(deadline), ..Self::default() }
+    }
+}
+
+impl Default for Scripted {
+    fn default() -> Self {
+        let (signer, rng) = (Signer::new(&[1; 32], Network::new("test")), ChaCha20Rng::from_seed([0; 32]));
+        let (peer, _) = Peer::replay(Config::default(), signer, Box::new(rng), [], []).unwrap();
+        Self { deadline: None, peer }
+    }
 }
 
 impl Brain for Scripted {
@@ -50,8 +70,8 @@ impl Brain for Scripted {
     fn next_deadline(&self) -> Option<Timestamp> {
         self.deadline
     }
-    fn query(&self, _: Timestamp, _: &Query) -> Found {
-        Found::MayRead(None)
+    fn peer(&self) -> &Peer {
+        &self.peer
     }
     fn judge(&self, _: &BTreeSet<HireId>) -> Judge {
         Box::new(|event| if event[0].is_multiple_of(2) { Keep::Live } else { Keep::Archive(Filed::default()) })
@@ -164,9 +184,9 @@ fn play_by(clocks: &Set, brain: Scripted, log: Recorded, tasks: Vec<Task>) -> St
 impl Stage {
     /// Waits until everything put in so far is done.
     fn settle(&self) {
-        let (caller, found) = oneshot::channel();
-        assert!(self.queue.offer(Task::Query { query: Query::Status, caller }));
-        found.blocking_recv().unwrap();
+        let (task, answer) = Task::query(Alive);
+        assert!(self.queue.offer(task));
+        answer.blocking_recv().unwrap();
     }
 
     fn end(self) -> (Vec<Step>, Result<(), StoreError>) {
@@ -268,7 +288,7 @@ fn an_answer_comes_after_its_commit() {
 
 #[test]
 fn the_brain_is_told_when_its_time_has_come() {
-    let brain = Scripted { deadline: Some(wall_clock()) };
+    let brain = Scripted::waking(wall_clock());
     let stage = play(brain, Recorded::default(), vec![]);
     stage.settle();
     let (steps, _) = stage.end();
@@ -294,7 +314,7 @@ const HOUR: i64 = 3_600_000;
 #[test]
 fn while_the_clocks_have_parted_nothing_is_decided_and_afterwards_nothing_is_lost() {
     let clocks = Set::default();
-    let brain = Scripted { deadline: Some(wall_clock() + SWEEP_EVERY) };
+    let brain = Scripted::waking(wall_clock() + SWEEP_EVERY);
     let stage = play_by(&clocks, brain, Recorded::default(), vec![]);
     stage.settle();
     clocks.off(HOUR);
@@ -317,7 +337,7 @@ fn while_the_clocks_have_parted_nothing_is_decided_and_afterwards_nothing_is_los
 #[test]
 fn a_time_that_the_operator_confirms_counts() {
     let clocks = Set::default();
-    let brain = Scripted { deadline: Some(wall_clock() + SWEEP_EVERY) };
+    let brain = Scripted::waking(wall_clock() + SWEEP_EVERY);
     let stage = play_by(&clocks, brain, Recorded::default(), vec![]);
     stage.settle();
     clocks.off(HOUR);

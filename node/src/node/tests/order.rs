@@ -17,7 +17,7 @@ use gigmesh_protocol::time::Timestamp;
 use gigmesh_protocol::wire::Reply;
 
 use super::*;
-use crate::driver::{Judge, Waiting};
+use crate::driver::{Answered, Judge, Waiting};
 
 /// What happened, in order.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ enum Word {
     Acked(Token, Vec<Reply>),
     /// To a command.
     Answered,
-    /// To a question.
+    /// To a query.
     Found,
     Started(HireId),
     Stopped,
@@ -123,8 +123,8 @@ impl Brain for Watched<Peer> {
     fn next_deadline(&self) -> Option<Timestamp> {
         self.1.next_deadline()
     }
-    fn query(&self, now: Timestamp, query: &Query) -> Found {
-        self.1.query(now, query)
+    fn peer(&self) -> &Peer {
+        &self.1
     }
     fn judge(&self, past: &BTreeSet<HireId>) -> Judge {
         self.1.judge(past)
@@ -156,9 +156,9 @@ impl World for Watched<Hands> {
         }));
         self.1.carry_out(output);
     }
-    fn answer(&mut self, caller: oneshot::Sender<Found>, found: Found) {
+    fn answer(&mut self, answered: Answered) {
         self.0.note(Step::Said(Word::Found));
-        self.1.answer(caller, found);
+        self.1.answer(answered);
     }
     fn sweep(&mut self, live: BTreeSet<Bytes32>) {
         self.1.sweep(live);
@@ -372,7 +372,7 @@ async fn whatever_a_node_says_or_starts_rests_on_what_was_synced_before() {
     assert_eq!(pair.requester.command(stop).await, Ok(Answer::Done));
     assert_eq!(pair.closed().await, Outcome::CancelledByRequester);
     for node in [&pair.requester, &pair.worker] {
-        node.query(Query::Status).await.unwrap();
+        node.query(GetStatus).await.unwrap();
     }
     pair.end().await;
     for (recorder, starts, answers) in [(mine, 0, 3), (theirs, 2, 0)] {

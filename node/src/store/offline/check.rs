@@ -3,7 +3,7 @@
 
 use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::peer::Peer;
-use gigmesh_protocol::peer::io::{Found, Query};
+use gigmesh_protocol::peer::query::GetStatus;
 use gigmesh_protocol::record::{Signer, Verified};
 use gigmesh_protocol::time::Timestamp;
 use rand_chacha::ChaCha20Rng;
@@ -200,9 +200,8 @@ impl Offline {
         let rng = Box::new(ChaCha20Rng::from_seed([0; 32]));
         match Peer::replay(Default::default(), signer, rng, events, ratings) {
             Ok((peer, _)) => {
-                if let Found::Status(status) = peer.query(now, &Query::Status) {
-                    (report.hires_open, report.hires_closed) = (status.hires_open, status.hires_closed);
-                }
+                let status = peer.query(now, GetStatus);
+                (report.hires_open, report.hires_closed) = (status.hires_open, status.hires_closed);
                 Some(peer)
             }
             Err(error) => {

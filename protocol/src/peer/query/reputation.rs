@@ -6,7 +6,9 @@ use crate::id::AgentId;
 use crate::limits;
 use crate::market::Skill;
 use crate::peer::Peer;
-use crate::peer::io::{Found, NoView, RatingRow, ReputationView, SeedRow, Sight};
+use crate::peer::io::{NoView, RatingRow, ReputationView, SeedRow, Sight};
+use crate::peer::query::Explain;
+use crate::reputation::explain::Explained;
 use crate::reputation::{Aspect, Columns, Edition, Evidence, Model as _};
 use crate::time::Timestamp;
 use crate::untrusted::Untrusted;
@@ -20,35 +22,18 @@ impl Peer {
         }
     }
 
-    pub(super) fn explain(
-        &self,
-        now: Timestamp,
-        agent: &str,
-        skill: Option<&Skill>,
-        aspect: Aspect,
-        pinned: bool,
-    ) -> Found {
-        let agent = match self.known(now, agent) {
-            Ok(agent) => agent,
-            Err(missing) => return missing.into(),
-        };
+    pub(super) fn explain(&self, now: Timestamp, query: &Explain) -> Option<Explained> {
+        let Explain { agent, ref skill, aspect, pinned } = *query;
         if pinned && self.durable.seeds().is_empty() {
-            return Found::Nothing(
-                "nobody is pinned; `gigmesh trust add` somebody whose judgement you trust".to_owned(),
-            );
+            return None;
         }
         let seeds = if pinned { Vec::from_iter(self.durable.seeds().iter().copied()) } else { Vec::new() };
         // For the record: from scratch, as anybody with the same ratings would find it.
         let standing = self.reputation.standing(&self.agent(), &seeds, now.day());
-        let explained = standing.explain(&agent, skill, aspect, limits::EXPLAINED_RATERS);
-        Found::Explained(explained.map(Box::new))
+        standing.explain(&agent, skill.as_ref(), aspect, limits::EXPLAINED_RATERS)
     }
 
-    pub(super) fn reputation_of(&self, now: Timestamp, agent: &str, skill: Option<&Skill>) -> Found {
-        let agent = match self.known(now, agent) {
-            Ok(agent) => agent,
-            Err(missing) => return missing.into(),
-        };
+    pub(super) fn reputation_of(&self, now: Timestamp, agent: AgentId, skill: Option<&Skill>) -> ReputationView {
         let (me, day) = (self.agent(), now.day());
         let covered = |held: &Evidence| skill.is_none_or(|skill| skill.covers(&held.skill));
         let mut ratings = self.reputation.ratings_of(&agent, usize::MAX);
@@ -64,7 +49,7 @@ impl Peer {
             model: manifest.model.as_ref().map(Untrusted::from),
             version: Some(Untrusted::from(&manifest.version)),
         });
-        Found::Reputation(Box::new(ReputationView {
+        ReputationView {
             agent,
             name: manifest.map(|manifest| Untrusted::from(&manifest.name)),
             changed: self.reputation.changed(&me, &agent, edition.as_ref(), skill, day),
@@ -85,7 +70,7 @@ impl Peer {
                     edition: held.edition.clone(),
                 })
                 .collect(),
-        }))
+        }
     }
 
     pub(super) fn sight(&self, now: Timestamp) -> Sight {

@@ -6,6 +6,7 @@ use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::market::{Award, Outcome, Receipt};
 use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::peer::query::*;
 use gigmesh_protocol::record::{Record, Verified};
 
 use super::tally::Tally;
@@ -16,10 +17,7 @@ macro_rules! hold {
 }
 
 fn status(world: &World, n: usize) -> Status {
-    match world.query(n, &Query::Status) {
-        Some(Found::Status(status)) => status,
-        _ => Status::default(),
-    }
+    world.query(n, GetStatus).unwrap_or_default()
 }
 
 /// Nothing is open, owed or on its way.
@@ -284,9 +282,7 @@ fn money(world: &World, n: usize) -> Result<(), String> {
         spent += amount * i64::from(row.side == Side::Requester);
         *sums.entry(row.with.ok_or("a hire with nobody")?).or_default() += signed;
     }
-    let Some(Found::Ledger { balances, .. }) = world.query(n, &Query::Ledger { skip: 0 }) else {
-        return Err("no ledger".to_owned());
-    };
+    let LedgerPage { balances, .. } = world.query(n, LedgerAfter::default()).ok_or("no ledger")?;
     let held: BTreeMap<AgentId, i64> = balances.iter().map(|balance| (balance.with, balance.micros)).collect();
     sums.retain(|_, sum| *sum != 0);
     hold!(held == sums, "peer {n} has balances of {held:?}, its receipts say {sums:?}");

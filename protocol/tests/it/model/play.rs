@@ -7,6 +7,7 @@ use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{Bytes32, Id};
 use gigmesh_protocol::market::{Ruling, Scores};
 use gigmesh_protocol::peer::io::*;
+use gigmesh_protocol::peer::query::*;
 use gigmesh_protocol::time::Millis;
 
 use super::case::{Case, Trouble, serves};
@@ -190,7 +191,7 @@ impl Play<'_> {
     /// People look at what waits for them, now and then, and say something.
     fn people(&mut self, world: &mut World, n: usize, moment: u64, tally: &mut Tally) {
         let seed = self.dice.throw() ^ moment;
-        let Some(Found::Inbox(rows)) = world.query(n, &Query::Inbox) else { return };
+        let Some(rows) = world.query(n, Inbox) else { return };
         let Some(mut dice) = self.case.dice(Trouble::People).map(|_| Dice::new(seed, n as u64)) else { return };
         for row in rows {
             if !dice.one_in(3) {
