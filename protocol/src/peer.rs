@@ -44,7 +44,7 @@ use crate::market::{Claim, Contact, Manifest, Offer, Rating, Skill};
 use crate::record::{Record, Refusal, Signer, Verified};
 use crate::reputation::{Model, WalkBeta};
 use crate::time::{Millis, Timestamp};
-use event::{Event, Logged};
+use event::Event;
 use io::{Config, Input, Origin, Outbox, Output, PassedRow};
 use pull::Pull;
 
@@ -94,7 +94,7 @@ pub struct Peer {
     config: Config,
     signer: Signer,
     rng: Box<dyn CryptoRng + Send>,
-    /// What the journal rebuilds: [`Durable::apply`] and [`Durable::forget`] alone change it.
+    /// What the journal rebuilds: [`Durable::commit`] and [`Durable::forget`] alone change it.
     durable: Durable,
     // Soft.
     reputation: WalkBeta,
@@ -156,12 +156,23 @@ impl Peer {
         events: impl IntoIterator<Item = Vec<u8>>,
         ratings: impl IntoIterator<Item = Verified<Rating>>,
     ) -> Result<(Self, Outbox), RestoreError> {
-        let mut peer = Self {
+        let mut reputation = WalkBeta::default();
+        for rating in ratings {
+            reputation.insert(&rating);
+        }
+        let mut out = Outbox::new();
+        let durable = Durable::replay(&signer.network(), events, |rating| {
+            // A rating of mine that the store has lost goes back into it.
+            if reputation.insert(&rating) {
+                out.push(Output::Keep(Box::new(rating.into())));
+            }
+        })?;
+        let peer = Self {
             config,
             signer,
             rng,
-            durable: Durable::new(),
-            reputation: WalkBeta::default(),
+            durable,
+            reputation,
             auctions: BTreeMap::new(),
             directory: Directory::default(),
             letters: Letters::default(),
@@ -184,22 +195,6 @@ impl Peer {
             hungry: true,
             restless: BTreeSet::new(),
         };
-        for rating in ratings {
-            peer.reputation.insert(&rating);
-        }
-        let mut out = Outbox::new();
-        let network = peer.signer.network();
-        for (number, bytes) in (1..).zip(events) {
-            let logged = Logged::decode(&bytes, &network).map_err(|why| RestoreError { number, why })?;
-            // A rating of mine that the store has lost goes back into it.
-            let mine = match &logged.event {
-                Event::Rated { rating } => Some(rating.clone()),
-                _ => None,
-            };
-            if peer.apply(logged.at, logged.event) {
-                out.extend(mine.map(|rating| Output::Keep(Box::new(rating))));
-            }
-        }
         Ok((peer, out))
     }
 
@@ -361,18 +356,14 @@ impl Peer {
 
     // ---- durable state ----
 
-    /// Logs an event and makes it so. Outputs that it justifies come after it in `out`.
+    /// Logs an event and applies it: to the durable state, then to what follows it. Outputs that it justifies come after
+    /// it in `out`.
     fn commit(&mut self, now: Timestamp, event: Event<Record>, out: &mut Outbox) {
-        let logged = Logged { at: now, event };
-        out.push(Output::Persist(logged.encode()));
-        self.apply(logged.at, logged.event);
-    }
-
-    /// Applies an event to the durable state, then to what follows it. Whether a rating in it was new.
-    fn apply(&mut self, at: Timestamp, event: Event<Record>) -> bool {
-        match self.durable.apply(at, event) {
+        match self.durable.commit(now, event, out) {
             Applied::Nothing => {}
-            Applied::Rated(rating) => return self.reputation.insert(&rating),
+            Applied::Rated(rating) => {
+                self.reputation.insert(&rating);
+            }
             Applied::Pinned(before) => {
                 self.reputation.unwatch(&self.signer.agent(), &before);
                 self.watch();
@@ -388,7 +379,6 @@ impl Peer {
                 }
             }
         }
-        false
     }
 
     /// My own eyes, and those through which the pinned seeds see, are kept up to date.

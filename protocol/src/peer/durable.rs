@@ -1,15 +1,17 @@
 //! The durable state of a peer: what its journal rebuilds.
 //!
 //! In: events, in the order of the journal; what compaction forgets. Out: read access. Must never happen: a change that
-//! no event describes. The fields are private to this module, which holds nothing else, and [`Durable`] has no other
-//! `&mut` method: so the compiler holds that. Soft state (directory, outbox, claims of others, timers) is in
-//! [`super::Peer`]; ratings have a store of their own.
+//! no logged event describes. The compiler holds that: the fields are private to this module, which holds nothing else;
+//! a [`Durable`] is made by replaying a journal, and changed by `commit`, which persists the event first, and by
+//! `forget`. Soft state (directory, outbox, claims of others, timers) is in [`super::Peer`]; ratings have a store of
+//! their own.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::event::Event;
+use super::event::{Event, Logged};
+use super::io::{Outbox, Output};
 use super::once::Orders;
-use super::{Asked, Bid, Posting};
+use super::{Asked, Bid, Posting, RestoreError};
 use crate::hire::chain::Entry;
 use crate::hire::selection::Why;
 use crate::hire::{Attempt, Closed, Hire, HireId, Side};
@@ -17,7 +19,7 @@ use crate::id::{AgentId, Bytes32, Id};
 use crate::ledger::{self, Ledger};
 use crate::limits;
 use crate::market::{Award, Claim, Judgement, Offer, Rating};
-use crate::record::{Record, Verified};
+use crate::record::{Network, Record, Verified};
 use crate::time::Timestamp;
 
 /// The durable state of a peer. Two are equal if not a bit differs.
@@ -52,9 +54,13 @@ pub(super) enum Applied {
 }
 
 impl Durable {
-    /// What an empty journal says.
-    pub(super) fn new() -> Self {
-        Self {
+    /// What a journal says. `rated` is given each rating of this peer's in it.
+    pub(super) fn replay(
+        network: &Network,
+        events: impl IntoIterator<Item = Vec<u8>>,
+        mut rated: impl FnMut(Verified<Rating>),
+    ) -> Result<Self, RestoreError> {
+        let mut durable = Self {
             postings: BTreeMap::new(),
             bids: BTreeMap::new(),
             hires: BTreeMap::new(),
@@ -63,7 +69,21 @@ impl Durable {
             ledger: Ledger::default(),
             orders: Orders::default(),
             seeds: BTreeSet::new(),
+        };
+        for (number, bytes) in (1..).zip(events) {
+            let Logged { at, event } = Logged::decode(&bytes, network).map_err(|why| RestoreError { number, why })?;
+            if let Applied::Rated(rating) = durable.apply(at, event) {
+                rated(rating);
+            }
         }
+        Ok(durable)
+    }
+
+    /// Has an event persisted and applies it: there is no other way to apply one to a living peer.
+    pub(super) fn commit(&mut self, at: Timestamp, event: Event<Record>, out: &mut Outbox) -> Applied {
+        let logged = Logged { at, event };
+        out.push(Output::Persist(logged.encode()));
+        self.apply(logged.at, logged.event)
     }
 
     /// Postings of this peer, open and closed, by offer.
@@ -117,7 +137,7 @@ impl Durable {
     }
 
     /// Makes an event so. Living and replaying are this one path.
-    pub(super) fn apply(&mut self, at: Timestamp, event: Event<Record>) -> Applied {
+    fn apply(&mut self, at: Timestamp, event: Event<Record>) -> Applied {
         match event {
             Event::Posted { offer: Record::Offer(offer), task, to, salt, order } => {
                 if let Some(call) = &task.call {

@@ -1,4 +1,4 @@
-//! Counts of all that a peer holds, durable and soft, for whoever watches its memory; and read access to the durable part.
+//! Counts of all that a peer holds, durable and soft, to watch its memory by; and read access to the durable part.
 
 use super::{Durable, Peer};
 
