@@ -61,14 +61,15 @@ use crate::limits::{CHUNKS_AHEAD, CRUNCHES, FETCHES, SENDS, SERVES};
 use crate::node::CommandSpec;
 use crate::store::blobs::BlobStore;
 use crate::store::traits::Ratings;
+use crate::words;
 use shares::{Share, Shares};
 
 /// Why a command or a question got no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// The brain said no. Nothing was changed.
-    #[error(transparent)]
-    Refused(#[from] Refused),
+    #[error("{}", words::refused(.0))]
+    Refused(Refused),
     /// A store could not be written. Whether the command is in the journal will show when the node is started again.
     #[error("the node stopped because its data cannot be written: {0}")]
     Storage(String),

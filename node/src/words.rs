@@ -4,9 +4,10 @@
 
 use gigmesh_protocol::hire::Side;
 use gigmesh_protocol::hire::selection::{ClaimOutcome, Considered, Criterion, Over, Unfit, Why, WhyChosen};
+use gigmesh_protocol::limits::{SEEDS, SUMMARY};
 use gigmesh_protocol::market::Reason;
 use gigmesh_protocol::market::constraint::Match;
-use gigmesh_protocol::peer::io::{ClaimEnd, HireRow, HireStatus, Objection, Passed, PostingEnd, WaitsFor};
+use gigmesh_protocol::peer::io::{ClaimEnd, HireRow, HireStatus, Objection, Passed, PostingEnd, Refused, WaitsFor};
 use gigmesh_protocol::untrusted::Untrusted;
 use serde_json::Value;
 
@@ -151,6 +152,60 @@ pub(crate) fn said(kind: &str, value: &Value) -> Option<String> {
         return serde_json::from_value(value.clone()).ok().map(|why| reason(&why));
     }
     value.as_str().map(|text| Untrusted::from(text).quoted(QUOTE))
+}
+
+/// Why a command is not carried out.
+pub(crate) fn refused(refused: &Refused) -> String {
+    let words = match refused {
+        Refused::Unknown(id) => return format!("no offer or hire {id} here"),
+        Refused::Task(why) => return why.clone(),
+        Refused::OffersFull => "too many offers are open; wait until some of them close",
+        Refused::HiresFull => "too many hires are open; wait until some of them close",
+        Refused::RoomsFull => "too many rooms are followed; they are left when the node is started again",
+        Refused::EmptyToken => "an empty token names no order; leave it out, or give one",
+        Refused::TokenTaken(offer) => {
+            return format!(
+                "the token was given before, with another task (offer {offer}); give this one a token of its own"
+            );
+        }
+        Refused::PinSelf => "this is you; your own judgement counts anyway",
+        Refused::PinsFull => return format!("{SEEDS} agents are pinned, which is the most"),
+        Refused::NotStoppable => "it is delivered or over; only what is still at work can be stopped",
+        Refused::NoScores => "give at least one score, each from 0 to 1",
+        Refused::RatingSealed => "the rating is sealed already; a sealed rating is final",
+        Refused::NotBegun => "it has not begun; there is nothing to rate",
+        Refused::Closed => "it is closed, and what there was to rate is rated",
+        Refused::NothingWaits => "nothing of this offer waits for you",
+        Refused::NoRefusal => "there is no refusal of it to answer",
+        Refused::NotWorking => "questions are asked by the worker while it works",
+        Refused::QuestionsFull => "no more questions can be asked in this hire",
+        Refused::NoQuestion => "it has no open question",
+        Refused::NoDelivery => "there is no delivery of it under review here",
+        Refused::ReviewOver => "the review clock has ended; the public checks decide",
+        Refused::ResultMissing => "the result has not arrived yet",
+        Refused::ChangesPast => "changes need a deadline that lies ahead",
+        Refused::ChangesFull => "changes were wanted too often; accept or refuse it",
+        Refused::ResultHere => "the result is here; accept or refuse it",
+        Refused::Words(error) => return format!("the text is {error}"),
+        Refused::NoAmount => "a payment is of something; name an amount like \"5 USD\"",
+        Refused::NoteTooLong => return format!("the note is too long; {SUMMARY} bytes are kept"),
+        Refused::NotContested => "it is not contested; an arbiter decides what both sides have spoken on",
+        Refused::NoArbiter => "it has no arbiter; name one under [arbiter] of a task before it is hired for",
+        Refused::ArbiterLate => "the arbiter's time is over; it stays contested",
+        Refused::ArbiterCalled => "its arbiter is called already",
+    };
+    words.to_owned()
+}
+
+/// What to do about a refused command, where a command of ours helps.
+pub(crate) fn refused_hint(refused: &Refused) -> Option<&'static str> {
+    match refused {
+        Refused::Unknown(_) => Some("`gigmesh hires` lists them"),
+        Refused::PinsFull => Some("`gigmesh trust remove` one"),
+        Refused::NothingWaits | Refused::NoRefusal => Some("`gigmesh inbox` lists what waits for you"),
+        Refused::ResultMissing => Some("judge it when `gigmesh show` lists its checks"),
+        _ => None,
+    }
 }
 
 /// Which budget a price is over.

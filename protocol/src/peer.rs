@@ -26,6 +26,7 @@ pub mod once;
 mod orders;
 mod pull;
 pub mod query;
+mod refused;
 mod retention;
 mod serving;
 pub mod view;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::node::CallError;
 use crate::store::blobs::BlobError;
+use crate::words;
 
 /// The body of an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,12 +82,22 @@ impl IntoResponse for ApiError {
     }
 }
 
+impl From<&Refused> for ApiError {
+    fn from(refused: &Refused) -> Self {
+        let status = match refused {
+            Refused::Unknown(_) => StatusCode::NOT_FOUND,
+            Refused::OffersFull | Refused::HiresFull | Refused::RoomsFull => StatusCode::TOO_MANY_REQUESTS,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let error = Self::new(status, words::refused(refused)).code(refused.code());
+        words::refused_hint(refused).into_iter().fold(error, Self::hint)
+    }
+}
+
 impl From<CallError> for ApiError {
     fn from(error: CallError) -> Self {
         let status = match &error {
-            CallError::Refused(Refused::Invalid(_)) => StatusCode::BAD_REQUEST,
-            CallError::Refused(Refused::Unknown(_)) => StatusCode::NOT_FOUND,
-            CallError::Refused(Refused::Full(_)) => StatusCode::TOO_MANY_REQUESTS,
+            CallError::Refused(refused) => return refused.into(),
             CallError::Clock(_) | CallError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
             CallError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -148,13 +148,11 @@ impl Peer {
     pub(super) fn on_cased(&mut self, now: Timestamp, id: HireId, result: Result<BlobRef, String>, out: &mut Outbox) {
         let called = match (result, self.durable.hire(&id)) {
             (Ok(case), Some(hire)) if !self.has_called(hire) => match self.call(now, hire, case) {
-                Some((task, arbiter)) => {
-                    self.post(now, task, Some(arbiter), None, out).map(drop).map_err(|e| e.to_string())
-                }
+                Some((task, arbiter)) => self.post(now, task, Some(arbiter), None, out).map(drop).map_err(drop),
                 None => Ok(()),
             },
             (Ok(_), _) => Ok(()),
-            (Err(why), _) => Err(why),
+            (Err(_), _) => Err(()),
         };
         match (called, self.busy.get_mut(&id)) {
             (Ok(()), _) => drop(self.busy.remove(&id)),
@@ -211,17 +209,14 @@ impl Peer {
 
     /// Has the arbiter called, as the user of either side wants.
     pub(super) fn appeal(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) -> Result<Answer, Refused> {
-        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
-        let invalid = |text: &str| Err(Refused::Invalid(text.to_owned()));
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.untyped()))?;
         let facts = hire.facts();
         match stage::decide_by(&facts, hire.terms()) {
-            _ if facts.stage != Stage::Contested => {
-                return invalid("it is not contested; an arbiter decides what both sides have spoken on");
-            }
-            None => return invalid("it has no arbiter; name one under [arbiter] of a task before it is hired for"),
-            Some(by) if now >= by => return invalid("the arbiter's time is over; it stays contested"),
+            _ if facts.stage != Stage::Contested => return Err(Refused::NotContested),
+            None => return Err(Refused::NoArbiter),
+            Some(by) if now >= by => return Err(Refused::ArbiterLate),
             Some(_) if self.calls(hire).any(|call| self.stands(call)) => {
-                return invalid("its arbiter is called already");
+                return Err(Refused::ArbiterCalled);
             }
             Some(_) => {}
         }

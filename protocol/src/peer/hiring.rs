@@ -177,16 +177,16 @@ impl Peer {
         token: Option<OrderToken>,
         out: &mut Outbox,
     ) -> Result<Answer, Refused> {
-        let invalid = |text: String| Refused::Invalid(text);
+        let invalid = |text: String| Refused::Task(text);
         let order = token.map(|token| Order::new(&token, &task, to, now)).transpose()?;
         if let Some(before) = order.map(|order| self.durable.orders().find(&order)).transpose()?.flatten() {
             return Ok(Answer::PostedBefore(before));
         }
         if self.durable.postings().values().filter(|posting| posting.closed.is_none()).count() >= limits::POSTINGS {
-            return Err(Refused::Full("offers"));
+            return Err(Refused::OffersFull);
         }
         if self.open >= limits::OPEN_HIRES {
-            return Err(Refused::Full("hires"));
+            return Err(Refused::HiresFull);
         }
         if to == Some(self.agent()) {
             return Err(invalid("an agent cannot hire itself; name another worker".to_owned()));

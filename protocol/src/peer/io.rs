@@ -19,6 +19,7 @@ use crate::wire::{Item, Reply};
 
 pub use super::hiring::PostingEnd;
 pub use super::objections::Objection;
+pub use super::refused::Refused;
 pub use super::serving::{ClaimEnd, Passed};
 pub use super::view::{
     AgentRow, CheckedView, ClaimRow, HireRecords, HireRow, HireStatus, InboxRow, LedgerPage, NoView, Page, PassedRow,
@@ -588,20 +589,6 @@ pub enum Output {
 
 /// Where the brain puts what it wants done.
 pub type Outbox = Vec<Output>;
-
-/// Why a command was not carried out. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// It cannot be done as asked; the text says what to do.
-    #[error("{0}")]
-    Invalid(String),
-    /// There is no such thing.
-    #[error("no offer or hire {0} here; `gigmesh hires` lists them")]
-    Unknown(String),
-    /// A bound is reached.
-    #[error("too much is open: {0}; wait until some of it closes")]
-    Full(&'static str),
-}
 
 /// What a command came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

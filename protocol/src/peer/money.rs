@@ -180,10 +180,10 @@ impl Peer {
         out: &mut Outbox,
     ) -> Result<Answer, Refused> {
         if amount.micros() == 0 {
-            return Err(Refused::Invalid("a payment is of something; name an amount like \"5 USD\"".to_owned()));
+            return Err(Refused::NoAmount);
         }
         if note.len() > crate::limits::SUMMARY {
-            return Err(Refused::Invalid("the note is too long; 500 bytes are kept".to_owned()));
+            return Err(Refused::NoteTooLong);
         }
         let subject = ledger::Subject::Payment(note);
         self.commit(now, Event::Booked { entry: ledger::Entry { at: now, with, amount, direction, subject } }, out);

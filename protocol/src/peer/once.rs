@@ -29,7 +29,7 @@ pub struct Order {
 impl Order {
     pub(super) fn new(token: &OrderToken, task: &Task, to: Option<AgentId>, at: Timestamp) -> Result<Self, Refused> {
         if token.is_empty() {
-            return Err(Refused::Invalid("an empty token names no order; leave it out, or give one".to_owned()));
+            return Err(Refused::EmptyToken);
         }
         Ok(Self { token: sha256(&[token.as_bytes()]), asked: sha256(&[&codec::encode(&(task, to))]), at })
     }
@@ -47,9 +47,7 @@ impl Orders {
     pub fn find(&self, order: &Order) -> Result<Option<Id<Offer>>, Refused> {
         match self.by_token.get(&order.token) {
             Some((known, offer)) if known.asked == order.asked => Ok(Some(*offer)),
-            Some((_, offer)) => Err(Refused::Invalid(format!(
-                "the token was given before, with another task (offer {offer}); give this one a token of its own"
-            ))),
+            Some((_, offer)) => Err(Refused::TokenTaken(*offer)),
             None => Ok(None),
         }
     }
@@ -113,7 +111,7 @@ mod tests {
         orders.remember(Timestamp(1) + Millis(5), order(1), offer(1));
         assert_eq!(orders.by_age.len(), 1);
         let other = Order { asked: Bytes32([2; 32]), ..order(1) };
-        assert!(matches!(orders.find(&other), Err(Refused::Invalid(why)) if why.contains("another task")));
+        assert_eq!(orders.find(&other), Err(Refused::TokenTaken(offer(1))));
         assert!(!orders.holds(&other));
     }
 }

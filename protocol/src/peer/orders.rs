@@ -19,7 +19,7 @@ impl Peer {
             Command::Hire { task, to, token } => self.post(now, *task, to, token, out),
             Command::Follow(skill) => {
                 if self.rooms.len() >= limits::ROOMS && !self.rooms.contains(&skill.room(limits::ROOM_DEPTH)) {
-                    return Err(Refused::Full("rooms"));
+                    return Err(Refused::RoomsFull);
                 }
                 self.follow(&skill, out);
                 Ok(Answer::Done)
@@ -42,13 +42,10 @@ impl Peer {
 
     fn pin(&mut self, now: Timestamp, agent: AgentId, pinned: bool, out: &mut Outbox) -> Result<Answer, Refused> {
         if agent == self.agent() {
-            return Err(Refused::Invalid("this is you; your own judgement counts anyway".to_owned()));
+            return Err(Refused::PinSelf);
         }
         if pinned && !self.durable.seeds().contains(&agent) && self.durable.seeds().len() >= limits::SEEDS {
-            let most = limits::SEEDS;
-            return Err(Refused::Invalid(format!(
-                "{most} agents are pinned, which is the most; `gigmesh trust remove` one"
-            )));
+            return Err(Refused::PinsFull);
         }
         if self.durable.seeds().contains(&agent) != pinned {
             self.commit(now, Event::Pinned { agent, pinned }, out);
@@ -72,11 +69,7 @@ impl Peer {
         if !open && stoppable.is_empty() {
             let known = self.durable.postings().contains_key(&offer)
                 || hires.iter().any(|id| self.durable.hires().contains_key(id));
-            return Err(if known {
-                Refused::Invalid("it is delivered or over; only what is still at work can be stopped".to_owned())
-            } else {
-                Refused::Unknown(id.to_string())
-            });
+            return Err(if known { Refused::NotStoppable } else { Refused::Unknown(id) });
         }
         self.close_posting(now, offer, PostingEnd::Stopped(reason.to_owned()), out);
         for hire in stoppable {
@@ -87,19 +80,19 @@ impl Peer {
     }
 
     fn score(&mut self, now: Timestamp, id: HireId, scores: Scores, out: &mut Outbox) -> Result<Answer, Refused> {
-        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.untyped()))?;
         let all = [scores.speed, scores.quality, scores.accuracy, scores.communication];
         if all.iter().flatten().any(|score| *score > 1000) || all.iter().all(Option::is_none) {
-            return Err(Refused::Invalid("give at least one score, each from 0 to 1".to_owned()));
+            return Err(Refused::NoScores);
         }
         if hire.judgement.is_some() || hire.rated {
-            return Err(Refused::Invalid("the rating is sealed already; a sealed rating is final".to_owned()));
+            return Err(Refused::RatingSealed);
         }
         if hire.facts().begin.is_none() {
-            return Err(Refused::Invalid("it has not begun; there is nothing to rate".to_owned()));
+            return Err(Refused::NotBegun);
         }
         if hire.closed.is_some() {
-            return Err(Refused::Invalid("it is closed, and what there was to rate is rated".to_owned()));
+            return Err(Refused::Closed);
         }
         self.commit(now, Event::Scored { hire: id, scores }, out);
         self.advance(now, id, out);
@@ -116,7 +109,7 @@ impl Peer {
             };
         };
         let Some(asked) = posting.asked.as_ref().filter(|_| posting.closed.is_none()) else {
-            return Err(Refused::Invalid("nothing of this offer waits for you; see `gigmesh inbox`".to_owned()));
+            return Err(Refused::NothingWaits);
         };
         let (up_to, direct) = (asked.price.clone(), posting.to.is_some());
         self.commit(now, Event::Approved { offer, up_to }, out);
@@ -132,7 +125,7 @@ impl Peer {
         let offer = Id::from_bytes(id.0);
         match self.durable.posting(&offer) {
             Some(posting) if posting.asked.is_some() => self.stop(now, id, &reason, out),
-            Some(_) => Err(Refused::Invalid("nothing of this offer waits for you; see `gigmesh inbox`".to_owned())),
+            Some(_) => Err(Refused::NothingWaits),
             None => {
                 let hire = Id::from_bytes(id.0);
                 match self.durable.hire(&hire) {
@@ -165,11 +158,11 @@ impl Peer {
         statement: Option<String>,
         out: &mut Outbox,
     ) -> Result<Answer, Refused> {
-        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.untyped()))?;
         let stage = hire.facts().stage;
         let refused = matches!(stage, Stage::Judged(Ruling::Refused) | Stage::Receipted(Outcome::Refused));
         if hire.side != Side::Worker || !refused || hire.closed.is_some() {
-            return Err(Refused::Invalid("there is no refusal of it to answer; see `gigmesh inbox`".to_owned()));
+            return Err(Refused::NoRefusal);
         }
         said(statement.as_deref().unwrap_or_default())?;
         self.commit(now, Event::Wished { hire: id, wish: Wish::Contest(statement) }, out);
@@ -184,13 +177,13 @@ impl Peer {
         text: String,
         out: &mut Outbox,
     ) -> Result<Answer, Refused> {
-        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.untyped()))?;
         let facts = hire.facts();
         if hire.side != Side::Worker || facts.stage != Stage::Working {
-            return Err(Refused::Invalid("questions are asked by the worker while it works".to_owned()));
+            return Err(Refused::NotWorking);
         }
         if facts.questions.0 >= limits::QUESTIONS {
-            return Err(Refused::Invalid("no more questions can be asked in this hire".to_owned()));
+            return Err(Refused::QuestionsFull);
         }
         said(&text)?;
         self.say(now, id, Say::Question { text }, out);
@@ -206,11 +199,11 @@ impl Peer {
         later: Option<Millis>,
         out: &mut Outbox,
     ) -> Result<Answer, Refused> {
-        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.untyped()))?;
         let facts = hire.facts();
         let at_work = matches!(facts.stage, Stage::Begun | Stage::Working) && hire.side == Side::Requester;
         let Some(question) = hire.open_question().filter(|_| at_work).map(Verified::id) else {
-            return Err(Refused::Invalid("it has no open question".to_owned()));
+            return Err(Refused::NoQuestion);
         };
         said(&text)?;
         // What is past cannot be extended to a time that is past as well.
@@ -228,27 +221,25 @@ impl Peer {
         note: String,
         out: &mut Outbox,
     ) -> Result<Answer, Refused> {
-        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.to_string()))?;
+        let hire = self.durable.hire(&id).ok_or_else(|| Refused::Unknown(id.untyped()))?;
         let facts = hire.facts();
         if hire.side != Side::Requester || facts.stage != Stage::Reviewing {
-            return Err(Refused::Invalid("there is no delivery of it under review here".to_owned()));
+            return Err(Refused::NoDelivery);
         }
         if facts.review_until.is_none_or(|until| now > until) {
-            return Err(Refused::Invalid("the review clock has ended; the public checks decide".to_owned()));
+            return Err(Refused::ReviewOver);
         }
         if hire.checks(&facts).is_none() {
-            return Err(Refused::Invalid(
-                "the result has not arrived yet; judge it when `gigmesh show` lists its checks".to_owned(),
-            ));
+            return Err(Refused::ResultMissing);
         }
         match ruling {
             Ruling::Changes(due) if due <= now => {
-                return Err(Refused::Invalid("changes need a deadline that lies ahead".to_owned()));
+                return Err(Refused::ChangesPast);
             }
             Ruling::Changes(_) if facts.deliveries >= limits::DELIVERIES + hire.terms().milestones.len() => {
-                return Err(Refused::Invalid("changes were wanted too often; accept or refuse it".to_owned()));
+                return Err(Refused::ChangesFull);
             }
-            Ruling::Unserved => return Err(Refused::Invalid("the result is here; accept or refuse it".to_owned())),
+            Ruling::Unserved => return Err(Refused::ResultHere),
             _ => {}
         }
         self.commit(now, Event::Wished { hire: id, wish: Wish::Rule(ruling, note) }, out);
@@ -260,5 +251,5 @@ impl Peer {
 /// What goes to the other side as it is, or not at all.
 fn said(text: &str) -> Result<(), Refused> {
     let fits = Text::<{ limits::NOTE }>::try_from(text);
-    fits.map(drop).map_err(|error| Refused::Invalid(format!("the text is {error}")))
+    fits.map(drop).map_err(Refused::Words)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use gigmesh_protocol::hire::rule::Rule;
 use gigmesh_protocol::market::Reason;
+use gigmesh_protocol::peer::io::Refused;
 
 fn of_page(mark: &str) -> BTreeSet<&'static str> {
     let page = include_str!("../../README.md");
@@ -21,4 +22,11 @@ fn the_page_names_every_reason() {
 #[test]
 fn the_page_names_every_rule() {
     assert_eq!(of_page("rules"), Rule::ALL.iter().map(|rule| rule.code()).collect());
+}
+
+#[test]
+fn every_refusal_has_a_code_of_its_own() {
+    let codes: BTreeSet<_> = Refused::CODES.iter().collect();
+    assert_eq!(codes.len(), Refused::CODES.len());
+    assert!(codes.iter().all(|code| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
 }
