@@ -8,6 +8,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+
 use crate::limits::KEY_FILE_BYTES;
 
 const KEY: &str = "identity.key";
@@ -93,8 +95,7 @@ fn create(dir: &Path) -> Result<[u8; 32], IdentityError> {
 
 fn write(dir: &Path, secret: &[u8; 32]) -> Result<(), IdentityError> {
     make_dir(dir).map_err(failed("create", dir))?;
-    let mut text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    text.push('\n');
+    let text = HEXLOWER.encode(secret) + "\n";
 
     let (path, unfinished) = (dir.join(KEY), dir.join(UNFINISHED));
     match fs::remove_file(&unfinished) {
@@ -119,14 +120,7 @@ pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
 
 fn parse(text: &[u8]) -> Option<[u8; 32]> {
     let digits = text.strip_suffix(b"\n").unwrap_or(text);
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let mut secret = [0; 32];
-    for (byte, pair) in secret.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(secret)
+    HEXLOWER_PERMISSIVE.decode(digits).ok()?.try_into().ok()
 }
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> IdentityError {
@@ -159,6 +153,9 @@ mod tests {
         install(&dir, &[7; 32]).unwrap();
         assert_eq!(load_or_create(&dir).unwrap(), [7; 32]);
         assert!(matches!(install(&dir, &[8; 32]), Err(IdentityError::Present(_))));
+        // Digits of either case, with or without the newline.
+        fs::write(dir.join(KEY), "Ab".repeat(32)).unwrap();
+        assert_eq!(load(&dir).unwrap(), [0xab; 32]);
         fs::write(dir.join(KEY), "no key").unwrap();
         assert!(matches!(install(&dir, &[8; 32]), Err(IdentityError::Present(_))), "not even a broken one is replaced");
     }

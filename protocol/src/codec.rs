@@ -10,6 +10,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_bytes::ByteBuf;
@@ -253,7 +254,7 @@ impl<const MAX: usize> Serialize for Bytes<MAX> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // In JSON as ids are: hexadecimal.
         if serializer.is_human_readable() {
-            serializer.collect_str(&Hex(&self.0))
+            serializer.collect_str(&HEXLOWER.encode_display(&self.0))
         } else {
             serializer.serialize_bytes(&self.0)
         }
@@ -262,26 +263,14 @@ impl<const MAX: usize> Serialize for Bytes<MAX> {
 impl<'de, const MAX: usize> Deserialize<'de> for Bytes<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = if deserializer.is_human_readable() {
-            unhex(&String::deserialize(deserializer)?)
-                .ok_or_else(|| de::Error::custom("expected hexadecimal digits"))?
+            HEXLOWER_PERMISSIVE
+                .decode(String::deserialize(deserializer)?.as_bytes())
+                .map_err(|_| de::Error::custom("expected hexadecimal digits"))?
         } else {
             ByteBuf::deserialize(deserializer)?.into_vec()
         };
         Self::try_from(bytes).map_err(de::Error::custom)
     }
-}
-
-struct Hex<'a>(&'a [u8]);
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| <[u8; 2]>::try_from(pair).ok().and_then(|[a, b]| Some(digit(a)? << 4 | digit(b)?))).collect()
 }
 
 /// What later releases may add to a payload: number to bytes, carried and ignored by those that do not know it.
@@ -367,6 +356,7 @@ mod tests {
         let bytes = Bytes::<2>::try_from(vec![0, 0xfe]).unwrap();
         assert_eq!(serde_json::to_string(&bytes).unwrap(), r#""00fe""#);
         assert_eq!(serde_json::from_str::<Bytes<2>>(r#""00fe""#).unwrap(), bytes);
+        assert_eq!(serde_json::from_str::<Bytes<2>>(r#""00FE""#).unwrap(), bytes);
         for bad in [r#""00f""#, r#""zz""#, r#""000000""#, "[0]"] {
             assert!(serde_json::from_str::<Bytes<2>>(bad).is_err(), "{bad}");
         }

@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -107,7 +108,7 @@ impl<T> Hash for Id<T> {
 
 impl fmt::Display for Bytes32 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{}", HEXLOWER.encode_display(&self.0))
     }
 }
 impl fmt::Debug for Bytes32 {
@@ -118,21 +119,8 @@ impl fmt::Debug for Bytes32 {
 impl FromStr for Bytes32 {
     type Err = ParseIdError;
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let bad = || ParseIdError(text.chars().take(80).collect());
-        let digits = text.as_bytes();
-        if digits.len() != 64 {
-            return Err(bad());
-        }
-        let nibble = |byte: u8| match byte {
-            b'0'..=b'9' => Ok(byte - b'0'),
-            b'a'..=b'f' => Ok(byte - b'a' + 10),
-            _ => Err(bad()),
-        };
-        let mut out = [0; 32];
-        for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-        }
-        Ok(Self(out))
+        let bytes = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(|| ParseIdError(text.chars().take(80).collect()))
     }
 }
 
@@ -230,7 +218,18 @@ mod tests {
         assert_eq!(id, sha256(&[b"gigmesh"]));
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.to_string().len(), 64);
-        assert!("ABCD".parse::<Bytes32>().is_err());
-        assert!("é".repeat(32).parse::<Bytes32>().is_err());
+    }
+
+    #[test]
+    fn only_64_lowercase_digits_are_an_id() {
+        let digits = "0123456789abcdef".repeat(4);
+        assert!(digits.parse::<Bytes32>().is_ok());
+        let upper = digits.to_uppercase();
+        let (signed, spaced) = (format!("+{}", &digits[1..]), format!("{} ", &digits[1..]));
+        for bad in
+            ["", "abcd", &digits[1..], &digits.repeat(2), &upper, &signed, &spaced, &"g".repeat(64), &"é".repeat(32)]
+        {
+            assert!(bad.parse::<Bytes32>().is_err(), "{bad}");
+        }
     }
 }

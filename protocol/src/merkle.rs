@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     fn hex(hash: Hash) -> String {
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::id::Bytes32(hash).to_string()
     }
 
     /// RFC 6962's definition, word for word.

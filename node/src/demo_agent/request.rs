@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -116,7 +117,7 @@ pub(super) struct Document {
 
 impl Document {
     pub(super) fn sha256(&self) -> String {
-        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        HEXLOWER.encode(&Sha256::digest(&self.bytes))
     }
 }
 

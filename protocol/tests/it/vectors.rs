@@ -3,9 +3,9 @@
 //! They are what other implementations test against. `GIGMESH_BLESS=1 cargo test -p gigmesh-protocol vectors` writes them
 //! anew: to commit the difference is to approve a new wire format.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use gigmesh_protocol::record::{Network, Record, Signer};
 use gigmesh_protocol::wire::{Request, Response};
 use serde_json::{Value, json};
@@ -14,15 +14,11 @@ use crate::forge::payload;
 use crate::samples;
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
+    HEXLOWER.encode(bytes)
 }
 
 fn unhex(value: &Value) -> Vec<u8> {
-    let digits = value.as_str().unwrap();
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+    HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap()
 }
 
 fn path(name: &str) -> PathBuf {
