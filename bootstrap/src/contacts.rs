@@ -1,12 +1,12 @@
 //! Which contacts are kept in the DHT and believed. The node judges by the same rule.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use gigmesh_net::ContactFilter;
 use gigmesh_protocol::limits::AHEAD;
 use gigmesh_protocol::record::{Network, Record};
-use gigmesh_protocol::time::Timestamp;
+
+use crate::wall_clock;
 
 /// Takes contact records of `network` that are signed by the agent they are filed under and live now, and gives their
 /// addresses.
@@ -14,9 +14,8 @@ pub fn contact_filter(network: &str) -> ContactFilter {
     let network = Network::new(network);
     Arc::new(move |agent, bytes| {
         let Ok(Record::Contact(contact)) = Record::admit(bytes, None, &network) else { return None };
-        // A clock before 1970 is taken for 1970: then nothing is believed.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        // Before 1970 nothing is believed.
+        let now = wall_clock();
         let good = contact.issuer() == *agent && contact.at <= now + AHEAD && now < contact.expires;
         good.then(|| contact.addrs.iter().map(ToString::to_string).collect())
     })
@@ -28,11 +27,11 @@ mod tests {
     use gigmesh_protocol::codec::{Ext, List, Text};
     use gigmesh_protocol::market::Contact;
     use gigmesh_protocol::record::Signer;
-    use gigmesh_protocol::time::Millis;
+    use gigmesh_protocol::time::{Millis, Timestamp};
 
     #[test]
     fn a_contact_counts_for_its_own_agent_in_its_own_network_and_time() {
-        let now = Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64);
+        let now = wall_clock();
         let address = "/ip4/127.0.0.1/tcp/4001";
         let contact = |at: Timestamp, life| Contact {
             at,

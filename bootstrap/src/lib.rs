@@ -5,9 +5,10 @@
 //! It keeps nothing on disk but its key, because its address contains the key's name.
 //!
 //! [`run`] is the library's door, [`run_cli`] the command line's (`gigmesh-bootstrap`, `gigmesh bootstrap`).
-//! [`identity`] and [`lock`] are what every program with a data directory needs; the node uses them, too.
+//! [`identity`], [`lock`] and [`wall_clock`] are what every program with a data directory needs; the node uses them, too.
 
 mod cli;
+mod clock;
 mod contacts;
 pub mod identity;
 pub mod limits;
@@ -19,6 +20,7 @@ use gigmesh_net::{Net, Role, StartError};
 use tokio::time::{Instant, interval_at};
 
 pub use cli::{Args, run_cli};
+pub use clock::{file_age, wall_clock};
 pub use contacts::contact_filter;
 pub use gigmesh_net::ContactFilter;
 

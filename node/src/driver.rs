@@ -35,12 +35,10 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use gigmesh_net::{GossipToken, Net, ResponseToken};
 use gigmesh_protocol::market::Skill;
 use gigmesh_protocol::peer::io::{Answer, Refused};
-use gigmesh_protocol::time::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -158,13 +156,6 @@ impl Body {
 pub(crate) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let done = tokio::task::spawn_blocking(run).await;
     done.inspect_err(|error| tracing::error!(%error, "a task did not end by itself")).ok()
-}
-
-/// Milliseconds since the Unix epoch.
-pub(crate) fn wall_clock() -> Timestamp {
-    // A clock before 1970 is taken for 1970.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

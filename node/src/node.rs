@@ -22,6 +22,7 @@ use std::time::Duration;
 
 pub use gigmesh_bootstrap::contact_filter;
 use gigmesh_bootstrap::lock::{self, DirLock, LockError};
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_net::{Net, PeerInfo, Role, Stats};
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::market::{Rating, Skill};
@@ -37,7 +38,6 @@ use tokio::time::timeout;
 use self::past::Past;
 use crate::driver::{
     Body, Brain, Clocks, Driver, Ear, Edge, Hands, Queue, StoreError, SystemClocks, Task, Why, World, blocking,
-    wall_clock,
 };
 pub use crate::driver::{CallError, Transfer, Way};
 use crate::identity::{self, IdentityError};

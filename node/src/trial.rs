@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::task::Review;
 use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
@@ -33,7 +34,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::config::Config;
-use crate::driver::{CallError, Driver, Queue, SystemClocks, Task, Why, blocking, wall_clock};
+use crate::driver::{CallError, Driver, Queue, SystemClocks, Task, Why, blocking};
 use crate::limits::{BLOB_QUOTA, STOP_WAIT, TRIAL_PAUSE, TRIAL_REST};
 use crate::store::blobs::{BlobError, BlobStore};
 use crate::store::memory::{MemoryLog, MemoryRatings};

@@ -6,16 +6,17 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ciborium::Value;
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_net::{Config, Event, Net, RequestError, Role, Verdict};
 use gigmesh_protocol::codec::{self, List, Text};
 use gigmesh_protocol::id::{AgentId, Bytes32, sha256};
 use gigmesh_protocol::market::award::value_bucket;
 use gigmesh_protocol::market::{Award, Claim, Manifest, Offer, SkillEntry, Terms};
 use gigmesh_protocol::record::{Beside, Network, Record, Signer, Verified};
-use gigmesh_protocol::time::{Millis, Timestamp};
+use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -200,15 +201,9 @@ pub fn stranger_of(network: &str) -> Signer {
     Signer::new(&secret(), Network::new(network))
 }
 
-/// The wall clock.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("this is after 1970");
-    Timestamp(u64::try_from(since.as_millis()).expect("and before the year 500 million"))
-}
-
 /// A manifest of now.
 pub fn manifest(skill: &str) -> Manifest {
-    let at = now();
+    let at = wall_clock();
     let entry = SkillEntry {
         path: skill.parse().expect("a skill"),
         input: None,
@@ -234,7 +229,7 @@ pub fn manifest(skill: &str) -> Manifest {
 
 /// An offer of now with one slot.
 pub fn offer(skill: &str) -> Offer {
-    let at = now();
+    let at = wall_clock();
     Offer {
         at,
         ext: Default::default(),
@@ -260,7 +255,7 @@ pub fn offer(skill: &str) -> Offer {
 
 /// A claim of this offer.
 pub fn claim(offer: &Verified<Offer>, price: &str) -> Claim {
-    let at = now();
+    let at = wall_clock();
     Claim {
         at,
         ext: Default::default(),
@@ -283,7 +278,7 @@ pub fn award(signer: &Signer, offer: &Verified<Offer>, claim: &Verified<Claim>) 
 
 /// The same for a task with so many bytes of inputs.
 pub fn award_with(signer: &Signer, offer: &Verified<Offer>, claim: &Verified<Claim>, inputs: u64) -> Verified<Award> {
-    let at = now();
+    let at = wall_clock();
     let body = Terms {
         agree: None,
         arbiter: None,

@@ -4,16 +4,17 @@
 //! Beside it: the bytes of the manifests as they travel.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use gigmesh::api::types::FindParams;
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_net::{Config, Event, Net, Role, Verdict};
 use gigmesh_protocol::codec::{List, Text};
 use gigmesh_protocol::id::{Bytes32, sha256};
 use gigmesh_protocol::limits::{ANSWER_ROWS, MANIFEST_LIFE, PAGE_BYTES};
 use gigmesh_protocol::market::{Manifest, SkillEntry};
 use gigmesh_protocol::record::{Network, Signer};
-use gigmesh_protocol::time::{Millis, Timestamp};
+use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::{Reply, Request, Response};
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
@@ -68,8 +69,7 @@ async fn node_with(envelopes: Vec<(Bytes32, Vec<u8>)>) -> Outcome<(u64, Duration
 
 /// Manifests of as many agents in the order of their ids, with schemas as people write them.
 fn made(manifests: usize) -> Outcome<Vec<(Bytes32, Vec<u8>)>> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let at = Timestamp(u64::try_from(since.as_millis())?);
+    let at = wall_clock();
     let field =
         |name: &str| format!("\"{name}\":{{\"type\":\"string\",\"description\":\"what it says of the {name}\"}}");
     let schema = |fields: &[&str]| {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::{Stream, TryStreamExt, stream};
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::limits::ANSWER_ROWS;
@@ -27,7 +28,7 @@ use gigmesh_protocol::peer::query::{
     Alive, Claims, Explain, Find, Follows, GetStatus, Hires, Inbox, LedgerAfter, ListPassed, ReputationOf,
     ResolveAgent, ResolveHires, ResolveOfferOrHire, Seeds,
 };
-use gigmesh_protocol::time::{Millis, Timestamp};
+use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::transcript::Transcript;
 use gigmesh_protocol::wire::Item;
 use tokio::net::UnixListener;
@@ -326,7 +327,7 @@ async fn judge(State(api): State<Api>, Path(id): Path<String>, body: Given<Judge
     let ruling = match (ruling, within) {
         (Judged::Accept, None) => Ruling::Accepted,
         (Judged::Refuse, None) => Ruling::Refused,
-        (Judged::Changes, Some(within)) => Ruling::Changes(now() + within),
+        (Judged::Changes, Some(within)) => Ruling::Changes(wall_clock() + within),
         (Judged::Changes, None) => {
             return Err(ApiError::bad("changes are wanted within a time: say `within`, like 10m"));
         }
@@ -421,12 +422,6 @@ async fn confirm_clock(State(api): State<Api>) -> Answered<Done> {
     }
     api.node.confirm_clock().await;
     Ok(Json(Done { done: true }))
-}
-
-/// The wall clock.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 async fn reputation(

@@ -19,6 +19,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use futures::{TryStreamExt, stream};
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::{Id, sha256};
 use gigmesh_protocol::market::Offer;
@@ -35,7 +36,6 @@ use super::args::HireArgs;
 use super::failure::{Exit, Failure};
 use super::hire::waits;
 use super::hires::{checks, held_result, state};
-use super::run::now;
 use super::terminal::Tone;
 use super::up::Stop;
 use crate::api::client::{Client, ClientError};
@@ -68,12 +68,12 @@ pub(super) async fn hire(args: &HireArgs, each: &Path, output: &Path) -> Result<
     let task = client.put_inputs(file).await?;
     let (mut done, mut board) = (BTreeSet::new(), Board::new(rows.sum.count, args.door.json));
     let of = Of { agent, to, task: digest(&task)?, rows: rows.sum.digest };
-    let batch = Batch::open(output, of, now(), |finished| {
+    let batch = Batch::open(output, of, wall_clock(), |finished| {
         if done.insert(finished.row) {
             board.was_over(&finished);
         }
     })?;
-    if batch.is_too_old(now()) && (done.len() as u64) < rows.sum.count {
+    if batch.is_too_old(wall_clock()) && (done.len() as u64) < rows.sum.count {
         let error = "the batch was begun so long ago that the node may have forgotten which of its rows it hired";
         let hint =
             format!("put the rows without a line in {} into a new file, with another --output", output.display());

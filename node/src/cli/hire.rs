@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
@@ -19,7 +20,6 @@ use super::args::HireArgs;
 use super::bulk;
 use super::failure::{Exit, Failure};
 use super::hires::{checks, held_result, may_write, on_its_way, state, write};
-use super::run::now;
 use super::terminal::{Screen, Tone, emit, emit_json, short, their_json, theirs};
 use super::up::Stop;
 use crate::api::client::{Client, Events};
@@ -235,7 +235,7 @@ impl Watch<'_> {
 /// Why nobody is hired for an open offer whose bid window has ended.
 pub(super) fn waits(posting: &Shown) -> Option<String> {
     let bids = posting.records.first().and_then(|offer| offer.says["bids"].as_u64());
-    if posting.row.reason.is_some() || bids.is_none_or(|bids| now().0 <= bids) {
+    if posting.row.reason.is_some() || bids.is_none_or(|bids| wall_clock().0 <= bids) {
         return None;
     }
     Some(match posting.claims {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::{Closed, Side};
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::market::checks;
@@ -10,7 +11,6 @@ use gigmesh_protocol::peer::io::{HireRow, Shown};
 
 use super::args::{Door, HiresArgs, JudgeArgs, StopArgs};
 use super::failure::{Exit, Failure};
-use super::run::now;
 use super::terminal::{Screen, Table, Tone, emit, emit_json, short, size, theirs, when};
 use crate::api::client::Client;
 use crate::api::types::{Done, JudgeRequest, Judged, PageParams, Rows, StopRequest};
@@ -74,7 +74,7 @@ fn table(rows: &[HireRow]) -> Table {
             (Tone::Plain, row.skill.to_string()),
             (tone, state),
             (Tone::Plain, row.price.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
-            (Tone::Quiet, when(row.at, now())),
+            (Tone::Quiet, when(row.at, wall_clock())),
             (Tone::Quiet, words::because(row).unwrap_or_default()),
         ]);
     }

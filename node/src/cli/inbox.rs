@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::peer::io::{InboxRow, WaitsFor};
 use gigmesh_protocol::time::Timestamp;
 
 use super::args::{AppealArgs, ApproveArgs, AskArgs, ContestArgs, Door, RateArgs, RefuseArgs, ReplyArgs};
 use super::failure::{Exit, Failure};
 use super::hires::told;
-use super::run::now;
 use super::terminal::{Screen, Table, Tone, emit, emit_json, short, theirs, when};
 use crate::api::types::{RateRequest, ReplyRequest, Rows, SettleRequest, TextRequest};
 
@@ -19,7 +19,7 @@ pub(super) async fn inbox(door: Door) -> Result<Exit, Failure> {
     if door.json {
         emit_json(&page)?;
     } else {
-        emit(&text(&page.rows, &Screen::stdout(), now()))?;
+        emit(&text(&page.rows, &Screen::stdout(), wall_clock()))?;
     }
     Ok(Exit::Done)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::ledger::{Balance, Direction, Entry, Subject};
 use gigmesh_protocol::limits::LEDGER;
 use gigmesh_protocol::market::price::Amount;
@@ -12,7 +13,6 @@ use serde_json::json;
 use super::args::{Door, at_least_one, payment, remark};
 use super::failure::{Exit, Failure};
 use super::hires::{may_write, told, write};
-use super::run::now;
 use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, short};
 use crate::api::client::Client;
 use crate::api::types::{LedgerPage, LedgerParams, PaymentRequest, id_prefix};
@@ -158,7 +158,7 @@ async fn list(door: Door, limit: Option<usize>) -> Result<Exit, Failure> {
         emit("nothing is booked yet: a close that both sides have signed is, and what `gigmesh ledger paid` notes\n")?;
         return Ok(Exit::Done);
     }
-    let mut text = entries_table(&all.rows, now()).render(&Screen::stdout());
+    let mut text = entries_table(&all.rows, wall_clock()).render(&Screen::stdout());
     if all.next.is_some() {
         text.push_str("there are older lines: --limit N lists more, `gigmesh ledger export` writes all\n");
     }

@@ -2,10 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
-use gigmesh_protocol::time::Timestamp;
 use tracing_subscriber::EnvFilter;
 
 use super::args::{Cli, ClockCommand, Command, ConfigCommand};
@@ -115,10 +114,4 @@ fn start_log(filter: &str) -> Result<(), Failure> {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(io::stderr).init();
     Ok(())
-}
-
-/// The wall clock: commands show how long ago things were.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::selection::{ClaimOutcome, Why};
 use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::id::AgentId;
@@ -19,7 +20,6 @@ use super::args::ShowArgs;
 use super::failure::{Exit, Failure};
 use super::hires::{checks, held_result, may_write, on_its_way, side, state, write};
 use super::reputation::{brief, in_brief};
-use super::run::now;
 use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, score, short, span, theirs, when};
 use crate::api::client::Client;
 use crate::api::types::{Reputation, ReputationParams, Rows};
@@ -49,10 +49,10 @@ pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
         }
         emit_json(&document)?;
     } else if let Some(seen) = seen {
-        emit(&why_text(&shown, &seen, &Screen::stdout(), now()))?;
+        emit(&why_text(&shown, &seen, &Screen::stdout(), wall_clock()))?;
     } else {
         let screen = Screen::stdout();
-        let mut text = text(&shown, &screen, now());
+        let mut text = text(&shown, &screen, wall_clock());
         for transfer in transfers {
             let (tone, line) = on_its_way(transfer);
             text.push_str(&format!("on its way: {}\n", screen.paint(tone, &line)));

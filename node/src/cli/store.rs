@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
+use gigmesh_bootstrap::wall_clock;
 use serde_json::json;
 
 use super::failure::{Exit, Failure};
-use super::run::now;
 use super::terminal::{Screen, Table, Tone, emit, emit_json, remember};
 use crate::config::{self, Overrides};
 use crate::node::NodeConfig;
@@ -150,7 +150,7 @@ pub(super) fn store(command: StoreCommand) -> Result<Exit, Failure> {
 
 fn check(place: &Place) -> Result<Exit, Failure> {
     let mut progress = Progress::new();
-    let report = place.open()?.check(now(), &mut |what, done| progress.tell(what, done))?;
+    let report = place.open()?.check(wall_clock(), &mut |what, done| progress.tell(what, done))?;
     drop(progress);
     if place.json {
         emit_json(&serde_json::to_value(&report).map_err(|error| Failure::new(Exit::Ours, error))?)?;
@@ -193,7 +193,7 @@ fn report_text(report: &Report, screen: &Screen) -> String {
 
 fn export(file: &Path, blobs: bool, place: &Place) -> Result<Exit, Failure> {
     let mut progress = Progress::new();
-    let moved = place.open()?.export(file, blobs, now(), &mut |what, done| progress.tell(what, done))?;
+    let moved = place.open()?.export(file, blobs, wall_clock(), &mut |what, done| progress.tell(what, done))?;
     drop(progress);
     let text = format!(
         "exported {} of agent {}\nThe key is not in it: `gigmesh id backup` is for that.\n{}",
@@ -264,7 +264,7 @@ fn compact(keep: usize, place: &Place) -> Result<Exit, Failure> {
     let config = place.load()?;
     let mut progress = Progress::new();
     let offline = Offline::open(&config.data_dir, &config.network)?;
-    let done = offline.compact(config.peer, keep, now(), &mut |what, done| progress.tell(what, done))?;
+    let done = offline.compact(config.peer, keep, wall_clock(), &mut |what, done| progress.tell(what, done))?;
     drop(progress);
     if place.json {
         emit_json(&json!({ "live": done.live, "archived": done.archived }))?;

@@ -1,6 +1,7 @@
 //! `gigmesh watch`: what happens on this node as it happens, until somebody has seen enough. On a terminal the last line
 //! counts what is under way; with `--json` each line is a document.
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::Side;
 use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::market::Ruling;
@@ -11,7 +12,6 @@ use tokio::time::{Instant, sleep_until};
 use super::args::Door;
 use super::failure::{Exit, Failure};
 use super::hires::{ended, on_its_way};
-use super::run::now;
 use super::terminal::{Screen, Tone, clock, fit, is_read, short, theirs};
 use super::up::Stop;
 use crate::api::client::Client;
@@ -27,7 +27,7 @@ pub(super) async fn watch(door: Door) -> Result<Exit, Failure> {
     let mut events = client.events().await?;
     let mut view = View { client, screen: Screen::stdout(), json: door.json };
     let mut read = if view.json {
-        is_read(&format!("{}\n", json!({ "at": now(), "event": "watching", "agent": agent })))?
+        is_read(&format!("{}\n", json!({ "at": wall_clock(), "event": "watching", "agent": agent })))?
     } else {
         view.line(Tone::Quiet, &format!("watching agent {agent}; Ctrl-C ends it")).await?
     };
@@ -69,7 +69,7 @@ impl View {
     /// Shows an event; whether somebody still looks on.
     async fn event(&mut self, mut event: Value) -> Result<bool, Failure> {
         if self.json {
-            event["at"] = json!(now());
+            event["at"] = json!(wall_clock());
             return is_read(&format!("{event}\n"));
         }
         let (tone, line) = told(event);
@@ -77,7 +77,7 @@ impl View {
     }
 
     async fn line(&mut self, tone: Tone, line: &str) -> Result<bool, Failure> {
-        let now = now();
+        let now = wall_clock();
         let line = format!("{}  {}\n", clock(now, now), self.screen.paint(tone, line));
         match self.screen.width() {
             None => is_read(&line),

@@ -1,5 +1,6 @@
 //! `gigmesh work`: what this node does as a worker, and with `--why` why it does no more.
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::Side;
 use gigmesh_protocol::peer::io::{ClaimRow, HireRow, PassedRow};
 use gigmesh_protocol::time::Timestamp;
@@ -8,7 +9,6 @@ use serde_json::json;
 use super::args::WorkArgs;
 use super::failure::{Exit, Failure};
 use super::hires::{some, state};
-use super::run::now;
 use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, short, theirs, when};
 use crate::api::types::Rows;
 use crate::words;
@@ -31,7 +31,7 @@ pub(super) async fn work(args: WorkArgs) -> Result<Exit, Failure> {
         }
         emit_json(&document)?;
     } else {
-        emit(&text(&doing, &claims, passed.as_deref(), &Screen::stdout(), now()))?;
+        emit(&text(&doing, &claims, passed.as_deref(), &Screen::stdout(), wall_clock()))?;
     }
     Ok(Exit::Done)
 }

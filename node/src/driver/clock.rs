@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::limits::AHEAD;
 use gigmesh_protocol::record::Record;
@@ -20,7 +21,6 @@ use gigmesh_protocol::time::{Millis, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
-use super::wall_clock;
 use crate::limits::{AHEAD_AGENTS, AHEAD_ALARM, AHEAD_FOR, CLOCKS_APART};
 
 /// The two clocks of a machine.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_net::{CommandError, Net, Severity, Verdict as NetVerdict};
 use gigmesh_protocol::codec::List;
 use gigmesh_protocol::gossip::Verdict;
@@ -25,7 +26,7 @@ use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::brain::{StoreError, World};
-use super::{Body, CallError, Waiting, blocking, catch_up, fetch, wall_clock, work};
+use super::{Body, CallError, Waiting, blocking, catch_up, fetch, work};
 use crate::limits::{NETWORK_PAUSE, NETWORK_TRIES, SWEEP_AGE, TALK, WAITING};
 use crate::work::dialogue::Told;
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_net::{Config, Role};
 use gigmesh_protocol::codec::{Ext, List, Text};
 use gigmesh_protocol::id::{Bytes32, Id};

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::arbitration::{CASE, Case, Seat};
 use gigmesh_protocol::hire::{Checked, HireId};
 use gigmesh_protocol::id::Bytes32;
@@ -21,7 +22,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::{Body, blocking, wall_clock};
+use super::{Body, blocking};
 use crate::limits::{MAX_RESULT, TALK};
 use crate::node::CommandSpec;
 use crate::store::blobs::{BlobError, BlobStore};

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use gigmesh_bootstrap::file_age;
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::limits::BLOB;
 use gigmesh_protocol::merkle::{self, CHUNK_BYTES, Hash};
@@ -382,9 +383,7 @@ impl BlobStore {
                 }
                 let path = dir.join(&name);
                 let metadata = path.metadata().at(&path)?;
-                // A time ahead of the clock is young.
-                let untouched = metadata.modified().at(&path)?.elapsed().unwrap_or_default();
-                if untouched < age {
+                if file_age(metadata.modified().at(&path)?) < age {
                     continue;
                 }
                 let size = metadata.len();

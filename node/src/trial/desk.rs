@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::codec::List;
 use gigmesh_protocol::gossip::Verdict;
 use gigmesh_protocol::hire::{HireId, Side};
@@ -27,7 +28,7 @@ use tokio::sync::mpsc;
 
 use crate::driver::{
     CallError, Edge, Judge, Ledger, Queue, Rest, RunError, StoreError, Task, Waiting, Work, World, blocking, input,
-    plan, run_checks, wall_clock,
+    plan, run_checks,
 };
 use crate::limits::{NOTICES, STDERR_QUOTE, TALK};
 use crate::node::CommandSpec;

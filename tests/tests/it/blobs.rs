@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::codec::{Ext, List, Text};
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::market::link::Link;
@@ -16,7 +17,7 @@ use gigmesh_protocol::market::{BlobRef, Brief, Input};
 use gigmesh_protocol::merkle::{self, CHUNK_BYTES};
 use gigmesh_protocol::record::Record;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
-use gigmesh_tests::hostile::{Hostile, award_with, now, offer};
+use gigmesh_tests::hostile::{Hostile, award_with, offer};
 use gigmesh_tests::{Agent, Does, Market, Node, Setup, wait_until};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -205,7 +206,7 @@ fn a_chunk_that_is_not_what_was_promised_is_blamed_and_what_came_before_it_is_ke
         Record::Begin(begin) if begin.hire == award.id() => Some(begin.id().untyped()),
         _ => None,
     });
-    let link = Link { n: 1, at: now(), prev: Some(award.id().untyped()), seen };
+    let link = Link { n: 1, at: wall_clock(), prev: Some(award.id().untyped()), seen };
     let brief = |size| {
         let blob = BlobRef { size, ..blob };
         let input = Input { blob, name: Text::fit("big"), media: Text::fit("application/octet-stream") };

@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::codec::{List, Text};
 use gigmesh_protocol::limits::{CLAIMS_PER_OFFER, GOSSIP_RECORD, MESSAGE, PARCEL_ITEMS};
 use gigmesh_protocol::market::{Manifest, Offer};
@@ -15,7 +16,7 @@ use gigmesh_protocol::record::{Record, Verified};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use gigmesh_tests::hostile::{
-    Hostile, award, badly_signed, claim, issued_by, manifest, now, of_kind, offer, stranger, stranger_of,
+    Hostile, award, badly_signed, claim, issued_by, manifest, of_kind, offer, stranger, stranger_of,
 };
 use gigmesh_tests::{Agent, Market, Node, SOON, wait_until};
 
@@ -96,13 +97,19 @@ fn cases() -> Vec<Case> {
         case("of an unknown version", of_kind(good, "offer/2"), "unknown_kind", false),
         case(
             "expired",
-            sign(&|offer| (offer.at, offer.bids, offer.expires) = (now() - HOUR, now() - HOUR, now() - Millis(1))),
+            sign(&|offer| {
+                (offer.at, offer.bids, offer.expires) =
+                    (wall_clock() - HOUR, wall_clock() - HOUR, wall_clock() - Millis(1))
+            }),
             "admitted",
             false,
         ),
         case(
             "far ahead",
-            sign(&|offer| (offer.at, offer.bids, offer.expires) = (now() + HOUR, now() + HOUR, now() + HOUR + HOUR)),
+            sign(&|offer| {
+                (offer.at, offer.bids, offer.expires) =
+                    (wall_clock() + HOUR, wall_clock() + HOUR, wall_clock() + HOUR + HOUR)
+            }),
             "admitted",
             false,
         ),

@@ -31,8 +31,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::hire::task::{Review, Task};
 use gigmesh_protocol::id::{AgentId, Id};
@@ -561,8 +562,7 @@ fn no_hire_is_lost_done_twice_left_open_or_told_differently_whoever_is_killed_wh
         env::var(name).ok().map(|text| text.parse::<u64>().unwrap_or_else(|_| panic!("{name}: a number is wanted")))
     };
     let hires = given("GIGMESH_KILLS").map_or(HIRES, |hires| usize::try_from(hires).unwrap());
-    let now = || u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    let first = given("GIGMESH_SEED").unwrap_or_else(now);
+    let first = given("GIGMESH_SEED").unwrap_or_else(|| wall_clock().0);
     // Built before the time is taken.
     binary();
     let started = Instant::now();

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use gigmesh_bootstrap::wall_clock;
+use gigmesh_protocol::time::Timestamp;
 use gigmesh_tests::{Agent, Market, Node, Process, SOON, Setup, Signal, home, wait_until};
 use serde_json::{Value, json};
 
@@ -225,10 +227,9 @@ fn a_third_node_that_knows_the_subject_has_its_rating_within_five_seconds() {
     let seen = wait_until("the rating at the third node", SOON, || {
         let view = third.ask(&["reputation", &worker.agent]);
         let ratings = view["ratings"].as_array()?;
-        ratings.iter().any(|rating| rating["by"] == json!(requester.agent)).then(SystemTime::now)
+        ratings.iter().any(|rating| rating["by"] == json!(requester.agent)).then(wall_clock)
     });
-    let opened = SystemTime::UNIX_EPOCH + Duration::from_millis(opened);
-    let took = seen.duration_since(opened).unwrap_or_default();
+    let took = Duration::from_millis(seen.since(Timestamp(opened)).0);
     eprintln!("a rating was seen at a third node {took:?} after it was opened");
     assert!(took < Duration::from_secs(5), "{took:?}");
 

@@ -1,5 +1,6 @@
 //! Coming early, coming late, coming through another door.
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_tests::{Bootstrap, Market, Node, SOON, Setup, Transport, free_port, home, temp_dir, wait_until};
 use serde_json::{Value, json};
 
@@ -14,10 +15,7 @@ fn linked(node: &Node) -> Option<()> {
 fn unclaimed(node: &Node, offer: &str) {
     let shown = node.show(offer);
     let closes = shown["records"][0]["says"]["bids"].as_u64().expect("an offer says when its bid window ends");
-    wait_until("the end of the bid window", SOON, || {
-        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("the clock is past 1970");
-        (since.as_millis() > u128::from(closes)).then_some(())
-    });
+    wait_until("the end of the bid window", SOON, || (wall_clock().0 > closes).then_some(()));
     let shown = node.show(offer);
     assert_eq!((&shown["claims"], &shown["row"]["hire"]), (&json!(0), &Value::Null));
 }

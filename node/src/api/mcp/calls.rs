@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::Side;
 use gigmesh_protocol::peer::io::{AgentRow, HireRow, InboxRow, OrderToken, Shown, WaitsFor};
 use gigmesh_protocol::reputation::Changed;
@@ -18,7 +19,6 @@ use super::documents::{
 };
 use super::server::{Done, Door, Home, Trouble};
 use crate::api::client::{ClientError, Events};
-use crate::api::server::now;
 use crate::api::types::{
     self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, RateRequest, ReplyRequest, Reputation,
     ReputationParams, Rows, StopRequest, id_prefix,
@@ -392,7 +392,7 @@ impl Door {
         let offered = shown.records.iter().find(|record| record.kind.starts_with("offer/")).map(|record| &record.says);
         let slots = offered.and_then(|offer| offer["slots"].as_u64()).unwrap_or(1);
         let expires = offered.and_then(|offer| offer["expires"].as_u64()).unwrap_or(u64::MAX);
-        let filled = begun as u64 >= slots || now().0 >= expires;
+        let filled = begun as u64 >= slots || wall_clock().0 >= expires;
         let over = unfilled.is_some() || (!all.is_empty() && !open && (named.is_some() || filled));
         let mut document = json!({
             "offer": shown.row.offer, "skill": shown.row.skill, "over": over, "needs_you": needs,

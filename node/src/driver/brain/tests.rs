@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::peer::event::Filed;
@@ -13,7 +14,7 @@ use rand_core::SeedableRng as _;
 use tokio::sync::oneshot;
 
 use super::super::clock::tests::Set;
-use super::super::{CallError, Why, wall_clock};
+use super::super::{CallError, Why};
 use super::*;
 use crate::store::memory::{MemoryLog, MemoryRatings};
 use crate::store::offline::tests::rating;
