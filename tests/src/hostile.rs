@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use ciborium::Value;
 use gigmesh_bootstrap::wall_clock;
-use gigmesh_net::{Config, Event, Net, RequestError, Role, Verdict};
+use gigmesh_net::{Config, Event, Net, RequestError, Role};
 use gigmesh_protocol::codec::{self, List, Text};
+use gigmesh_protocol::gossip::Verdict;
 use gigmesh_protocol::id::{AgentId, Bytes32, sha256};
 use gigmesh_protocol::market::award::value_bucket;
 use gigmesh_protocol::market::{Award, Claim, Manifest, Offer, SkillEntry, Terms};

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use gigmesh::api::types::FindParams;
 use gigmesh_bootstrap::wall_clock;
-use gigmesh_net::{Config, Event, Net, Role, Verdict};
+use gigmesh_net::{Config, Event, Net, Role};
 use gigmesh_protocol::codec::{List, Text};
+use gigmesh_protocol::gossip::Verdict;
 use gigmesh_protocol::id::{Bytes32, sha256};
 use gigmesh_protocol::limits::{ANSWER_ROWS, MANIFEST_LIFE, PAGE_BYTES};
 use gigmesh_protocol::market::{Manifest, SkillEntry};

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use gigmesh_protocol::gossip::Verdict;
 use gigmesh_protocol::id::AgentId;
 use gigmesh_protocol::untrusted::Untrusted;
 use libp2p::PeerId;
@@ -78,17 +79,6 @@ pub struct ResponseToken {
     pub(crate) answer: oneshot::Sender<Vec<u8>>,
     /// The request's share of memory, given back with the answer.
     pub(crate) _ration: Option<Ration>,
-}
-
-/// What becomes of a gossiped record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Valid: pass it on.
-    Accept,
-    /// Stale, unknown or too much for us: drop it, blame nobody.
-    Ignore,
-    /// Invalid: drop it, and count it against whoever passed it on.
-    Reject,
 }
 
 /// How bad an agent's conduct was. Numbers are this crate's business.

@@ -42,6 +42,6 @@ mod scope;
 
 pub use config::{Config, ContactFilter, Role, StartError};
 pub use handle::{
-    CommandError, Door, Event, GossipToken, Net, PeerInfo, Reach, RequestError, ResponseToken, Severity, Stats, Verdict,
+    CommandError, Door, Event, GossipToken, Net, PeerInfo, Reach, RequestError, ResponseToken, Severity, Stats,
 };
 pub use limits::Capacity;

@@ -21,7 +21,6 @@ use gigmesh_protocol::peer::query::{RatingsAbout, RatingsBy};
 use gigmesh_protocol::wire::{Request, Response};
 use tokio::sync::mpsc;
 
-use super::hands::net_verdict;
 use super::{Body, Task, Why, serve};
 use crate::limits::{GOSSIP_QUEUE, REQUESTS_PER_PEER};
 use crate::metrics::{Count, Way};
@@ -152,7 +151,7 @@ fn judge_gossip(body: &Body, heard: &Receiver<Heard>) {
         };
         metrics.verdict(verdict);
         // Not taken means not passed on.
-        let _ = body.net.verdict(token, net_verdict(verdict));
+        let _ = body.net.verdict(token, verdict);
     }
 }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use gigmesh_bootstrap::wall_clock;
-use gigmesh_net::{CommandError, Net, Severity, Verdict as NetVerdict};
+use gigmesh_net::{CommandError, Net, Severity};
 use gigmesh_protocol::codec::List;
 use gigmesh_protocol::gossip::Verdict;
 use gigmesh_protocol::hire::HireId;
@@ -123,7 +123,7 @@ impl Effects for Hands {
     fn verdict(&mut self, token: Token, verdict: Verdict) {
         if let Some(Waiting::Gossip(token)) = self.waiting.remove(&token) {
             // Not taken means not passed on, which is all that an overloaded network can do.
-            let _ = self.body.net.verdict(token, net_verdict(verdict));
+            let _ = self.body.net.verdict(token, verdict);
         }
     }
 
@@ -241,13 +241,5 @@ fn replies(bytes: &[u8], sent: usize) -> Option<Vec<Reply>> {
     match Response::decode(bytes) {
         Ok(Response::Replies(replies)) if replies.len() == sent => Some(replies.into_iter().collect()),
         _ => None,
-    }
-}
-
-pub(super) fn net_verdict(verdict: Verdict) -> NetVerdict {
-    match verdict {
-        Verdict::Accept => NetVerdict::Accept,
-        Verdict::Ignore => NetVerdict::Ignore,
-        Verdict::Reject => NetVerdict::Reject,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
+use gigmesh_protocol::gossip::Verdict;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, PublishError, TopicHash};
 use libp2p::kad::QueryId;
 use libp2p::kad::store::RecordStore;
@@ -12,7 +13,7 @@ use libp2p::{Multiaddr, PeerId};
 use super::Driver;
 use crate::backoff::Backoff;
 use crate::behaviour::room_scores;
-use crate::handle::{Event, GossipToken, Verdict};
+use crate::handle::{Event, GossipToken};
 use crate::limits;
 use crate::names::{Names, agent_of};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use gigmesh_net::{Event, Verdict};
+use gigmesh_net::Event;
+use gigmesh_protocol::gossip::Verdict;
 
 use crate::harness::Node;
 

@@ -1,6 +1,7 @@
 //! Rooms: members find each other and gossip.
 
-use gigmesh_net::{Event, GossipToken, Role, Severity, Verdict};
+use gigmesh_net::{Event, GossipToken, Role, Severity};
+use gigmesh_protocol::gossip::Verdict;
 
 use crate::harness::{Node, config, wait_until};
 
