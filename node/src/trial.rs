@@ -23,7 +23,7 @@ use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::task::Review;
 use gigmesh_protocol::hire::{HireId, Side};
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
-use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Offer, Question};
+use gigmesh_protocol::market::{Input as BriefInput, Offer, Question};
 use gigmesh_protocol::peer::io::{Answer, Command, Config as PeerConfig, From, Notice, Shown};
 use gigmesh_protocol::peer::query::{GetStatus, Query, Show};
 use gigmesh_protocol::peer::{Objection, Peer, RestoreError};
@@ -111,8 +111,8 @@ pub async fn run(
             Content::Open(file) => store.put_reader(file),
             Content::Bytes(bytes) => store.put_reader(&bytes[..]),
         };
-        let kept = blocking(keep).await.ok_or(TrialError::Ended)??;
-        task.inputs.push(BriefInput { blob: BlobRef { root: kept.root, size: kept.size }, name, media });
+        let blob = blocking(keep).await.ok_or(TrialError::Ended)??;
+        task.inputs.push(BriefInput { blob, name, media });
     }
     // There is one worker, and nobody to ask.
     (task.slots, task.review_by, task.rating_by) = (1, Review::Auto, Review::Auto);

@@ -511,7 +511,7 @@ async fn put_blob(
     let stream = body.into_data_stream().map_err(std::io::Error::other);
     let mut reader = SyncIoBridge::new(StreamReader::new(stream));
     let blob = blocking(move || Ok(blobs.put_reader(&mut reader)?)).await?;
-    Ok((StatusCode::CREATED, Json(BlobRef { root: blob.root, size: blob.size })))
+    Ok((StatusCode::CREATED, Json(blob)))
 }
 
 async fn get_blob(State(api): State<Api>, Path(root): Path<String>) -> Result<Response, ApiError> {

@@ -27,7 +27,7 @@ use super::transfers::Way;
 use super::{Body, blocking};
 use crate::limits::{CHUNK_QUICK, CHUNK_SLOW, CHUNKS_AHEAD, CHUNKS_FIRST, FETCH_PAUSE, FETCH_TRIES, FETCH_TURN};
 use crate::metrics::Count;
-use crate::store::blobs::{self, BlobError, Download};
+use crate::store::blobs::{BlobError, Download};
 
 /// Whom to ask, and where it may be.
 #[derive(Debug, Clone)]
@@ -166,10 +166,10 @@ impl Fetch<'_> {
     /// Gets one blob, or as much of it as comes before the turn is over and others wait; whether it is whole. `came` counts
     /// its chunks.
     async fn one(&self, blob: BlobRef, ends: Instant, came: &mut usize) -> Result<bool, FetchError> {
-        let (store, wanted) = (Arc::clone(&self.body.blobs), blobs::BlobRef { root: blob.root, size: blob.size });
+        let store = Arc::clone(&self.body.blobs);
         // A relay carries messages; whoever runs it pays for every byte.
         let direct = blob.size > RELAYED_BLOB_BYTES;
-        let mut download = disk(move || store.download(wanted)).await?;
+        let mut download = disk(move || store.download(blob)).await?;
         if download.needs_leaves() {
             // The root of a single chunk is its leaf.
             let leaves = if blob.size <= CHUNK_BYTES as u64 {

@@ -92,8 +92,7 @@ async fn produce(body: &Body, job: WorkJob, line: Line) -> Result<BlobRef, RunEr
     let run = plan(&body.blobs, &body.executors, job.await.ok_or(RunError::Stopping)??)?;
     let output = command::run(&body.work_dir, run, line).await?;
     let blobs = Arc::clone(&body.blobs);
-    let kept = blocking(move || blobs.put_reader(&output.bytes[..])).await.ok_or(RunError::Stopping)??;
-    Ok(BlobRef { root: kept.root, size: kept.size })
+    Ok(blocking(move || blobs.put_reader(&output.bytes[..])).await.ok_or(RunError::Stopping)??)
 }
 
 /// The case that an arbiter is hired for, opened: whoever brought it may have made it up.
@@ -119,8 +118,7 @@ pub(super) async fn case(body: Arc<Body>, job: CaseJob) {
     let (hire, blobs, name) = (job.hire, Arc::clone(&body.blobs), body.edge.name.clone());
     let put = move || {
         let transcript = Transcript::new(&name, job.records).map_err(|fault| fault.to_string())?;
-        let kept = blobs.put_reader(&transcript.to_json()[..]).map_err(|error| error.to_string())?;
-        Ok(BlobRef { root: kept.root, size: kept.size })
+        blobs.put_reader(&transcript.to_json()[..]).map_err(|error| error.to_string())
     };
     let Some(result) = blocking(put).await else { return };
     if let Err(error) = &result {

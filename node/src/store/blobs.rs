@@ -24,8 +24,8 @@ use std::time::Duration;
 use gigmesh_bootstrap::file_age;
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::limits::BLOB;
+use gigmesh_protocol::market::BlobRef;
 use gigmesh_protocol::merkle::{self, CHUNK_BYTES, Hash};
-use serde::{Deserialize, Serialize};
 
 use super::disk::{At, DiskError, ensure_dir, names, sync_dir};
 use crate::limits::{DISK_SPARE, DISK_SPARE_PART, LEAVES_CACHED, PARTS_REMEMBERED, ROOM_STEP};
@@ -34,15 +34,6 @@ mod download;
 
 pub use download::Download;
 use download::Part;
-
-/// A blob's name and length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlobRef {
-    /// The Merkle root over its chunks.
-    pub root: Bytes32,
-    /// Its length in bytes.
-    pub size: u64,
-}
 
 /// Why a blob could not be kept, fetched or read.
 #[derive(Debug, thiserror::Error)]

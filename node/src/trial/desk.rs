@@ -160,8 +160,7 @@ async fn produce(bench: &Bench, job: WorkJob, line: Line) -> Result<BlobRef, Run
     let stderr = ended.as_ref().map_or_else(|_| String::new(), |output| quote::tail(&output.stderr, STDERR_QUOTE));
     bench.noted().runs.push(Run { command, took_ms, failed, stderr, said: Vec::new() });
     let (blobs, bytes) = (Arc::clone(&bench.blobs), ended?.bytes);
-    let kept = blocking(move || blobs.put_reader(&bytes[..])).await.ok_or(RunError::Stopping)??;
-    Ok(BlobRef { root: kept.root, size: kept.size })
+    Ok(blocking(move || blobs.put_reader(&bytes[..])).await.ok_or(RunError::Stopping)??)
 }
 
 fn in_words(said: &Said) -> String {

@@ -10,11 +10,12 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
+use gigmesh_protocol::market::BlobRef;
 use gigmesh_protocol::merkle::{self, CHUNK_BYTES, Hash};
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use rustix::io::Errno;
 
-use super::{BlobError, BlobRef, BlobStore, PARTS_REMEMBERED, chunk_length, remove_if_there};
+use super::{BlobError, BlobStore, PARTS_REMEMBERED, chunk_length, remove_if_there};
 use crate::limits::SYNC_EVERY;
 use crate::store::disk::{At, sync_dir};
 
