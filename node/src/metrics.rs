@@ -274,7 +274,7 @@ impl Page {
             ("unknown", Reach::Unknown),
             ("local", Reach::Local),
             ("public", Reach::Public),
-            ("behind_nat", Reach::Hidden),
+            ("behind_nat", Reach::BehindNat),
         ] {
             self.line("gigmesh_reach", &format!("{{is={is:?}}}"), u64::from(net.reach == reach));
         }

@@ -143,7 +143,7 @@ pub enum Reach {
     /// From everywhere: a bootstrap node has dialled us.
     Public,
     /// Not by our peers, as bootstrap nodes found out or our addresses show: through relays, if at all.
-    Hidden,
+    BehindNat,
 }
 
 /// Counters since start, and gauges of now.

@@ -64,7 +64,7 @@ pub struct NodeStatus {
     pub market: Status,
 }
 
-/// From where a node can be dialled.
+/// From where a node can be dialled. Not the network layer's type: clients of the API do not depend on libp2p.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
@@ -84,7 +84,7 @@ impl From<gigmesh_net::Reach> for Reach {
             gigmesh_net::Reach::Unknown => Self::Unknown,
             gigmesh_net::Reach::Local => Self::Local,
             gigmesh_net::Reach::Public => Self::Public,
-            gigmesh_net::Reach::Hidden => Self::BehindNat,
+            gigmesh_net::Reach::BehindNat => Self::BehindNat,
         }
     }
 }

@@ -141,7 +141,9 @@ impl Driver {
         match self.reach() {
             reach if reach == was => {}
             Reach::Public => tracing::info!(%address, "bootstrap nodes can dial this node"),
-            Reach::Hidden => tracing::info!("bootstrap nodes cannot dial this node: it is behind a NAT or a firewall"),
+            Reach::BehindNat => {
+                tracing::info!("bootstrap nodes cannot dial this node: it is behind a NAT or a firewall")
+            }
             Reach::Unknown | Reach::Local => {}
         }
     }
@@ -168,11 +170,11 @@ impl Driver {
             Reach::Unknown
         } else if !self.must_be_dialled() {
             // A door is not asked: it can be dialled from as far as its addresses say, or is of no use.
-            if own { Reach::Local } else { Reach::Hidden }
+            if own { Reach::Local } else { Reach::BehindNat }
         } else if own {
             Reach::Public
         } else if self.trials.refused() || !self.trials.undecided(self.swarm.listeners(), Instant::now()) {
-            Reach::Hidden
+            Reach::BehindNat
         } else {
             Reach::Unknown
         }
