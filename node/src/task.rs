@@ -1,6 +1,7 @@
 //! A task as its owner writes it, private part included: `task.toml`, or the same keys in JSON with everything inline
 //! (module [`inline`]). In: either. Out: the protocol's [`Task`], still without its inputs, and what is to become these.
-//! Reads only; what breaks a bound of the market is said here, with its place, and not later by the node.
+//! Reads only. What must hold of a task is the protocol's to say ([`Task::check`]); it is asked here, so that a fault is
+//! told with its place, and not later by the node.
 //!
 //! ```toml
 //! skill = "table/summarise"
@@ -46,18 +47,19 @@ use std::path::{Path, PathBuf};
 
 use gigmesh_protocol::codec::Text;
 use gigmesh_protocol::hire::selection::{Choosing, Lane, Prefer};
-use gigmesh_protocol::hire::task::{Review, Task};
-use gigmesh_protocol::id::AgentId;
+use gigmesh_protocol::hire::task::{Pointer, Review, Task, TaskError, TaskFault, check};
+use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::limits as bounds;
-use gigmesh_protocol::market::checks::{Assert, Checks, Schema};
+use gigmesh_protocol::market::checks::{Assert, Checks, Invalid as CheckError, Schema};
 use gigmesh_protocol::market::constraint::{Constraint, Properties};
 use gigmesh_protocol::market::price::Price;
-use gigmesh_protocol::market::{Arbiter, Input, Milestone, Milestones, Skill};
+use gigmesh_protocol::market::{Arbiter, BlobRef, Input, Milestone, Milestones, Skill};
 use gigmesh_protocol::time::Millis;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::{FileError, Parsed, Source, to_json};
+use crate::words;
 
 pub mod inline;
 
@@ -117,11 +119,17 @@ impl Wrong {
     }
 }
 
+impl From<TaskError> for Wrong {
+    fn from(error: TaskError) -> Self {
+        Self::new(error.at.as_str(), words::task(&error))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, bound(deserialize = ""))]
 struct Written<F: Form> {
     skill: Parsed<Skill>,
-    summary: Text<{ bounds::SUMMARY }>,
+    summary: String,
     slots: Option<u16>,
     agree: Option<u16>,
     properties: Option<F::Params>,
@@ -247,28 +255,20 @@ pub fn read(path: &Path) -> Result<TaskFile, FileError> {
 fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong> {
     let Written { skill, summary, slots, agree, properties, brief, accept, milestone, arbiter, price, time, choose } =
         written;
-    if agree.is_some_and(|agree| agree < 2 || agree > slots.unwrap_or(1)) {
-        return Err(Wrong::new("/agree", "from 2 to as many as there are `slots`"));
-    }
-    if slots.is_some_and(|slots| !(1..=bounds::SLOTS).contains(&slots)) {
-        return Err(Wrong::new("/slots", format!("from 1 to {} workers", bounds::SLOTS)));
-    }
-    let expires = span("/time/expires", time.expires, Millis::mins(10), bounds::OFFER_LIFE)?;
-    let bids = span("/time/bids", time.bids, Millis::secs(3).min(Millis(expires.0 / 2)), bounds::OFFER_LIFE)?;
-    if bids >= expires {
-        let message =
-            format!("claims are collected for {bids}, and after {expires} nobody is looked for any more (`expires`)");
-        return Err(Wrong::new("/time/bids", message));
-    }
+    let span = |given: Option<Parsed<Millis>>, default| given.map_or(default, |given| given.0);
+    let clock = Millis::mins(10);
+    let expires = span(time.expires, clock);
     let schema = accept.schema.map(|given| form.schema(given)).transpose();
     let task = Task {
         skill: skill.0,
-        summary: summary.into(),
+        summary,
         slots: slots.unwrap_or(1),
         agree,
-        compare: accept.compare.map(compared).transpose()?,
+        compare: accept.compare,
         milestones: milestones(form, milestone)?,
-        arbiter: arbiter.map(third_party).transpose()?,
+        // Within a day unless said.
+        arbiter: arbiter
+            .map(|Judge { agent, within }| Arbiter { agent: agent.0, within: span(within, Millis::days(1)) }),
         call: None,
         constraint: choose.r#where.map(|parsed| parsed.0),
         properties: properties.map(|given| facts(form, given)).transpose()?.unwrap_or_default(),
@@ -280,66 +280,48 @@ fn understand<F: Form>(form: &F, written: Written<F>) -> Result<TaskFile, Wrong>
         review_by: accept.review,
         rating_by: accept.rating,
         max: price.max.map(|parsed| parsed.0),
-        choosing: choosing(choose.prefer, choose.bar, choose.newcomers)?,
-        bids,
-        begin: span("/time/begin", time.begin, Millis::mins(10), bounds::CLAIM_LIFE)?,
-        done: span("/time/done", time.done, Millis::mins(10), bounds::WORK)?,
-        review: span("/time/review", time.review, Millis::mins(10), bounds::REVIEW)?,
+        choosing: choosing(choose.prefer, choose.bar, choose.newcomers),
+        // A task that is looked at for less than the usual window has half of its time for bids.
+        bids: span(time.bids, Millis::secs(3).min(Millis(expires.0 / 2))),
+        begin: span(time.begin, clock),
+        done: span(time.done, clock),
+        review: span(time.review, clock),
         expires,
         inputs: Vec::new(),
         params: brief.params.map(|given| params(form, given)).transpose()?,
     };
-    Ok(TaskFile { task, inputs: inputs(form, brief.inputs)? })
-}
-
-/// The path of what is compared, found to be one.
-fn compared(path: String) -> Result<String, Wrong> {
-    let wrong = |error| Wrong::new("/accept/compare", format!("{path:?}: {error}"));
-    // An assertion that always can be read, with this path in it.
-    let step = |byte: u8| byte.is_ascii_alphanumeric() || b"_.[]-".contains(&byte);
-    let plain = path.starts_with("result") && path.bytes().all(step);
-    let rule = || Wrong::new("/accept/compare", format!("{path:?}: a path into the result, like \"result.mean\""));
-    if !plain {
-        return Err(rule());
-    }
-    format!("{path} == 0").parse::<Assert>().map_err(wrong)?;
-    Ok(path)
+    let inputs = inputs(form, brief.inputs)?;
+    let sized = |(input, size): &(TaskInput, u64)| {
+        // Its root is known once its bytes are in the store.
+        let blob = BlobRef { root: Bytes32::default(), size: *size };
+        Input { blob, name: input.name.clone(), media: input.media.clone() }
+    };
+    Task { inputs: inputs.iter().map(sized).collect(), ..task.clone() }.check(None, None)?;
+    Ok(TaskFile { task, inputs: inputs.into_iter().map(|(input, _)| input).collect() })
 }
 
 fn milestones<F: Form>(form: &F, parts: Vec<Part<F>>) -> Result<Milestones, Wrong> {
-    if parts.len() > bounds::MILESTONES {
-        return Err(Wrong::new("/milestone", format!("at most {} milestones", bounds::MILESTONES)));
-    }
     let mut milestones = Vec::new();
     for (index, part) in parts.into_iter().enumerate() {
         let at = |key: &str| format!("/milestone/{index}/{key}");
         let schema = part.schema.map(|given| form.schema(given)).transpose();
-        let share = (part.share * 1000.0).round();
-        if !(1.0..1000.0).contains(&share) {
-            return Err(Wrong::new(at("share"), "a share of the price between 0 and 1, like 0.25"));
-        }
         milestones.push(Milestone {
             title: part.title,
-            share: share as u16,
+            share: per_mille(part.share),
             checks: Checks {
                 schema: schema.map_err(|error| Wrong::new(at("schema"), error))?,
                 asserts: asserts(&at("checks"), part.checks)?,
             },
         });
     }
-    if milestones.iter().map(|part| u32::from(part.share)).sum::<u32>() >= 1000 {
-        return Err(Wrong::new("/milestone", "the shares leave nothing for the last part; together they are below 1"));
-    }
-    Ok(Milestones::fit(milestones))
+    let fault = TaskFault::TooMany { given: milestones.len(), most: bounds::MILESTONES };
+    Milestones::try_from(milestones).map_err(|_| fault.at("/milestone").into())
 }
 
-/// Who decides, and how soon: within a day unless said.
-fn third_party(Judge { agent, within }: Judge) -> Result<Arbiter, Wrong> {
-    let within = span("/arbiter/within", within, Millis::days(1), bounds::ARBITRATION)?;
-    if within < bounds::ARBITRATION_MIN {
-        return Err(Wrong::new("/arbiter/within", format!("at least {}", bounds::ARBITRATION_MIN)));
-    }
-    Ok(Arbiter { agent: agent.0, within })
+/// A part of a whole in per mille; what is no such part becomes one that is too large.
+fn per_mille(part: f64) -> u16 {
+    let share = (part * 1000.0).round();
+    if (0.0..=f64::from(u16::MAX)).contains(&share) { share as u16 } else { u16::MAX }
 }
 
 fn facts<F: Form>(form: &F, given: F::Params) -> Result<Properties, Wrong> {
@@ -353,77 +335,50 @@ fn facts<F: Form>(form: &F, given: F::Params) -> Result<Properties, Wrong> {
 /// Of every ten hires one goes to a newcomer unless the task says otherwise; none where a `bar` asks for the proven.
 const NEWCOMERS: f64 = 0.1;
 
-fn choosing(prefer: Vec<Prefer>, bar: Option<f64>, newcomers: Option<Newcomers>) -> Result<Choosing, Wrong> {
-    let per_mille = |at: &str, share: f64| {
-        let fits = (0.0..=1.0).contains(&share);
-        fits.then(|| (share * 1000.0).round() as u16).ok_or_else(|| Wrong::new(at, "from 0 to 1"))
+fn choosing(prefer: Vec<Prefer>, bar: Option<f64>, newcomers: Option<Newcomers>) -> Choosing {
+    let (share, up_to) = match newcomers {
+        None => (if bar.is_some() { 0.0 } else { NEWCOMERS }, None),
+        Some(Newcomers::Share(share)) => (share, None),
+        Some(Newcomers::Lane(lane)) => (lane.share, lane.up_to.map(|price| price.0)),
     };
-    let default = if bar.is_some() { 0.0 } else { NEWCOMERS };
-    let (at, share, up_to) = match newcomers {
-        None => ("/choose/newcomers", default, None),
-        Some(Newcomers::Share(share)) => ("/choose/newcomers", share, None),
-        Some(Newcomers::Lane(lane)) => ("/choose/newcomers/share", lane.share, lane.up_to.map(|price| price.0)),
-    };
-    let newcomers = Lane { share: per_mille(at, share)?, up_to };
     // Without a word: who is known to be good, then who is cheap. Else anybody could win by making many claims.
     let prefer = if prefer.is_empty() { vec![Prefer::ReputationLow, Prefer::Price] } else { prefer };
-    Ok(Choosing { prefer, bar: bar.map(|bar| per_mille("/choose/bar", bar)).transpose()?, newcomers })
+    Choosing { prefer, bar: bar.map(per_mille), newcomers: Lane { share: per_mille(share), up_to } }
 }
 
-fn span(at: &str, given: Option<Parsed<Millis>>, default: Millis, longest: Millis) -> Result<Millis, Wrong> {
-    let length = given.map_or(default, |given| given.0);
-    if (1..=longest.0).contains(&length.0) {
-        Ok(length)
-    } else {
-        Err(Wrong::new(at, format!("more than nothing and at most {longest}")))
-    }
-}
-
-/// Assertions, each found to be one that can run. Read as texts, because an error within a list has the list's place.
+/// Read as texts, because an error within a list has the list's place.
 fn asserts(at: &str, written: Vec<String>) -> Result<Vec<Assert>, Wrong> {
     let read = |(index, text): (usize, String)| {
-        let wrong = |error| Wrong::new(format!("{at}/{index}"), format!("{text:?}: {error}"));
-        let assert: Assert = text.parse().map_err(wrong)?;
-        Checks { schema: None, asserts: vec![assert.clone()] }.compile().map_err(wrong)?;
-        Ok(assert)
+        text.parse().map_err(|error: CheckError| Wrong::new(format!("{at}/{index}"), format!("{text:?}: {error}")))
     };
     written.into_iter().enumerate().map(read).collect()
 }
 
 fn params<F: Form>(form: &F, given: F::Params) -> Result<String, Wrong> {
     let wrong = |error| Wrong::new("/brief/params", error);
-    let text = form.params(given).map_err(wrong)?.to_string();
-    if text.len() <= bounds::PARAMS {
-        return Ok(text);
-    }
-    let message =
-        format!("parameters of {} bytes, at most {} go into a brief: make them an input", text.len(), bounds::PARAMS);
-    Err(wrong(message))
+    form.params(given).map(|params| params.to_string()).map_err(wrong)
 }
 
-fn inputs<F: Form>(form: &F, written: BTreeMap<String, F::Input>) -> Result<Vec<TaskInput>, Wrong> {
-    let at = |name: &str| format!("/brief/inputs/{}", name.replace('~', "~0").replace('/', "~1"));
+fn inputs<F: Form>(form: &F, written: BTreeMap<String, F::Input>) -> Result<Vec<(TaskInput, u64)>, Wrong> {
     let read = |(name, given): (String, F::Input)| {
-        let understood = form.input(given).and_then(|given| input(&name, given));
-        understood.map_err(|message| Wrong::new(at(&name), format!("input {name:?}: {message}")))
+        let at = Pointer::to(&[&"brief", &"inputs", &name]);
+        let wrong = |message: String| Wrong::new(at.as_str(), format!("input {name:?}: {message}"));
+        let (content, size, media) = form.input(given).map_err(wrong)?;
+        let named = named(&name, size).map_err(|fault| fault.at(at.clone()))?;
+        let media = media_type(&media).map_err(wrong)?;
+        Ok((TaskInput { name: named, content, media }, size))
     };
-    if let Some(extra) = written.keys().nth(bounds::INPUTS) {
-        return Err(Wrong::new(at(extra), format!("a task has at most {} inputs", bounds::INPUTS)));
-    }
     written.into_iter().map(read).collect()
 }
 
-/// An input of this name, from its content, size and media type.
-fn input(name: &str, (content, size, media): (Content, u64, String)) -> Result<TaskInput, String> {
-    let named = Text::try_from(name).ok().filter(|_| Input::is_name(name));
-    let rule = || format!("is to be named with at most {} of a-z, 0-9, '_' and '-'", bounds::NAME);
-    let named = named.ok_or_else(rule)?;
-    if size > bounds::BLOB {
-        return Err(format!("has {size} bytes, at most {} are sent", bounds::BLOB));
-    }
-    let media =
-        Text::try_from(media.as_str()).map_err(|_| format!("a media type has at most {} bytes", bounds::NAME))?;
-    Ok(TaskInput { name: named, content, media })
+/// The name of an input that has so many bytes.
+fn named(name: &str, size: u64) -> Result<Text<{ bounds::NAME }>, TaskFault> {
+    check::input(name, size)?;
+    Text::try_from(name).map_err(|_| TaskFault::InputName(name.to_owned()))
+}
+
+fn media_type(media: &str) -> Result<Text<{ bounds::NAME }>, String> {
+    Text::try_from(media).map_err(|_| format!("a media type has at most {} bytes", bounds::NAME))
 }
 
 /// The file at `path`, with its size and media type.
@@ -441,7 +396,10 @@ fn file(path: PathBuf) -> Result<(Content, u64, String), String> {
 /// # Errors
 /// What is to be put right.
 pub fn file_input(name: &str, path: &Path) -> Result<TaskInput, String> {
-    file(path.to_owned()).and_then(|given| input(name, given)).map_err(|message| format!("input {name:?}: {message}"))
+    let given = file(path.to_owned()).map_err(|message| format!("input {name:?}: {message}"));
+    let (content, size, media) = given?;
+    let named = named(name, size).map_err(|fault| words::task(&fault.at(Pointer::default())))?;
+    Ok(TaskInput { name: named, content, media: media_type(&media)? })
 }
 
 /// `task.toml`: schema and inputs are named by their paths, from the file's directory.

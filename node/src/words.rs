@@ -4,10 +4,12 @@
 
 use gigmesh_protocol::hire::Side;
 use gigmesh_protocol::hire::selection::{ClaimOutcome, Considered, Criterion, Over, Unfit, Why, WhyChosen};
-use gigmesh_protocol::limits::{SEEDS, SUMMARY};
+use gigmesh_protocol::hire::task::{TaskError, TaskFault};
+use gigmesh_protocol::limits::{NAME, SEEDS, SUMMARY};
 use gigmesh_protocol::market::Reason;
 use gigmesh_protocol::market::constraint::Match;
 use gigmesh_protocol::peer::io::{ClaimEnd, HireRow, HireStatus, Objection, Passed, PostingEnd, Refused, WaitsFor};
+use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::untrusted::Untrusted;
 use serde_json::Value;
 
@@ -158,7 +160,7 @@ pub(crate) fn said(kind: &str, value: &Value) -> Option<String> {
 pub(crate) fn refused(refused: &Refused) -> String {
     let words = match refused {
         Refused::Unknown(id) => return format!("no offer or hire {id} here"),
-        Refused::Task(why) => return why.clone(),
+        Refused::Task(error) => return task(error),
         Refused::OffersFull => "too many offers are open; wait until some of them close",
         Refused::HiresFull => "too many hires are open; wait until some of them close",
         Refused::RoomsFull => "too many rooms are followed; they are left when the node is started again",
@@ -358,6 +360,49 @@ fn unmet(found: &Match, whose: &str, other: &str) -> String {
 /// A share of a thousand, as people read it: 0.61.
 fn share(per_mille: u16) -> String {
     format!("{:.2}", f64::from(per_mille) / 1000.0)
+}
+
+/// What is wrong at a place of a task, and what to do about it. The place is told beside it.
+pub(crate) fn task(TaskError { at, fault }: &TaskError) -> String {
+    match fault {
+        TaskFault::Span { least, most, .. } if *least == Millis(1) => format!("more than nothing and at most {most}"),
+        TaskFault::Span { least, most, .. } => format!("from {least} to {most}"),
+        TaskFault::Bids { bids, expires } => {
+            format!("claims are collected for {bids}, and after {expires} nobody is looked for any more (`expires`)")
+        }
+        TaskFault::Slots { most, .. } => format!("from 1 to {most} workers"),
+        TaskFault::Agree { .. } => "from 2 to as many as there are `slots`".to_owned(),
+        TaskFault::OneWorker => "a task for one named worker has one result: leave this out, or `to`".to_owned(),
+        TaskFault::TooMany { given, most } => format!("has {given} items, at most {most} are allowed"),
+        TaskFault::TooLarge { given, most } => match at.as_str() {
+            "" => format!(
+                "the public part of the task takes {given} bytes, at most {most} can be gossiped; shorten its schema or \
+                 checks"
+            ),
+            "/summary" => format!("a summary has at most {most} bytes, this one {given}"),
+            "/brief/params" => {
+                format!("parameters of {given} bytes, at most {most} go into a brief: make them an input")
+            }
+            _ => format!("has {given} bytes, at most {most} are sent"),
+        },
+        TaskFault::Control => "holds a control character, which is not sent".to_owned(),
+        TaskFault::InputName(name) => {
+            format!("input {name:?}: is to be named with at most {NAME} of a-z, 0-9, '_' and '-'")
+        }
+        TaskFault::SameName => "two inputs have this name; give each its own".to_owned(),
+        TaskFault::NotJson => "the parameters are not JSON".to_owned(),
+        TaskFault::Check(error) => error.to_string(),
+        TaskFault::Compare(path) => format!("{path:?}: a path into the result, like \"result.mean\""),
+        TaskFault::Share(_) => "a share of the price between 0 and 1, like 0.25".to_owned(),
+        TaskFault::Shares(_) => "the shares leave nothing for the last part; together they are below 1".to_owned(),
+        TaskFault::Fraction(_) => "from 0 to 1".to_owned(),
+        TaskFault::NotThird => "an arbiter is a third party: neither who orders the task nor its worker".to_owned(),
+        TaskFault::Oneself => "an agent cannot hire itself; name another worker".to_owned(),
+        TaskFault::Arbitration => {
+            "work of this skill is ordered by `gigmesh appeal`, and no other work brings a case".to_owned()
+        }
+        TaskFault::Consent(error) => format!("the case brings no consent of its arbiter: {error}"),
+    }
 }
 
 #[cfg(test)]

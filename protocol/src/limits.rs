@@ -75,6 +75,8 @@ pub const ADDRESS: usize = 128;
 pub const MILESTONES: usize = 8;
 /// Failed checks named in a verdict.
 pub const FAILED_CHECKS: usize = 64;
+/// Ways to order claims in one task: each way there is, once.
+pub const PREFER: usize = 4;
 /// Slots of one offer.
 pub const SLOTS: u16 = 64;
 /// The largest blob, and all inputs of a task together: 4,096 chunks, whose hashes fit into one message.

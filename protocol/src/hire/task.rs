@@ -1,6 +1,10 @@
 //! A task as its owner knows it: what an offer is made of, and what stays private.
 
+pub mod check;
+
 use serde::{Deserialize, Serialize};
+
+pub use check::{Pointer, TaskError, TaskFault};
 
 use super::HireId;
 use super::selection::Choosing;

@@ -178,15 +178,18 @@ fn compile_asserts(asserts: &[Assert]) -> Result<Vec<(Assert, Option<Regex>)>, I
     if asserts.len() > ASSERTS {
         return Err(Invalid::TooManyAsserts);
     }
-    let compile = |assert: &Assert| {
-        let Some(pattern) = assert.pattern() else { return Ok((assert.clone(), None)) };
+    asserts.iter().map(|assert| Ok((assert.clone(), assert.compile()?))).collect()
+}
+
+impl Assert {
+    /// Its pattern, if it has one, ready to run.
+    pub(crate) fn compile(&self) -> Result<Option<Regex>, Invalid> {
+        let Some(pattern) = self.pattern() else { return Ok(None) };
         let regex = RegexBuilder::new(&pattern.regex).size_limit(PATTERN_MEMORY).dfa_size_limit(PATTERN_MEMORY).build();
-        match regex {
-            Ok(regex) => Ok((assert.clone(), Some(regex))),
-            Err(error) => Err(Invalid::Pattern { assert: assert.to_string(), reason: line(&error.to_string()) }),
-        }
-    };
-    asserts.iter().map(compile).collect()
+        let unfit =
+            |error: regex::Error| Invalid::Pattern { assert: self.to_string(), reason: line(&error.to_string()) };
+        regex.map(Some).map_err(unfit)
+    }
 }
 
 impl Compiled {

@@ -12,7 +12,6 @@ use super::io::{Answer, Notice, OrderToken, Outbox, Output, Refused};
 use super::money::Budget;
 use super::once::Order;
 use super::{Peer, Wake};
-use crate::codec::Text;
 use crate::hire::selection::{Over, Why};
 use crate::hire::task::Task;
 use crate::hire::{HireId, Side};
@@ -177,7 +176,6 @@ impl Peer {
         token: Option<OrderToken>,
         out: &mut Outbox,
     ) -> Result<Answer, Refused> {
-        let invalid = |text: String| Refused::Task(text);
         let order = token.map(|token| Order::new(&token, &task, to, now)).transpose()?;
         if let Some(before) = order.map(|order| self.durable.orders().find(&order)).transpose()?.flatten() {
             return Ok(Answer::PostedBefore(before));
@@ -188,29 +186,12 @@ impl Peer {
         if self.open >= limits::OPEN_HIRES {
             return Err(Refused::HiresFull);
         }
-        if to == Some(self.agent()) {
-            return Err(invalid("an agent cannot hire itself; name another worker".to_owned()));
-        }
-        check_task(&task, to.is_some()).map_err(invalid)?;
-        if let Some(arbiter) = task.arbiter {
-            let third = arbiter.agent != self.agent() && Some(arbiter.agent) != to;
-            let within = (limits::ARBITRATION_MIN..=limits::ARBITRATION).contains(&arbiter.within);
-            if !third || !within {
-                return Err(invalid(
-                    "an arbiter is a third party and has between a minute and 30 days; change [arbiter]".to_owned(),
-                ));
-            }
-        }
+        let (me, network) = (self.agent(), self.signer.network());
+        task.check(Some((me, network)), to).map_err(Refused::Task)?;
         let salt = self.draw();
         let offer = task.offer(now, self.next_seq(now), self.draw(), to.is_some());
-        offer.check(&self.agent(), &self.signer.network()).map_err(|e| invalid(e.to_string()))?;
+        debug_assert_eq!(offer.check(&me, &network), Ok(()), "the task was checked");
         let offer = self.signer.sign(&offer);
-        if offer.envelope().len() > limits::OFFER {
-            let (len, max) = (offer.envelope().len(), limits::OFFER);
-            return Err(invalid(format!(
-                "the public part of the task takes {len} bytes, at most {max} can be gossiped; shorten its schema or checks"
-            )));
-        }
         let id = offer.id();
         let skill = task.skill.clone();
         let event = Event::Posted { offer: offer.into(), task: Box::new(task), to, salt, order };
@@ -501,35 +482,4 @@ impl Peer {
             out.push(Output::Publish { room: offer.skill.room(limits::ROOM_DEPTH), record: taken_back.into() });
         }
     }
-}
-
-/// What must hold of a task before an offer is made of it. The texts say what to do.
-fn check_task(task: &Task, direct: bool) -> Result<(), String> {
-    let rule = |holds: bool, otherwise: &str| if holds { Ok(()) } else { Err(otherwise.to_owned()) };
-    rule((1..=limits::SLOTS).contains(&task.slots), "slots must be between 1 and 64")?;
-    rule(!direct || task.slots == 1, "a task for one worker has one slot; leave out `slots` or `--to`")?;
-    rule(direct || task.bids < task.expires, "the bid window must end before the offer expires; shorten `bids`")?;
-    rule(task.expires <= limits::OFFER_LIFE, "an offer stands for a day at most; shorten `expires`")?;
-    Text::<{ limits::SUMMARY }>::try_from(task.summary.as_str()).map_err(|e| format!("the summary is {e}"))?;
-    rule(task.inputs.len() <= limits::INPUTS, "a task has 16 inputs at most")?;
-    rule(
-        task.inputs.iter().all(|input| Input::is_name(&input.name)),
-        "an input's name may hold a-z, 0-9, _ and - only",
-    )?;
-    let names: std::collections::BTreeSet<_> = task.inputs.iter().map(|input| &input.name).collect();
-    rule(names.len() == task.inputs.len(), "two inputs have one name; give each its own")?;
-    rule(Input::total(&task.inputs) <= limits::BLOB, "the inputs may have 1 GiB at most, all together")?;
-    let params = task.params.as_deref().unwrap_or("null");
-    rule(params.len() <= limits::PARAMS, "the parameters may take 64 KiB at most")?;
-    rule(serde_json::from_str::<serde::de::IgnoredAny>(params).is_ok(), "the parameters are not JSON")?;
-    // They are sent as they are or not at all.
-    Text::<{ limits::PARAMS }>::try_from(params).map_err(|e| format!("the parameters cannot be sent: {e}"))?;
-    task.checks.compile().map_err(|e| format!("a check cannot be run: {e}"))?;
-    for part in task.milestones.iter() {
-        part.checks.compile().map_err(|e| format!("a check of the milestone {:?} cannot be run: {e}", &*part.title))?;
-    }
-    rule(task.agree.is_none() || !direct, "several results are compared, and one worker makes one; leave out `agree`")?;
-    let sealed = Sealed { salt: Bytes32::default(), checks: task.sealed.clone() };
-    sealed.compile().map_err(|e| format!("a sealed check cannot be run: {e}"))?;
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Why a command of the user is not carried out.
 
 use crate::codec::TextError;
+use crate::hire::task::TaskError;
 use crate::id::{Bytes32, Id};
 use crate::market::Offer;
 
@@ -26,7 +27,7 @@ refusals! {
     /// There is no offer or hire of this id.
     Unknown(Bytes32) = "unknown_id",
     /// No offer can be made of the task.
-    Task(String) = "invalid_task",
+    Task(TaskError) = "task_invalid",
     /// As many offers are open as may be.
     OffersFull = "offers_full",
     /// As many hires are open as may be.

@@ -17,5 +17,6 @@ mod reputation;
 mod samples;
 mod stories;
 mod strain;
+mod task;
 mod transcript;
 mod vectors;

@@ -10,9 +10,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use gigmesh_protocol::hire::task::Task;
+use gigmesh_protocol::hire::task::{Task, check};
 use gigmesh_protocol::id::Bytes32;
-use gigmesh_protocol::limits::PARAMS;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -20,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::cli::failure::{Exit, Failure};
 use crate::limits::{BULK_ROW, BULK_ROWS};
 use crate::task::{self, TaskFile, TaskInput};
+use crate::words;
 
 /// What every row is laid over: a key that names one of the task's inputs is another file for it, any other key a parameter.
 #[derive(Debug)]
@@ -109,11 +109,8 @@ impl Mould {
             }
         }
         let params = params.map(|params| params.to_string());
-        if let Some(len) = params.as_ref().map(String::len).filter(|len| *len > PARAMS) {
-            let message =
-                format!("makes parameters of {len} bytes, at most {PARAMS} go into a brief: make them an input");
-            return Err((1, message));
-        }
+        let checked = params.as_deref().map_or(Ok(()), check::params);
+        checked.map_err(|fault| (1, words::task(&fault.at("/brief/params"))))?;
         Ok(Row { line, params, inputs })
     }
 }
@@ -259,7 +256,7 @@ mod tests {
     #[test]
     fn a_mistake_is_told_with_its_line_and_column() {
         let dir = tempfile::tempdir().unwrap();
-        let long = format!("{{\"a\": \"{}\"}}", "x".repeat(PARAMS));
+        let long = format!("{{\"a\": \"{}\"}}", "x".repeat(gigmesh_protocol::limits::PARAMS));
         let longer = format!("{{}}\n{{\"a\": \"{}\"}}", "x".repeat(BULK_ROW));
         for (params, text, complaint) in [
             (None, "{\"a\": 1}\n{\"a\": }", "2:7: expected value"),
@@ -270,7 +267,7 @@ mod tests {
             (None, "{\"text\": \"gone\"}\n", "1:2: input \"text\": "),
             (None, "{\"text\": \".\"}\n", "1:2: input \"text\": "),
             (Some("[1]"), "{\"a\": 1}\n", "1:2: the task's `params` are no table"),
-            (None, &long, "1:1: makes parameters of 65544 bytes"),
+            (None, &long, "1:1: parameters of 65544 bytes"),
             (None, &longer, "2:1048576: a row has at most"),
             (None, "\n", " there are no rows in it"),
         ] {
