@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use gigmesh_protocol::hire::task::Task;
+use gigmesh_protocol::hire::task::{Task, TaskFault};
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::limits::BLOB;
 use gigmesh_protocol::market::{BlobRef, Input};
@@ -23,10 +23,11 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
-use super::error::ErrorBody;
+use super::error::{ErrorBody, TASK_INVALID};
 use super::types::Room;
 use crate::limits::{API_ANSWER_WAIT, API_UPLOAD_PACE, MAX_API_ANSWER, MAX_API_EVENT};
 use crate::task::{Content, TaskFile, TaskInput};
+use crate::words;
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +36,7 @@ pub enum ClientError {
     #[error("no node is running here (nothing answers at {socket})", socket = .0.display())]
     NoNode(PathBuf),
     /// The node refused it; the status tells whose fault it is.
-    #[error("{error}")]
+    #[error("{}{error}", at.as_ref().map_or_else(String::new, |at| format!("{at}: ")))]
     Refused {
         /// Of the answer.
         status: StatusCode,
@@ -45,6 +46,8 @@ pub enum ClientError {
         hint: Option<String>,
         /// Names the error to programs.
         code: String,
+        /// Where in the task it is, as a JSON pointer.
+        at: Option<String>,
     },
     /// The connection failed.
     #[error("the node did not answer: {0}")]
@@ -132,9 +135,10 @@ impl Client {
             return Ok(());
         }
         if wanted > BLOB {
-            let error = format!("the inputs have {wanted} bytes; those of a task may have {BLOB} (1 GiB) together");
-            let (status, code) = (StatusCode::PAYLOAD_TOO_LARGE, "too_large".to_owned());
-            return Err(ClientError::Refused { status, error, hint: None, code });
+            let error = TaskFault::TooLarge { given: wanted, most: BLOB }.at("/brief/inputs");
+            let (status, code) = (StatusCode::PAYLOAD_TOO_LARGE, TASK_INVALID.to_owned());
+            let (error, at) = (words::task(&error), Some(error.at.to_string()));
+            return Err(ClientError::Refused { status, error, hint: None, code, at });
         }
         let Room { used, quota, room } = self.get("/v1/blobs").await?;
         if wanted <= room {
@@ -146,7 +150,7 @@ impl Client {
         );
         let hint = Some("raise `blobs` in [node], or free some of the disk; nothing was sent".to_owned());
         let (status, code) = (StatusCode::INSUFFICIENT_STORAGE, "no_room".to_owned());
-        Err(ClientError::Refused { status, error, hint, code })
+        Err(ClientError::Refused { status, error, hint, code, at: None })
     }
 
     /// Puts what becomes the inputs of a task into the node's store.
@@ -229,11 +233,11 @@ impl Client {
             return Ok(answer);
         }
         let body = whole(answer.into_body()).await?;
-        let ErrorBody { error, hint, code } = serde_json::from_slice(&body).unwrap_or_else(|_| ErrorBody {
+        let ErrorBody { error, hint, code, at } = serde_json::from_slice(&body).unwrap_or_else(|_| ErrorBody {
             error: String::from_utf8_lossy(&body).into_owned(),
             ..ErrorBody::default()
         });
-        Err(ClientError::Refused { status, error, hint, code: code.into_owned() })
+        Err(ClientError::Refused { status, error, hint, code: code.into_owned(), at })
     }
 }
 

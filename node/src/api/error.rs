@@ -1,4 +1,5 @@
-//! What a caller is told when a request was not carried out: `{"error": "...", "hint": "...", "code": "..."}`.
+//! What a caller is told when a request was not carried out: `{"error": "...", "hint": "...", "code": "..."}`, and with
+//! the code `task_invalid` the place in the task as a JSON pointer, `"at": "/time/bids"`.
 
 use std::borrow::Cow;
 
@@ -14,6 +15,9 @@ use crate::node::CallError;
 use crate::store::blobs::BlobError;
 use crate::words;
 
+/// The code of an error in a task.
+pub(super) const TASK_INVALID: &str = "task_invalid";
+
 /// The body of an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ErrorBody {
@@ -24,6 +28,9 @@ pub(super) struct ErrorBody {
     /// Names the error to programs, and stays the same when its words change.
     #[serde(default)]
     pub code: Cow<'static, str>,
+    /// Where in the task it is, as a JSON pointer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// An error and its status.
@@ -45,7 +52,7 @@ impl ApiError {
             status if status.is_server_error() => "internal",
             _ => "invalid",
         };
-        Self { status, body: ErrorBody { error: error.to_string(), hint: None, code: code.into() } }
+        Self { status, body: ErrorBody { error: error.to_string(), hint: None, code: code.into(), at: None } }
     }
 
     pub fn bad(error: impl ToString) -> Self {
@@ -89,7 +96,10 @@ impl From<&Refused> for ApiError {
             Refused::OffersFull | Refused::HiresFull | Refused::RoomsFull => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::BAD_REQUEST,
         };
-        let error = Self::new(status, words::refused(refused)).code(refused.code());
+        let mut error = Self::new(status, words::refused(refused)).code(refused.code());
+        if let Refused::Task(fault) = refused {
+            error.body.at = Some(fault.at.to_string());
+        }
         words::refused_hint(refused).into_iter().fold(error, Self::hint)
     }
 }

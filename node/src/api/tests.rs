@@ -4,9 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use gigmesh_protocol::codec::{List, Text};
 use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::Bytes32;
-use gigmesh_protocol::market::{BlobRef, Input};
+use gigmesh_protocol::market::{BlobRef, Input, Milestone, Milestones};
+use gigmesh_protocol::time::Millis;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -124,6 +126,72 @@ async fn what_cannot_be_done_is_told_with_a_status_and_in_json() {
     alone.stop().await;
 }
 
+/// A task in both of its written forms.
+const WRITTEN: &str = r#"
+skill = "table/summarise"
+summary = "one"
+slots = 2
+agree = 2
+[accept]
+checks = ["result.rows == 1"]
+compare = "result.rows"
+[[milestone]]
+title = "rows"
+share = 0.25
+[arbiter]
+agent = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+within = "1d"
+[time]
+bids = "3s"
+expires = "10m"
+[choose]
+bar = 0.5
+"#;
+
+/// What an author writes instead, the same in the task, and where every door says that it is.
+type Mistake = (&'static str, &'static str, fn(&mut Task), &'static str, &'static str);
+
+const MISTAKES: [Mistake; 7] = [
+    ("slots = 2", "slots = 65", |task| task.slots = 65, "/slots", "4:9"),
+    ("agree = 2", "agree = 3", |task| task.agree = Some(3), "/agree", "5:9"),
+    ("\"result.rows\"", "\"rows\"", |task| task.compare = Some("rows".to_owned()), "/accept/compare", "8:11"),
+    ("0.25", "1.0", |task| task.milestones = one_part(1000), "/milestone/0/share", "11:9"),
+    ("\"1d\"", "\"1s\"", |task| task.arbiter.as_mut().unwrap().within = Millis::secs(1), "/arbiter/within", "14:10"),
+    ("\"3s\"", "\"10m\"", |task| task.bids = task.expires, "/time/bids", "16:8"),
+    ("bar = 0.5", "bar = 2.0", |task| task.choosing.bar = Some(2000), "/choose/bar", "19:7"),
+];
+
+fn one_part(share: u16) -> Milestones {
+    List::fit([Milestone { share, title: Text::fit("rows"), checks: Default::default() }])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_door_says_the_same_of_a_task_at_the_same_place() {
+    let alone = Alone::start().await;
+    let file = alone.dir.path().join("task.toml");
+    let read = |text: &str| {
+        fs::write(&file, text).unwrap();
+        task::read(&file)
+    };
+    let good = read(WRITTEN).unwrap().task;
+    for (written, instead, change, at, line) in MISTAKES {
+        let text = WRITTEN.replacen(written, instead, 1);
+        let mut broken = good.clone();
+        change(&mut broken);
+        let request = HireRequest { task: broken, to: None, token: None };
+        let answer = alone.client.post::<Posted>("/v1/hires", &request).await.unwrap_err();
+        let ClientError::Refused { status, error, code, at: place, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!((status, code.as_str(), place.as_deref()), (StatusCode::BAD_REQUEST, "task_invalid", Some(at)));
+
+        let told = read(&text).unwrap_err().to_string();
+        assert_eq!(told, format!("{}:{line}: {error}", file.display()));
+        let document = config::to_json(toml::from_str(&text).unwrap()).unwrap();
+        let told = task::inline::read(document, &[]).unwrap_err();
+        assert_eq!((told.at(), told.to_string()), (at, format!("{at}: {error}")));
+    }
+    alone.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn text_that_names_no_one_id_is_told_with_a_code() {
     let alone = Alone::start().await;
@@ -141,7 +209,7 @@ async fn text_that_names_no_one_id_is_told_with_a_code() {
         ("reputation/FFFF", StatusCode::BAD_REQUEST, "ambiguous_id", "ffffabababab, ffffcdcdcdcd", "more digits"),
     ] {
         let answer = client.get::<Value>(&format!("/v1/{path}")).await.unwrap_err();
-        let ClientError::Refused { status, error: said, hint: hinted, code: coded } = answer else {
+        let ClientError::Refused { status, error: said, hint: hinted, code: coded, .. } = answer else {
             panic!("{answer:?}")
         };
         assert_eq!((status, coded.as_str()), (wanted, code), "{path}: {said}");

@@ -22,8 +22,9 @@ use super::failure::{Exit, Failure};
 use super::hires::{checks, held_result, may_write, on_its_way, state, write};
 use super::terminal::{Screen, Tone, emit, emit_json, short, their_json, theirs};
 use super::up::Stop;
-use crate::api::client::{Client, Events};
+use crate::api::client::{Client, ClientError, Events};
 use crate::api::types::{HireRequest, Posted, TransferEvent};
+use crate::config::Source;
 use crate::limits::WATCH_PAUSE;
 use crate::task::{self, TaskFile};
 use crate::words;
@@ -44,7 +45,8 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
     // Listened to before there is anything to hear, so that nothing is missed.
     let events = if args.wait { Some(client.events().await?) } else { None };
     let task = with_inputs(&client, file).await?;
-    let Posted { offer, .. } = client.post("/v1/hires", &HireRequest { task, to: args.to, token: None }).await?;
+    let posted = client.post("/v1/hires", &HireRequest { task, to: args.to, token: None }).await;
+    let Posted { offer, .. } = posted.map_err(|error| in_file(&args.task, error))?;
     let Some(events) = events else {
         if args.door.json {
             emit_json(&json!({ "offer": offer }))?;
@@ -75,6 +77,16 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
     };
     let output = args.output.as_deref().map(|output| (output, args.force));
     end.report(&client, slots, output, args.door.json).await
+}
+
+/// The node's complaint about a place in a task, said of the line in its file.
+fn in_file(file: &Path, error: ClientError) -> Failure {
+    match error {
+        ClientError::Refused { error, at: Some(at), .. } if at != "/to" => {
+            Source::read(file).map_or_else(Failure::from, |source| source.at_pointer(&at, error).into())
+        }
+        error => error.into(),
+    }
 }
 
 /// Finds out before the hire, and not after it, whether its result can be written where it is wanted.

@@ -25,6 +25,13 @@ pub struct JsonError {
     message: String,
 }
 
+impl JsonError {
+    /// The place.
+    pub fn at(&self) -> &str {
+        &self.at
+    }
+}
+
 /// Reads a task; files that are its inputs lie below one of these directories.
 ///
 /// # Errors

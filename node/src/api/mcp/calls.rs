@@ -19,6 +19,7 @@ use super::documents::{
 };
 use super::server::{Done, Door, Home, Trouble};
 use crate::api::client::{ClientError, Events};
+use crate::api::error::TASK_INVALID;
 use crate::api::types::{
     self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, RateRequest, ReplyRequest, Reputation,
     ReputationParams, Rows, StopRequest, id_prefix,
@@ -270,7 +271,11 @@ impl Door {
             }
             Some(_) => return Err(wrong("/token", "a token is a text")),
         };
-        let task = inline::read(task, &self.allowed).map_err(asked_wrongly)?;
+        let invalid = |error: JsonError| {
+            let (code, at) = (Some(TASK_INVALID.to_owned()), Some(error.at().to_owned()));
+            Trouble { code, at, ..asked_wrongly(error) }
+        };
+        let task = inline::read(task, &self.allowed).map_err(invalid)?;
         let task = self.client().put_inputs(task).await.map_err(|error| self.trouble(error))?;
         let (skill, done) = (task.skill.to_string(), task.done);
         let posted = self.client().post("/v1/hires", &HireRequest { task, to, token }).await;

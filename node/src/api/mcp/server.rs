@@ -58,11 +58,14 @@ pub(super) struct Done {
 pub(super) struct Trouble {
     pub error: String,
     pub next: String,
+    /// As in the node's answer: names the error to programs, and says where in the arguments it is.
+    pub code: Option<String>,
+    pub at: Option<String>,
 }
 
 impl Trouble {
     pub fn new(error: impl ToString, next: impl Into<String>) -> Self {
-        Self { error: error.to_string(), next: next.into() }
+        Self { error: error.to_string(), next: next.into(), code: None, at: None }
     }
 }
 
@@ -97,7 +100,11 @@ impl Door {
             }
             ClientError::Malformed(_) => "tell the operator that node and `gigmesh mcp` are of different versions",
         };
-        Trouble::new(&error, next)
+        let trouble = Trouble::new(&error, next);
+        match error {
+            ClientError::Refused { code, at, .. } => Trouble { code: Some(code), at, ..trouble },
+            _ => trouble,
+        }
     }
 }
 
@@ -153,10 +160,16 @@ fn told(done: Result<Done, Trouble>) -> CallToolResult {
             let json = document.to_string();
             with(CallToolResult::structured(document), [text, json])
         }
-        Err(Trouble { error, next }) => {
+        Err(Trouble { error, next, code, at }) => {
             let text = format!("error: {error}");
             let advice = format!("next: {next}");
-            with(CallToolResult::structured_error(json!({ "error": error, "next": next })), [text, advice])
+            let mut structured = json!({ "error": error, "next": next });
+            for (key, value) in [("code", code), ("at", at)] {
+                if let Some(value) = value {
+                    structured[key] = json!(value);
+                }
+            }
+            with(CallToolResult::structured_error(structured), [text, advice])
         }
     }
 }
