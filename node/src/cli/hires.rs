@@ -210,6 +210,7 @@ pub(super) mod tests {
                     "outcome": outcome })
         };
         let shown = json!({
+            "id": "ab".repeat(32), "over": !closed.is_null(),
             "row": {
                 "hire": "ab".repeat(32), "offer": "cd".repeat(32), "side": "requester", "with": "ef".repeat(32),
                 "skill": "a/b", "stage": "working", "closed": closed, "price": price, "at": 1_000,

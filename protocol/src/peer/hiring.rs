@@ -440,6 +440,12 @@ impl Peer {
         self.advance(now, hire, out);
     }
 
+    /// Whether the worker of any of its hires has begun.
+    pub(super) fn has_begun(&self, posting: &Posting) -> bool {
+        let begun = |id| self.durable.hire(id).is_some_and(|hire| hire.facts().begin.is_some());
+        posting.hires.iter().any(begun)
+    }
+
     /// Ends a posting and tells those who wait for it: a newer version of the offer, without slots, takes it back.
     pub(super) fn close_posting(&mut self, now: Timestamp, id: Id<Offer>, reason: PostingEnd, out: &mut Outbox) {
         let Some(posting) = self.durable.posting(&id).filter(|posting| posting.closed.is_none()) else { return };
@@ -450,10 +456,7 @@ impl Peer {
             (*worker, Reject { at: now, ext: Default::default(), claim: claim.id(), reason })
         };
         let claimants: Vec<(AgentId, Reject)> = auction.claims.iter().map(told).collect();
-        let unfilled = !posting
-            .hires
-            .iter()
-            .any(|id| self.durable.hires().get(id).is_some_and(|hire| hire.facts().begin.is_some()));
+        let unfilled = !self.has_begun(posting);
         let compared = posting.hires.is_empty() && !auction.claims.is_empty();
         let why = compared.then(|| self.choose(posting, now).chosen).flatten().map(|(_, why)| why);
         self.wake(Wake::Posting(id), None);

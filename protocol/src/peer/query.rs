@@ -21,7 +21,7 @@ use crate::limits;
 use crate::market::constraint::Match;
 use crate::market::price::{Amount, Price};
 use crate::market::{Manifest, Offer, Rating, SkillEntry};
-use crate::peer::hiring::Posting;
+use crate::peer::hiring::{Posting, PostingEnd};
 use crate::peer::serving::Bid;
 use crate::record::{Record, Verified};
 use crate::reputation::{About, Model as _};
@@ -111,7 +111,8 @@ impl Peer {
                 (&posting.hires[..], posting.hires.last().and_then(|id| self.durable.hires().get(id)))
             {
                 debug_assert_eq!(*only, hire.id());
-                return Ok(self.shown_hire(now, hire));
+                let (over, unfilled) = (self.is_over(posting), self.unfilled(posting));
+                return Ok(Shown { id: full, over, unfilled, ..self.shown_hire(now, hire) });
             }
             return Ok(self.shown_posting(now, posting));
         }
@@ -133,6 +134,7 @@ impl Peer {
                 },
                 deadline: Some(bid.claim.until),
                 records: [Record::from(bid.offer.clone()), bid.claim.clone().into()].iter().map(shown_record).collect(),
+                id: full,
                 ..empty(bid.offer.id(), &bid.offer)
             }),
             None => Err(Missing::Unknown { kind: IdKind::OfferClaimOrHire, text: text.to_owned() }),
@@ -156,6 +158,8 @@ impl Peer {
         });
         let bids_end = posting.offer.bids;
         Shown {
+            over: self.is_over(posting),
+            unfilled: self.unfilled(posting),
             row: self.posting_row(posting),
             deadline: Some(if now < bids_end { bids_end } else { posting.offer.expires }).filter(|_| open),
             hires: posting.hires.clone(),
@@ -165,6 +169,17 @@ impl Peer {
             records: vec![shown_record(&posting.offer.clone().into())],
             ..empty(posting.offer.id(), &posting.offer)
         }
+    }
+
+    /// Whether nothing more can come of a posting. A hire that was compacted away is closed.
+    fn is_over(&self, posting: &Posting) -> bool {
+        let is_closed = |id| self.durable.hire(id).is_none_or(|hire| hire.closed.is_some());
+        posting.closed.is_some() && posting.hires.iter().all(is_closed)
+    }
+
+    /// Why a posting for which nobody began was closed, once it is.
+    fn unfilled(&self, posting: &Posting) -> Option<PostingEnd> {
+        posting.closed.clone().filter(|_| !self.has_begun(posting))
     }
 
     fn shown_hire(&self, now: Timestamp, hire: &Hire) -> Shown {
@@ -177,7 +192,10 @@ impl Peer {
             sealed: checked.sealed.clone(),
         };
         Shown {
+            id: hire.id().untyped(),
             row: self.hire_row(now, hire),
+            over: hire.closed.is_some(),
+            unfilled: None,
             deadline: hire.deadline(&facts).filter(|_| hire.closed.is_none()),
             hires: posting.map_or_else(|| vec![hire.id()], |posting| posting.hires.clone()),
             open: posting.is_some_and(|posting| posting.closed.is_none()),
@@ -437,6 +455,9 @@ pub(super) fn hire_records(hire: &Hire) -> Vec<Record> {
 
 fn empty(id: Id<Offer>, offer: &Verified<Offer>) -> Shown {
     Shown {
+        id: id.untyped(),
+        over: false,
+        unfilled: None,
         row: HireRow {
             hire: None,
             offer: id,

@@ -205,8 +205,15 @@ pub struct ShownRecord {
 /// Everything about one offer, claim or hire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
+    /// The offer, claim or hire that is shown. An offer with one hire has the same row, records and so on as that.
+    pub id: Bytes32,
     /// The summary line.
     pub row: HireRow,
+    /// Whether nothing more can come of it: a hire is closed; of an offer all hires are, and no worker is looked for any more.
+    pub over: bool,
+    /// Of an offer for which nobody began: why nobody is looked for any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfilled: Option<PostingEnd>,
     /// When silence would close it.
     pub deadline: Option<Timestamp>,
     /// The hires of an offer (more than one if it has several slots or was awarded again).

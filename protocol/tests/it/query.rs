@@ -1,5 +1,9 @@
 //! Queries whose answers no story looks at: what text names, and what is followed.
 
+use gigmesh_protocol::hire::task::{Review, Task};
+use gigmesh_protocol::id::Id;
+use gigmesh_protocol::market::{Offer, Outcome};
+use gigmesh_protocol::peer::io::{Command, PostingEnd};
 use gigmesh_protocol::peer::query::*;
 use gigmesh_protocol::time::Millis;
 use gigmesh_simulations::world::World;
@@ -25,6 +29,76 @@ fn an_offer_stands_for_its_hires_and_a_beginning_for_either() {
     let posted = world.query(1, ResolveOfferOrHire(offer.short())).unwrap();
     assert_eq!(posted, Err(unknown(IdKind::OfferOrHire)), "by the other side");
     assert_eq!(world.query(0, Records(offer.short())).unwrap(), Err(unknown(IdKind::Hire)), "it is no hire");
+}
+
+/// Whether peer 0's offer is over, and what it says of why nobody began.
+fn over(world: &World, offer: Id<Offer>) -> (bool, Option<PostingEnd>) {
+    let shown = world.query(0, Show(offer.to_string())).unwrap().unwrap();
+    assert_eq!(shown.id, offer.untyped());
+    (shown.over, shown.unfilled)
+}
+
+#[test]
+fn an_offer_is_over_when_its_hires_are_and_nobody_is_looked_for() {
+    let mut world = World::pair();
+    let task = world.task();
+    let offer = world.hire(Task { slots: 2, expires: Millis::mins(10), ..task }, None);
+    assert_eq!(over(&world, offer), (false, None), "nobody has been found yet");
+    world.nodes[1].work_takes = Millis::mins(1);
+    world.drive(Millis::secs(30));
+    let hire = world.hire_of(0).hire.unwrap();
+    assert!(!world.shown(0, hire).over && !world.shown(1, hire).over, "it is under way");
+    world.drive(Millis::mins(5));
+    assert_eq!(world.hire_of(0).closed.unwrap().outcome, Outcome::Accepted);
+    assert!(world.shown(0, hire).over && world.shown(1, hire).over);
+    assert_eq!(over(&world, offer), (false, None), "a second worker may be found");
+    world.drive(Millis::mins(10));
+    assert_eq!(over(&world, offer), (true, None), "nobody is looked for any more");
+}
+
+#[test]
+fn a_hire_outlasts_the_search_for_others() {
+    let mut world = World::pair();
+    world.nodes[1].work_takes = Millis::mins(20);
+    let task = world.task();
+    let task = Task { slots: 2, done: Millis::mins(30), expires: Millis::mins(10), ..task };
+    let offer = world.hire(task, None);
+    world.drive(Millis::mins(15));
+    assert_eq!(world.query(0, GetStatus).unwrap().postings_open, 0);
+    assert_eq!(over(&world, offer), (false, None), "one goes on beyond the offer");
+    world.drive(Millis::mins(15));
+    assert_eq!(over(&world, offer), (true, None));
+}
+
+#[test]
+fn an_offer_that_was_declined_is_over_only_when_nobody_else_may_take_it() {
+    let mut world = World::pair();
+    world.nodes[1].config.begin_by = Review::Person;
+    world.restart(1);
+    let task = world.task();
+    let offer = world.hire(Task { expires: Millis::mins(10), ..task }, None);
+    world.drive(Millis::mins(1));
+    let hire = world.hire_of(1).hire.unwrap();
+    let reason = "not today".to_owned();
+    world.command(1, Command::Refuse { id: hire.untyped(), reason }).unwrap();
+    world.drive(Millis::mins(1));
+    assert!(world.shown(0, hire).over);
+    assert_eq!(over(&world, offer), (false, None), "another may take its place");
+    world.drive(Millis::mins(10));
+    assert_eq!(over(&world, offer), (true, Some(PostingEnd::Unclaimed)));
+    assert_eq!(world.shown(0, hire).unfilled, None, "it is about the offer");
+}
+
+#[test]
+fn an_offer_that_nobody_takes_is_over_with_why() {
+    let mut world = World::new(0);
+    let task = world.task();
+    let (stopped, lapsed) = (world.hire(task.clone(), None), world.hire(task, None));
+    world.command(0, Command::Stop { id: stopped.untyped(), reason: "enough".to_owned() }).unwrap();
+    assert!(matches!(over(&world, stopped), (true, Some(PostingEnd::Stopped(..)))));
+    assert_eq!(over(&world, lapsed), (false, None));
+    world.drive(Millis::hours(2));
+    assert_eq!(over(&world, lapsed), (true, Some(PostingEnd::Unclaimed)));
 }
 
 #[test]
