@@ -128,8 +128,12 @@ pub const EDITIONS_TOLD: usize = 3;
 pub const COLUMNS: usize = 80;
 /// `ledger export` reads all pages again if a line was booked meanwhile, at most so often: hundreds of pages are read in a second.
 pub const EXPORT_TRIES: u32 = 5;
-/// `hire --wait` asks again after this, should an event have been missed.
+/// What is followed is asked for again after this, should an event have been missed.
 pub const WATCH_PAUSE: Duration = Duration::from_secs(2);
+/// Events that wait until each of the followed has looked at them; more, and its state is asked for instead.
+pub const FOLLOW_QUEUE: usize = 1_024;
+/// A lost connection to the events is opened again after this: a node needs about so long to start.
+pub const FOLLOW_AGAIN: Duration = Duration::from_secs(1);
 
 // ---- bulk hiring ----
 

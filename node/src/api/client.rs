@@ -1,6 +1,8 @@
 //! The other side of the local door, for `gigmesh`'s own commands and for programs in Rust. One connection a request: it
 //! is a local socket, and nothing is left half open.
 
+pub mod follow;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,6 +54,9 @@ pub enum ClientError {
     /// The connection failed.
     #[error("the node did not answer: {0}")]
     Lost(String),
+    /// The connection to the node's events has ended.
+    #[error("the node stopped; its hires go on when it runs again")]
+    Stopped,
     /// The answer is not what this version of the program understands.
     #[error("the node's answer is not understood ({0}); is it of another version?")]
     Malformed(String),

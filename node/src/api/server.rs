@@ -1,7 +1,6 @@
 //! The routes. In: HTTP from the owner of the node. Out: JSON. Nothing is decided here: requests become commands and
 //! queries of the brain, and its answers are written down. Bodies are bounded; blobs are streamed, never held whole.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query as UrlQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -37,9 +36,9 @@ use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
 use super::error::ApiError;
 use super::types::{
-    Done, Explanations, FindParams, HireRequest, Identity, JudgeRequest, Judged, LedgerPage, LedgerParams, NodeStatus,
-    PageParams, PaymentRequest, Peer, Posted, RateRequest, Readiness, ReplyRequest, Reputation, ReputationParams, Room,
-    Rows, SettleRequest, StopRequest, TextRequest, TransferEvent, TrustRequest, Trusted, aspect, id_prefix,
+    Done, Event, Explanations, FindParams, HireRequest, Identity, JudgeRequest, Judged, LedgerPage, LedgerParams,
+    NodeEvent, NodeStatus, PageParams, PaymentRequest, Peer, Posted, RateRequest, Readiness, ReplyRequest, Reputation,
+    ReputationParams, Room, Rows, SettleRequest, StopRequest, TextRequest, TrustRequest, Trusted, aspect, id_prefix,
 };
 use crate::limits::{API_KEEP_ALIVE, FIRST_SEARCH, MAX_API_BODY, SEARCH_AGAIN};
 use crate::node::{CallError, NodeHandle, Transfer};
@@ -534,35 +533,24 @@ async fn get_blob(State(api): State<Api>, Path(root): Path<String>) -> Result<Re
 }
 
 /// Subscribed before the answer's head is sent: what happens after it is in the stream.
-async fn events(State(api): State<Api>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+async fn events(State(api): State<Api>) -> Sse<impl Stream<Item = Result<sse::Event, Infallible>>> {
     let heard = (api.node.notices(), api.node.clock_changes(), api.node.transfer_news());
     let stream = stream::unfold((heard, api.node), |(mut heard, node)| async move {
         let (notices, clock, transfers) = &mut heard;
-        let notice = tokio::select! {
-            notice = notices.recv() => notice,
-            Ok(()) = clock.changed() => {
-                let event = BTreeMap::from([("event", Some("clock".to_owned())), ("trouble", node.clock_parted())]);
-                let event = Event::default().json_data(event).unwrap_or_else(|_| Event::default().comment("clock"));
-                return Some((Ok(event), (heard, node)));
-            }
+        let event = tokio::select! {
+            notice = notices.recv() => match notice {
+                Ok(notice) => Event::Market(notice),
+                // Slower than the node: the reader asks for the state again.
+                Err(RecvError::Lagged(count)) => Event::Node(NodeEvent::Missed { count }),
+                Err(RecvError::Closed) => return None,
+            },
+            Ok(()) = clock.changed() => Event::Node(NodeEvent::Clock { trouble: node.clock_parted() }),
             // Who is behind hears of the next.
-            Ok(transfer) = transfers.recv() => {
-                let event = TransferEvent { event: "transfer".to_owned(), transfer };
-                let event = Event::default().json_data(event).unwrap_or_else(|_| Event::default().comment("transfer"));
-                return Some((Ok(event), (heard, node)));
-            }
-            () = node.stopped() => Err(RecvError::Closed),
+            Ok(transfer) = transfers.recv() => Event::Node(NodeEvent::Transfer(transfer)),
+            () = node.stopped() => return None,
         };
-        let event = match notice {
-            Ok(notice) => Event::default().json_data(notice),
-            // Slower than the node: whoever listens asks for the state again.
-            Err(RecvError::Lagged(count)) => {
-                let missed = BTreeMap::from([("event", "missed".into()), ("count", serde_json::Value::from(count))]);
-                Event::default().json_data(missed)
-            }
-            Err(RecvError::Closed) => return None,
-        };
-        let event = event.unwrap_or_else(|error| Event::default().comment(error.to_string().replace('\n', " ")));
+        let data = sse::Event::default().json_data(event);
+        let event = data.unwrap_or_else(|error| sse::Event::default().comment(error.to_string().replace('\n', " ")));
         Some((Ok(event), (heard, node)))
     });
     Sse::new(stream).keep_alive(KeepAlive::new().interval(API_KEEP_ALIVE))

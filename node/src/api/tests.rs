@@ -25,16 +25,16 @@ use crate::config::{self, Overrides};
 use crate::node::{self, NodeHandle};
 use crate::task;
 
-struct Alone {
-    dir: TempDir,
+pub(super) struct Alone {
+    pub dir: TempDir,
     node: NodeHandle,
-    client: Client,
+    pub client: Client,
     _door: socket::Door,
     served: JoinHandle<std::io::Result<()>>,
 }
 
 impl Alone {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let over = Overrides {
             data_dir: Some(dir.path().to_owned()),
@@ -56,13 +56,13 @@ impl Alone {
         Self { dir, node, client, _door: door, served }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.node.shutdown();
         timeout(Duration::from_secs(20), self.served).await.expect("the server ends with the node").unwrap().unwrap();
     }
 }
 
-fn a_task(dir: &Path) -> Task {
+pub(super) fn a_task(dir: &Path) -> Task {
     let file = dir.join("task.toml");
     fs::write(&file, "skill = \"table/summarise\"\nsummary = \"one\"\n").unwrap();
     task::read(&file).unwrap().task

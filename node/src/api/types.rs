@@ -8,11 +8,12 @@ use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::ledger::Direction;
 use gigmesh_protocol::market::Offer;
 pub use gigmesh_protocol::peer::io::LedgerPage;
-use gigmesh_protocol::peer::io::{OrderToken, ReputationView, SeedRow, Status};
+use gigmesh_protocol::peer::io::{Notice, OrderToken, ReputationView, SeedRow, Status};
 use gigmesh_protocol::reputation::Aspect;
 use gigmesh_protocol::reputation::explain::Explained;
 use gigmesh_protocol::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::limits::SHORT_ID;
 use crate::node::Transfer;
@@ -166,14 +167,40 @@ pub struct Room {
     pub room: u64,
 }
 
-/// An event of the stream: a blob on its way has moved.
+/// What happens, one document each in the stream of `GET /v1/events`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransferEvent {
-    /// `transfer`.
-    pub event: String,
-    /// How far it is.
-    #[serde(flatten)]
-    pub transfer: Transfer,
+#[serde(untagged)]
+pub enum Event {
+    /// In the market.
+    Market(Notice),
+    /// At the node.
+    Node(NodeEvent),
+    /// Something that this version of the program does not know.
+    Unknown(Value),
+}
+
+/// What happens at the node itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum NodeEvent {
+    /// Events are left out: the reader was slower than the node.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+    /// The system's clock was set while the node ran, or is right again.
+    Clock {
+        /// What is wrong with it, if it is.
+        trouble: Option<String>,
+    },
+    /// A blob on its way has moved.
+    Transfer(Transfer),
+}
+
+impl From<Value> for Event {
+    fn from(event: Value) -> Self {
+        serde_json::from_value(event.clone()).unwrap_or(Self::Unknown(event))
+    }
 }
 
 /// Which page of a list.

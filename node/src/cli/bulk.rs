@@ -11,11 +11,10 @@ mod board;
 mod rows;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Instant;
 
 use futures::{TryStreamExt, stream};
@@ -25,9 +24,7 @@ use gigmesh_protocol::id::{Id, sha256};
 use gigmesh_protocol::market::Offer;
 use gigmesh_protocol::peer::io::{ReputationView, Shown};
 use hyper::StatusCode;
-use serde_json::Value;
-use tokio::sync::Notify;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{interval, sleep};
 
 use self::batch::{Batch, FORGOTTEN, Finished, Of, UNFILLED};
 use self::board::{Board, Standing};
@@ -38,6 +35,7 @@ use super::hire::waits;
 use super::hires::{checks, held_result, state};
 use super::terminal::Tone;
 use super::up::Stop;
+use crate::api::client::follow::{Follower, Progress};
 use crate::api::client::{Client, ClientError};
 use crate::api::types::{HireRequest, Identity, Posted};
 use crate::limits::{BULK_AWAY, BULK_DRAW, BULK_PAUSE, BULK_RESULT, WATCH_PAUSE};
@@ -80,15 +78,9 @@ pub(super) async fn hire(args: &HireArgs, each: &Path, output: &Path) -> Result<
         return Err(Failure::new(Exit::User, error).hint(hint));
     }
     let to = to.map(|to| to.to_string());
-    let bulk = Bulk {
-        client,
-        source: &args.task,
-        task,
-        to,
-        batch: RefCell::new(batch),
-        board: RefCell::new(board),
-        ears: RefCell::default(),
-    };
+    let follower = Follower::new(client.clone()).await?;
+    let bulk =
+        Bulk { client, source: &args.task, task, to, batch: RefCell::new(batch), board: RefCell::new(board), follower };
     bulk.board.borrow().draw();
     let left = stream::try_unfold((rows, done), |(mut rows, done)| async move {
         Ok(rows.next(&done)?.map(|row| (row, (rows, done))))
@@ -96,7 +88,6 @@ pub(super) async fn hire(args: &HireArgs, each: &Path, output: &Path) -> Result<
     let work = left.map_ok(|row| bulk.row(row)).try_buffer_unordered(args.parallel);
     let over = tokio::select! {
         over = work.try_for_each(|()| async { Ok(()) }) => over,
-        never = bulk.listen() => match never {},
         never = bulk.redraw() => match never {},
         () = stop.wanted() => {
             Err(Failure::new(Exit::Ours, "nothing more is hired; what is at work goes on without being watched"))
@@ -136,8 +127,7 @@ struct Bulk<'a> {
     to: Option<String>,
     batch: RefCell<Batch>,
     board: RefCell<Board>,
-    /// Who wants to hear of an offer or a hire.
-    ears: RefCell<BTreeMap<String, Rc<Notify>>>,
+    follower: Follower,
 }
 
 impl Bulk<'_> {
@@ -187,8 +177,7 @@ impl Bulk<'_> {
 
     /// Waits for the end of an offer.
     async fn follow(&self, row: u64, offer: Id<Offer>) -> Result<Finished, Failure> {
-        let ear = Rc::new(Notify::new());
-        let mut about = BTreeSet::from([offer.to_string()]);
+        let mut followed = self.follower.follow(offer, WATCH_PAUSE);
         let mut finished = Finished {
             row,
             outcome: UNFILLED.to_owned(),
@@ -203,40 +192,34 @@ impl Bulk<'_> {
             result: None,
             result_file: None,
         };
-        let posting = loop {
-            self.hear(&about, &ear);
-            let Some(posting) = self.look(&offer.to_string()).await? else {
+        let shown = loop {
+            // A lost connection is no trouble of its own: the node is asked, and that may have to wait.
+            let ask = async || loop {
+                match followed.progress().await {
+                    Err(ClientError::Stopped) => {}
+                    answer => return answer,
+                }
+            };
+            let Some(Progress { shown, hires }) = self.patiently_or(StatusCode::NOT_FOUND, ask).await? else {
                 finished.outcome = FORGOTTEN.to_owned();
                 finished.reason = Some("it was over so long ago that the node has archived it".to_owned());
                 break None;
             };
-            let last = match (posting.hires.last(), posting.row.hire) {
-                (Some(last), shown) if shown != Some(*last) => self.look(&last.to_string()).await?,
-                _ => None,
-            };
-            let shown = last.as_ref().unwrap_or(&posting);
-            if !posting.open && (posting.hires.is_empty() || shown.row.closed.is_some()) {
-                break Some(last.unwrap_or(posting));
+            let (over, looking) = (shown.over, hires.is_empty());
+            let shown = hires.into_iter().last().map_or(shown, |(_, last)| last);
+            if over {
+                break Some(shown);
             }
-            let known = about.len();
-            about.extend(posting.hires.iter().map(ToString::to_string));
-            if about.len() > known {
-                // What of a new hire was told before it was listened for is seen by looking again.
-                continue;
-            }
-            let (standing, why) = match (shown.row.waits_for, posting.hires.is_empty()) {
+            let (standing, why) = match (shown.row.waits_for, looking) {
                 (Some(_), _) => {
                     (Standing::Person, Some("some rows wait for your word; see `gigmesh inbox`".to_owned()))
                 }
-                (None, true) => (Standing::Looking, waits(&posting)),
+                (None, true) => (Standing::Looking, waits(&shown)),
                 (None, false) => (Standing::AtWork, None),
             };
             self.board.borrow_mut().stands(row, standing, why);
-            // Looked at again after a while even if nothing is heard: events may be missed, and time passes.
-            let _ = timeout(WATCH_PAUSE, ear.notified()).await;
         };
-        about.iter().for_each(|id| drop(self.ears.borrow_mut().remove(id)));
-        if let Some(shown) = posting {
+        if let Some(shown) = shown {
             self.tell(&mut finished, &shown).await?;
         }
         Ok(finished)
@@ -269,16 +252,11 @@ impl Bulk<'_> {
         Ok(())
     }
 
-    async fn look(&self, id: &str) -> Result<Option<Shown>, Failure> {
-        let path = format!("/v1/hires/{id}");
-        self.patiently_or(StatusCode::NOT_FOUND, async || self.client.get(&path).await).await
-    }
-
     /// Asks until the node answers; an answer of this status is none.
     async fn patiently_or<T>(
         &self,
         none: StatusCode,
-        ask: impl AsyncFn() -> Result<T, ClientError>,
+        mut ask: impl AsyncFnMut() -> Result<T, ClientError>,
     ) -> Result<Option<T>, Failure> {
         let ask = async || match ask().await {
             Err(ClientError::Refused { status, .. }) if status == none => Ok(None),
@@ -288,7 +266,7 @@ impl Bulk<'_> {
     }
 
     /// Asks until the node answers: it may be down for a moment, or have no room before something closes.
-    async fn patiently<T>(&self, ask: impl AsyncFn() -> Result<T, ClientError>) -> Result<T, Failure> {
+    async fn patiently<T>(&self, mut ask: impl AsyncFnMut() -> Result<T, ClientError>) -> Result<T, Failure> {
         let mut away: Option<Instant> = None;
         loop {
             let error = match ask().await {
@@ -297,7 +275,7 @@ impl Bulk<'_> {
             };
             let is_full = matches!(error, ClientError::Refused { status: StatusCode::TOO_MANY_REQUESTS, .. });
             let passes = match &error {
-                ClientError::NoNode(_) | ClientError::Lost(_) => true,
+                ClientError::NoNode(_) | ClientError::Lost(_) | ClientError::Stopped => true,
                 ClientError::Refused { status, .. } => is_full || status.is_server_error(),
                 ClientError::Malformed(_) | ClientError::File { .. } => false,
             };
@@ -306,31 +284,6 @@ impl Bulk<'_> {
                 return Err(error.into());
             }
             self.board.borrow_mut().say(Tone::Bad, format!("{error}; asking again"));
-            sleep(BULK_PAUSE).await;
-        }
-    }
-
-    fn hear(&self, about: &BTreeSet<String>, ear: &Rc<Notify>) {
-        let mut ears = self.ears.borrow_mut();
-        for id in about {
-            if !ears.contains_key(id) {
-                ears.insert(id.clone(), Rc::clone(ear));
-            }
-        }
-    }
-
-    /// Passes on what the node tells of offers and hires.
-    async fn listen(&self) -> Never {
-        loop {
-            if let Ok(mut events) = self.client.events().await {
-                // What happened before is looked for.
-                self.ears.borrow().values().for_each(|ear| ear.notify_one());
-                while let Ok(Some(event)) = events.next().await {
-                    let ids = event.as_object().into_iter().flat_map(|event| event.values()).filter_map(Value::as_str);
-                    let ears = self.ears.borrow();
-                    ids.filter_map(|id| ears.get(id)).for_each(|ear| ear.notify_one());
-                }
-            }
             sleep(BULK_PAUSE).await;
         }
     }

@@ -90,6 +90,7 @@ impl From<ClientError> for Failure {
                 Self { hint, ..Self::new(exit, text) }
             }
             ClientError::File { .. } => Self::new(Exit::User, text),
+            ClientError::Stopped => Self::new(Exit::Ours, text).hint("`gigmesh up`, then `gigmesh show`"),
             ClientError::Lost(_) | ClientError::Malformed(_) => Self::new(Exit::Ours, text),
         }
     }

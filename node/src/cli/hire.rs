@@ -2,19 +2,18 @@
 //!
 //! Waiting changes nothing: the node carries the hire on whoever watches, and `gigmesh show` tells later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Duration;
 
 use gigmesh_bootstrap::wall_clock;
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::market::{Offer, Outcome};
-use gigmesh_protocol::peer::io::{PostingEnd, Shown};
+use gigmesh_protocol::peer::io::Shown;
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::args::HireArgs;
 use super::bulk;
@@ -22,10 +21,12 @@ use super::failure::{Exit, Failure};
 use super::hires::{checks, held_result, may_write, on_its_way, state, write};
 use super::terminal::{Screen, Tone, emit, emit_json, short, their_json, theirs};
 use super::up::Stop;
-use crate::api::client::{Client, ClientError, Events};
-use crate::api::types::{HireRequest, Posted, TransferEvent};
+use crate::api::client::follow::{Followed, Follower, Progress, Update};
+use crate::api::client::{Client, ClientError};
+use crate::api::types::{HireRequest, Posted};
 use crate::config::Source;
 use crate::limits::WATCH_PAUSE;
+use crate::node::Transfer;
 use crate::task::{self, TaskFile};
 use crate::words;
 
@@ -36,18 +37,17 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
     }
     let file = task::read(&args.task)?;
     let direct = args.to.is_some();
-    let (slots, expires) = (if direct { 1 } else { usize::from(file.task.slots) }, file.task.expires);
+    let slots = if direct { 1 } else { usize::from(file.task.slots) };
     if let Some(output) = &args.output {
         has_place(output, slots, args.force)?;
     }
     let client = args.door.client()?;
     let mut stop = Stop::listen()?;
-    // Listened to before there is anything to hear, so that nothing is missed.
-    let events = if args.wait { Some(client.events().await?) } else { None };
+    let follower = if args.wait { Some(Follower::new(client.clone()).await?) } else { None };
     let task = with_inputs(&client, file).await?;
     let posted = client.post("/v1/hires", &HireRequest { task, to: args.to, token: None }).await;
     let Posted { offer, .. } = posted.map_err(|error| in_file(&args.task, error))?;
-    let Some(events) = events else {
+    let Some(follower) = follower else {
         if args.door.json {
             emit_json(&json!({ "offer": offer }))?;
         } else {
@@ -56,11 +56,7 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     };
     let watch = Watch {
-        client: &client,
         offer,
-        slots,
-        expiry: Instant::now() + Duration::from_millis(expires.0) + WATCH_PAUSE,
-        unfilled: None,
         told: BTreeMap::new(),
         moved: BTreeMap::new(),
         waits: None,
@@ -68,7 +64,7 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
         began: Instant::now(),
     };
     let end = tokio::select! {
-        end = watch.follow(events) => end?,
+        end = watch.follow(follower.follow(offer, WATCH_PAUSE)) => end?,
         () = stop.wanted() => {
             let id = offer.short();
             let failure = Failure::new(Exit::Ours, "no longer waiting; the hire goes on");
@@ -110,14 +106,8 @@ pub(super) async fn with_inputs(client: &Client, file: TaskFile) -> Result<Task,
 }
 
 /// Follows one posting.
-struct Watch<'a> {
-    client: &'a Client,
+struct Watch {
     offer: Id<Offer>,
-    slots: usize,
-    /// When no more workers are looked for, by this process's clock.
-    expiry: Instant,
-    /// Why nobody began, if so.
-    unfilled: Option<String>,
     /// What was last said of each hire.
     told: BTreeMap<HireId, String>,
     /// How far a blob was when it was last spoken of.
@@ -136,60 +126,30 @@ struct End {
     hires: Vec<(HireId, Shown)>,
 }
 
-impl Watch<'_> {
-    async fn follow(mut self, mut events: Events) -> Result<End, Failure> {
+impl Watch {
+    async fn follow(mut self, mut followed: Followed) -> Result<End, Failure> {
         self.say(Tone::Quiet, &format!("posted as {}", self.offer));
         loop {
-            let posting: Shown = self.client.get(&format!("/v1/hires/{}", self.offer)).await?;
-            self.tell_posting(&posting);
-            let mut hires = Vec::new();
-            for id in posting.hires {
-                hires.push((id, self.client.get::<Shown>(&format!("/v1/hires/{id}")).await?));
+            let update = followed.next().await.map_err(|error| match error {
+                ClientError::Stopped => {
+                    let text = format!("the node stopped; the hire goes on when it runs again, as {}", self.offer);
+                    Failure::new(Exit::Ours, text).hint("`gigmesh up`, then `gigmesh show`")
+                }
+                error => error.into(),
+            })?;
+            match update {
+                Update::Moved(transfer) => self.tell_transfer(transfer),
+                // The end is the report's to tell.
+                Update::Progress(progress) if progress.shown.over => {
+                    let Progress { shown, hires } = *progress;
+                    let unfilled = shown.unfilled.as_ref().map(words::posting_end);
+                    return Ok(End { offer: self.offer, unfilled, hires });
+                }
+                Update::Progress(progress) => {
+                    self.tell_posting(&progress.shown);
+                    progress.hires.iter().for_each(|(id, shown)| self.tell(*id, shown));
+                }
             }
-            // The end is the report's to tell.
-            if self.ended(&hires) {
-                return Ok(End { offer: self.offer, unfilled: self.unfilled, hires });
-            }
-            for (id, shown) in &hires {
-                self.tell(*id, shown);
-            }
-            let about = hires.iter().map(|(id, _)| id.to_string()).chain([self.offer.to_string()]).collect();
-            // Asked again after a while even if nothing is heard: events may be missed, and time passes.
-            if let Ok(heard) = timeout(WATCH_PAUSE, self.next(&mut events, &about)).await {
-                heard?;
-            }
-        }
-    }
-
-    /// Whether nothing more can come of the posting: every hire is closed, and either enough workers have begun or no
-    /// more are looked for.
-    fn ended(&self, hires: &[(HireId, Shown)]) -> bool {
-        let begins = |shown: &Shown| shown.records.iter().any(|record| record.kind.starts_with("begin/"));
-        let begun = hires.iter().filter(|(_, shown)| begins(shown)).count();
-        hires.iter().all(|(_, shown)| shown.row.closed.is_some())
-            && (begun >= self.slots || self.unfilled.is_some() || Instant::now() >= self.expiry)
-    }
-
-    /// Waits for an event about this posting.
-    async fn next(&mut self, events: &mut Events, about: &BTreeSet<String>) -> Result<(), Failure> {
-        loop {
-            let Some(mut event) = events.next().await? else {
-                let text = format!("the node stopped; the hire goes on when it runs again, as {}", self.offer);
-                return Err(Failure::new(Exit::Ours, text).hint("`gigmesh up`, then `gigmesh show`"));
-            };
-            let ours = |value: &Value| value.as_str().is_some_and(|text| about.contains(text));
-            if !event.as_object().is_some_and(|event| event.values().any(ours)) {
-                continue;
-            }
-            if event["event"] == "transfer" {
-                self.tell_transfer(event);
-                continue;
-            }
-            if event["event"] == "unfilled" {
-                let end = serde_json::from_value::<PostingEnd>(event["reason"].take());
-                self.unfilled = Some(end.as_ref().map(words::posting_end).unwrap_or_default());
-            }
-            return Ok(());
         }
     }
 
@@ -212,8 +172,7 @@ impl Watch<'_> {
     }
 
     /// A line for each tenth of a blob that has come or gone, and for what holds it up.
-    fn tell_transfer(&mut self, event: Value) {
-        let Ok(TransferEvent { transfer, .. }) = serde_json::from_value(event) else { return };
+    fn tell_transfer(&mut self, transfer: Transfer) {
         let step = (transfer.percent() / 10, transfer.trouble.clone());
         if self.moved.get(&transfer.blob) != Some(&step) {
             let (tone, line) = on_its_way(&transfer);
@@ -335,41 +294,6 @@ impl End {
 mod tests {
     use super::*;
     use crate::cli::hires::tests::hire as shown;
-
-    fn watch(client: &Client, slots: usize, expires: Duration) -> Watch<'_> {
-        Watch {
-            client,
-            offer: Id::from_bytes([7; 32]),
-            slots,
-            expiry: Instant::now() + expires,
-            unfilled: None,
-            told: BTreeMap::new(),
-            moved: BTreeMap::new(),
-            waits: None,
-            quiet: true,
-            began: Instant::now(),
-        }
-    }
-
-    #[tokio::test]
-    async fn waiting_ends_when_nothing_more_can_come() {
-        let client = Client::new("nowhere".into());
-        let hire = |closed: Value| (Id::from_bytes([1; 32]), shown(closed));
-        let (open, over) = (hire(Value::Null), hire(json!({ "at": 1, "outcome": "accepted", "agreed": true })));
-        let mut declined = over.clone();
-        declined.1.records.clear();
-        let minute = Duration::from_secs(60);
-        assert!(!watch(&client, 1, minute).ended(&[]), "nobody has been found yet");
-        assert!(!watch(&client, 1, minute).ended(std::slice::from_ref(&open)), "it is under way");
-        assert!(watch(&client, 1, minute).ended(std::slice::from_ref(&over)), "the only one is over");
-        assert!(!watch(&client, 2, minute).ended(std::slice::from_ref(&over)), "a second worker may be found");
-        assert!(!watch(&client, 1, minute).ended(&[declined.clone()]), "another may take its place");
-        assert!(watch(&client, 1, minute).ended(&[declined.clone(), over.clone()]));
-        assert!(watch(&client, 2, Duration::ZERO).ended(std::slice::from_ref(&over)), "nobody is looked for any more");
-        assert!(!watch(&client, 2, Duration::ZERO).ended(&[over, open]), "one goes on beyond the offer");
-        let unfilled = Watch { unfilled: Some("nobody".to_owned()), ..watch(&client, 1, minute) };
-        assert!(unfilled.ended(&[declined]));
-    }
 
     #[test]
     fn a_result_without_a_place_is_found_out_before_the_hire() {

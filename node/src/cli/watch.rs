@@ -15,7 +15,7 @@ use super::hires::{ended, on_its_way};
 use super::terminal::{Screen, Tone, clock, fit, is_read, short, theirs};
 use super::up::Stop;
 use crate::api::client::Client;
-use crate::api::types::{Identity, NodeStatus, TransferEvent};
+use crate::api::types::{Event, Identity, NodeEvent, NodeStatus};
 use crate::limits::WATCH_PAUSE;
 use crate::words;
 
@@ -72,7 +72,7 @@ impl View {
             event["at"] = json!(wall_clock());
             return is_read(&format!("{event}\n"));
         }
-        let (tone, line) = told(event);
+        let (tone, line) = told(event.into());
         self.line(tone, &line).await
     }
 
@@ -109,24 +109,21 @@ fn counts(status: &NodeStatus) -> String {
 }
 
 /// An event as a person reads it.
-fn told(event: Value) -> (Tone, String) {
-    if event["event"] == "missed" {
-        let missed = format!("{} events were missed: more happened than could be told", event["count"]);
-        return (Tone::Bad, missed + "; `gigmesh hires` has how things stand");
-    }
-    if event["event"] == "clock" {
-        return match event["trouble"].as_str() {
-            Some(trouble) => (Tone::Bad, format!("clock: {trouble}")),
-            None => (Tone::Good, "clock: right again".to_owned()),
-        };
-    }
-    let unknown = theirs(&event.to_string());
-    if event["event"] == "transfer" {
-        let Ok(TransferEvent { transfer, .. }) = serde_json::from_value(event) else { return (Tone::Quiet, unknown) };
-        let (tone, line) = on_its_way(&transfer);
-        return (tone, format!("hire {}: {line}", transfer.hire.short()));
-    }
-    let Ok(notice) = serde_json::from_value::<Notice>(event) else { return (Tone::Quiet, unknown) };
+fn told(event: Event) -> (Tone, String) {
+    let notice = match event {
+        Event::Market(notice) => notice,
+        Event::Node(NodeEvent::Missed { count }) => {
+            let missed = format!("{count} events were missed: more happened than could be told");
+            return (Tone::Bad, missed + "; `gigmesh hires` has how things stand");
+        }
+        Event::Node(NodeEvent::Clock { trouble: Some(trouble) }) => return (Tone::Bad, format!("clock: {trouble}")),
+        Event::Node(NodeEvent::Clock { trouble: None }) => return (Tone::Good, "clock: right again".to_owned()),
+        Event::Node(NodeEvent::Transfer(transfer)) => {
+            let (tone, line) = on_its_way(&transfer);
+            return (tone, format!("hire {}: {line}", transfer.hire.short()));
+        }
+        Event::Unknown(event) => return (Tone::Quiet, theirs(&event.to_string())),
+    };
     let name = |agent: AgentId| short(Some(agent));
     match notice {
         Notice::Posted { offer, skill } => (Tone::Plain, format!("offer {}: posted, {skill}", offer.short())),
@@ -191,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_event_is_told_in_words_with_those_of_others_quoted_and_a_gap_is_told() {
-        let notice = |notice: Notice| told(serde_json::to_value(notice).unwrap()).1;
+        let notice = |notice: Notice| told(Event::Market(notice)).1;
         let claim = Id::from_bytes([1; 32]);
         assert_eq!(
             notice(Notice::ClaimEnded {
@@ -214,17 +211,19 @@ mod tests {
             "event": "transfer", "hire": hire, "blob": "ab".repeat(32), "way": "served", "done": 1 << 20,
             "size": 3 << 20, "per_second": 1_536, "trouble": null,
         });
-        assert_eq!(told(transfer.clone()).1, "hire 02020202: abababab: 33% of 3.0 MiB sent, 1.5 KiB/s");
+        assert_eq!(told(transfer.clone().into()).1, "hire 02020202: abababab: 33% of 3.0 MiB sent, 1.5 KiB/s");
         let mut stuck = transfer;
         (stuck["trouble"], stuck["way"]) = (json!("away\u{1b}"), json!("fetched"));
-        let stuck = told(stuck).1;
+        let stuck = told(stuck.into()).1;
         assert!(
             stuck.ends_with(r#"33% of 3.0 MiB here; it stands still, and is tried again: "away\u{1b}""#),
             "{stuck}"
         );
-        let missed = told(json!({ "event": "missed", "count": 12 })).1;
+        let missed = told(json!({ "event": "missed", "count": 12 }).into()).1;
         assert!(missed.starts_with("12 events were missed"), "{missed}");
-        let unknown = told(json!({ "event": "invented\u{1b}" })).1;
+        let clock = |trouble| told(json!({ "event": "clock", "trouble": trouble }).into()).1;
+        assert_eq!([clock(Some("it was set")), clock(None)], ["clock: it was set", "clock: right again"]);
+        let unknown = told(json!({ "event": "invented\u{1b}" }).into()).1;
         assert!(unknown.contains("invented") && !unknown.contains('\u{1b}'), "{unknown}");
     }
 }

@@ -493,6 +493,29 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// The ids of the offer, claim and hire that it is about.
+    pub fn about(&self) -> impl Iterator<Item = Bytes32> + use<> {
+        let (offer, claim, hire) = match self {
+            Self::Posted { offer, .. }
+            | Self::Unfilled { offer, .. }
+            | Self::Asked { offer, .. }
+            | Self::Held { offer, .. } => (Some(offer), None, None),
+            Self::Claimed { claim, offer, .. } => (Some(offer), Some(claim), None),
+            Self::ClaimEnded { claim, .. } => (None, Some(claim), None),
+            Self::Awarded { hire, offer, .. } => (Some(offer), None, Some(hire)),
+            Self::Said { hire, .. }
+            | Self::Started { hire, .. }
+            | Self::Worked { hire, .. }
+            | Self::Closed { hire, .. }
+            | Self::Rated { hire, .. }
+            | Self::Decided { hire, .. } => (None, None, Some(hire)),
+            Self::Forged { .. } => (None, None, None),
+        };
+        [offer.map(Id::untyped), claim.map(Id::untyped), hire.map(Id::untyped)].into_iter().flatten()
+    }
+}
+
 /// What the brain wants done, in this order. Nothing after a `Persist` may be done before it is on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {

@@ -1,5 +1,7 @@
 //! Queries whose answers no story looks at: what text names, and what is followed.
 
+use std::collections::BTreeSet;
+
 use gigmesh_protocol::hire::task::{Review, Task};
 use gigmesh_protocol::id::Id;
 use gigmesh_protocol::market::{Offer, Outcome};
@@ -99,6 +101,22 @@ fn an_offer_that_nobody_takes_is_over_with_why() {
     assert_eq!(over(&world, lapsed), (false, None));
     world.drive(Millis::hours(2));
     assert_eq!(over(&world, lapsed), (true, Some(PostingEnd::Unclaimed)));
+}
+
+#[test]
+fn a_notice_is_about_the_ids_that_it_names() {
+    let mut world = World::pair();
+    let task = world.task();
+    world.hire(task, None);
+    world.drive(Millis::mins(5));
+    let mut names = BTreeSet::new();
+    for notice in world.nodes.iter().flat_map(|node| &node.notices) {
+        let json = serde_json::to_value(notice).unwrap();
+        let named = ["offer", "claim", "hire"].into_iter().filter_map(|key| Some(json[key].as_str()?.to_owned()));
+        assert_eq!(notice.about().map(|id| id.to_string()).collect::<Vec<_>>(), named.collect::<Vec<_>>(), "{json}");
+        names.insert(json["event"].as_str().unwrap().to_owned());
+    }
+    assert!(names.len() >= 6, "{names:?}");
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! What each tool does: its arguments, the requests to the node that they become, and its answer as a document whose every
 //! word is ours, or marked as another agent's.
 
-use std::collections::BTreeSet;
-
-use gigmesh_bootstrap::wall_clock;
+use futures::future::select_all;
 use gigmesh_protocol::hire::Side;
-use gigmesh_protocol::peer::io::{AgentRow, HireRow, InboxRow, OrderToken, Shown, WaitsFor};
+use gigmesh_protocol::peer::io::{AgentRow, HireRow, InboxRow, OrderToken, WaitsFor};
 use gigmesh_protocol::reputation::Changed;
 use gigmesh_protocol::reputation::explain::Explained;
 use serde::de::DeserializeOwned;
@@ -18,7 +16,7 @@ use super::documents::{
     why_chosen,
 };
 use super::server::{Done, Door, Home, Trouble};
-use crate::api::client::{ClientError, Events};
+use crate::api::client::follow::{Followed, Follower, Progress};
 use crate::api::error::TASK_INVALID;
 use crate::api::types::{
     self, FindParams, HireRequest, Identity, JudgeRequest, Judged, Posted, RateRequest, ReplyRequest, Reputation,
@@ -112,8 +110,6 @@ struct Standing {
     over: bool,
     /// What it waits for, if it is something of a person's or of the model's.
     needs: Option<Needs>,
-    /// Every id it is about.
-    about: BTreeSet<String>,
 }
 
 /// What an offer or hire waits for.
@@ -298,23 +294,22 @@ impl Door {
             return Err(wrong("/timeout_s", format!("at most {longest}: call again for longer")));
         }
         let until = Instant::now() + Duration::from_secs(length);
-        // Listened to before anything is looked at, so that nothing is missed.
-        let mut events = self.client().events().await.map_err(|error| self.trouble(error))?;
+        let follower = Follower::new(self.client()).await.map_err(|error| self.trouble(error))?;
+        let mut followed: Vec<Followed> = ids.iter().map(|id| follower.follow(id, WATCH_PAUSE)).collect();
+        let mut standings = Vec::new();
+        for one in &mut followed {
+            let progress = one.progress().await.map_err(|error| self.trouble(error))?;
+            standings.push(self.standing(&progress).await?);
+        }
         loop {
-            let mut standings = Vec::new();
-            for id in &ids {
-                standings.push(self.standing(id).await?);
-            }
             let changed = self.changed(&ids, &standings);
             let settled = standings.iter().all(|standing| standing.over || standing.needs.is_some());
             if !changed.is_empty() || settled || Instant::now() >= until {
                 return Ok(self.waited(&ids, standings, changed));
             }
-            let about = standings.into_iter().flat_map(|standing| standing.about).collect();
-            // Looked at again after a while even if nothing is heard: events may be missed, and time passes.
-            let pause = until.min(Instant::now() + WATCH_PAUSE);
-            if let Ok(heard) = timeout_at(pause, heard(&mut events, &about)).await {
-                heard.map_err(|error| self.trouble(error))?;
+            let any = select_all(followed.iter_mut().map(|one| Box::pin(one.progress())));
+            if let Ok((progress, at, _)) = timeout_at(until, any).await {
+                standings[at] = self.standing(&progress.map_err(|error| self.trouble(error))?).await?;
             }
         }
     }
@@ -363,48 +358,22 @@ impl Door {
         Done { text, document: json!({ "changed": changed, "standings": standings, "next": next }) }
     }
 
-    async fn shown(&self, id: &str) -> Result<Shown, Trouble> {
-        self.get(&format!("/v1/hires/{id}")).await
-    }
-
-    async fn standing(&self, id: &str) -> Result<Standing, Trouble> {
-        let shown = self.shown(id).await?;
-        self.standing_of(id, &shown).await
-    }
-
-    async fn standing_of(&self, id: &str, shown: &Shown) -> Result<Standing, Trouble> {
-        let named = shown.row.hire.filter(|hire| hire.to_string().starts_with(id));
-        let (mut hires, mut mark, mut about) = (Vec::new(), Vec::new(), BTreeSet::from([shown.row.offer.to_string()]));
-        let (mut open, mut begun, mut needs) = (false, 0, Needs::of(&shown.row).filter(|_| shown.hires.is_empty()));
-        let all = named.map_or_else(|| shown.hires.clone(), |hire| vec![hire]);
-        for hire in &all {
-            let fetched;
-            let one = if shown.row.hire == Some(*hire) {
-                shown
-            } else {
-                fetched = self.shown(&hire.to_string()).await?;
-                &fetched
-            };
-            open |= one.row.closed.is_none();
-            begun += usize::from(one.records.iter().any(|record| record.kind.starts_with("begin/")));
+    async fn standing(&self, progress: &Progress) -> Result<Standing, Trouble> {
+        let Progress { shown, hires: all } = progress;
+        let (mut hires, mut mark) = (Vec::new(), Vec::new());
+        let mut needs = Needs::of(&shown.row).filter(|_| all.is_empty());
+        for (hire, one) in all {
             needs = needs.or(Needs::of(&one.row));
-            about.insert(hire.to_string());
             mark.push(json!([hire, one.row.stage, one.row.closed]));
             hires.push(hired(one));
         }
-        let unfilled = all.is_empty().then(|| shown.row.reason.clone()).flatten();
-        // An offer is over when nothing more can come of it: as many as were wanted have begun, or nobody is looked for.
-        let offered = shown.records.iter().find(|record| record.kind.starts_with("offer/")).map(|record| &record.says);
-        let slots = offered.and_then(|offer| offer["slots"].as_u64()).unwrap_or(1);
-        let expires = offered.and_then(|offer| offer["expires"].as_u64()).unwrap_or(u64::MAX);
-        let filled = begun as u64 >= slots || wall_clock().0 >= expires;
-        let over = unfilled.is_some() || (!all.is_empty() && !open && (named.is_some() || filled));
+        let over = shown.over;
         let mut document = json!({
             "offer": shown.row.offer, "skill": shown.row.skill, "over": over, "needs_you": needs,
             "hires": hires,
         });
         let Rows { rows, .. }: Rows<Transfer> = self.get("/v1/transfers").await?;
-        let of_these = rows.iter().filter(|transfer| all.contains(&transfer.hire));
+        let of_these = rows.iter().filter(|transfer| all.iter().any(|(hire, _)| *hire == transfer.hire));
         let moving: Vec<Value> = of_these.map(on_its_way).collect();
         if !moving.is_empty() {
             document["on_its_way"] = json!(moving);
@@ -414,17 +383,18 @@ impl Door {
             document["claims"] = json!(shown.claims);
             document["until"] = json!(shown.deadline.map(|at| at.to_string()));
         }
-        if let Some(reason) = &unfilled {
+        if let Some(reason) = &shown.unfilled {
             document["unfilled"] = posting_end(reason, shown.row.with.as_ref());
         }
-        Ok(Standing { document, mark: json!([mark, over, needs]), over, needs, about })
+        Ok(Standing { document, mark: json!([mark, over, needs]), over, needs })
     }
 
     async fn show(&self, show: Show) -> Result<Done, Trouble> {
         let Some(id) = show.id else { return self.list().await };
         let id = prefix("/id", &id)?;
-        let shown = self.shown(&id).await?;
-        let Standing { mut document, over, needs, .. } = self.standing_of(&id, &shown).await?;
+        let progress = Progress::of(&self.client(), &id).await.map_err(|error| self.trouble(error))?;
+        let Standing { mut document, over, needs, .. } = self.standing(&progress).await?;
+        let shown = progress.shown;
         let me: Identity = self.get("/v1/id").await?;
         let from = match shown.row.side {
             Side::Requester => json!(shown.row.with),
@@ -570,15 +540,4 @@ fn prefix(at: &str, id: &str) -> Result<String, Trouble> {
 
 fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-/// Waits for an event about one of these ids.
-async fn heard(events: &mut Events, about: &BTreeSet<String>) -> Result<(), ClientError> {
-    while let Some(event) = events.next().await? {
-        let ours = |value: &Value| value.as_str().is_some_and(|text| about.contains(text));
-        if event["event"] == "missed" || event.as_object().is_some_and(|event| event.values().any(ours)) {
-            return Ok(());
-        }
-    }
-    Err(ClientError::Lost("the node stopped; its hires go on when it runs again".to_owned()))
 }

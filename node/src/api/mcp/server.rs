@@ -95,7 +95,7 @@ impl Door {
             }
             ClientError::Refused { .. } => "the node failed: tell the operator, whose node has logged it",
             ClientError::File { .. } => "nothing was done. Give another file, or the content itself",
-            ClientError::Lost(_) => {
+            ClientError::Lost(_) | ClientError::Stopped => {
                 "whether it was done is not known: look with show before you call again, so that nothing is done twice"
             }
             ClientError::Malformed(_) => "tell the operator that node and `gigmesh mcp` are of different versions",

@@ -11,14 +11,15 @@ use gigmesh_protocol::hire::{Closed, HireId};
 use gigmesh_protocol::id::{AgentId, Id};
 use gigmesh_protocol::market::{Offer, Outcome, Skill};
 use gigmesh_protocol::peer::io::{ReputationView, Shown};
-use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::processes::Processes;
 use super::show::Show;
 use super::{Hired, limits};
-use crate::api::client::{Client, ClientError, Events};
+use crate::api::client::follow::{Followed, Follower, Progress};
+use crate::api::client::{Client, ClientError};
 use crate::api::types::{HireRequest, Posted};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::hires::state;
@@ -44,15 +45,13 @@ pub(super) struct Piece {
     pub before: usize,
 }
 
-/// What a desk's node said: an event, or nothing any more.
-type Heard = (usize, Result<Option<Value>, ClientError>);
-
 /// All postings, in their order.
 #[derive(Debug)]
 pub(super) struct Board {
     desks: Vec<Desk>,
+    /// Of each desk's node.
+    followers: Vec<Follower>,
     workers: Vec<Hired>,
-    heard: mpsc::Receiver<Heard>,
     pub postings: Vec<Posting>,
 }
 
@@ -75,6 +74,8 @@ pub(super) struct Posting {
     pub closed: Option<Closed>,
     /// Ratings held: the requester's of the worker, the worker's of the requester.
     pub rated: (bool, bool),
+    /// Whether nothing more can come of it, as its node says.
+    ended: bool,
     /// Everything the node shows of it.
     pub shown: Option<Shown>,
 }
@@ -95,6 +96,7 @@ impl Posting {
             why: None,
             closed: None,
             rated: (false, false),
+            ended: false,
             shown: None,
         }
     }
@@ -111,15 +113,15 @@ impl Posting {
         self.closed.is_some_and(|closed| closed.outcome == Outcome::Accepted)
     }
 
-    /// Whether nothing more is awaited. What has lapsed may still be taken by somebody else; what was refused is to be
-    /// known before anything else is posted.
+    /// Whether nothing more is awaited: it has ended, and what came of it is known to whom it concerns, before anything
+    /// else is posted.
     fn over(&self) -> bool {
-        match self.closed.map(|closed| closed.outcome) {
-            None | Some(Outcome::Lapsed) => false,
+        let known = match self.closed.map(|closed| closed.outcome) {
             Some(Outcome::Accepted) => self.rated == (true, true),
             Some(Outcome::Refused) => self.rated.0,
-            Some(_) => true,
-        }
+            _ => true,
+        };
+        self.ended && known
     }
 
     /// How long it took, or has taken so far.
@@ -131,11 +133,11 @@ impl Posting {
 impl Board {
     /// Listens to the desks from now on, so that nothing is missed of what is posted later.
     pub async fn new(desks: &[Desk], workers: &[Hired]) -> Result<Self, Failure> {
-        let (tell, heard) = mpsc::channel(limits::HEARD);
-        for (index, desk) in desks.iter().enumerate() {
-            tokio::spawn(listen(index, desk.client.events().await?, tell.clone()));
+        let mut followers = Vec::new();
+        for desk in desks {
+            followers.push(Follower::new(desk.client.clone()).await?);
         }
-        Ok(Self { desks: desks.to_vec(), workers: workers.to_vec(), heard, postings: Vec::new() })
+        Ok(Self { desks: desks.to_vec(), followers, workers: workers.to_vec(), postings: Vec::new() })
     }
 
     /// One more worker may be hired from now on.
@@ -165,26 +167,32 @@ impl Board {
 
     async fn follow(&mut self, first: usize, processes: &mut Processes, show: &mut Show) -> Result<(), Failure> {
         let deadline = Instant::now() + limits::WAVE_WAIT;
+        let (tell, mut told) = mpsc::channel(limits::HEARD);
+        // Dropped at the end, which stops them.
+        let mut following = JoinSet::new();
+        for (index, posting) in self.postings.iter().enumerate().skip(first) {
+            let followed = self.followers[posting.piece.desk].follow(posting.offer, limits::TICK);
+            following.spawn(pass_on(index, followed, tell.clone()));
+        }
         let mut tick = Instant::now();
         loop {
-            // A finished tick comes before the next event, so that a stream of them cannot hold up the clock.
-            let heard = if tick <= Instant::now() { None } else { timeout_at(tick, self.heard.recv()).await.ok() };
-            let mut about = None;
-            if let Some(Some((desk, event))) = heard {
-                let stopped = || {
-                    let text = format!("{} stopped before its tasks were done", self.desks[desk].name);
-                    Failure::new(Exit::Ours, text)
+            // A finished tick comes before the next news, so that a stream of them cannot hold up the clock.
+            let news = if tick <= Instant::now() { None } else { timeout_at(tick, told.recv()).await.ok().flatten() };
+            if let Some((index, progress)) = news {
+                let stopped = |error| match error {
+                    ClientError::Stopped => {
+                        let desk = &self.desks[self.postings[index].piece.desk];
+                        Failure::new(Exit::Ours, format!("{} stopped before its tasks were done", desk.name))
+                    }
+                    error => error.into(),
                 };
-                about = Some(event?.ok_or_else(stopped)?);
+                let progress = progress.map_err(stopped)?;
+                if !self.postings[index].over() {
+                    self.refresh(index, progress).await?;
+                }
             } else {
                 processes.check()?;
                 tick = Instant::now() + limits::TICK;
-            }
-            for index in first..self.postings.len() {
-                let posting = &self.postings[index];
-                if !posting.over() && about.as_ref().is_none_or(|event| concerns(event, posting)) {
-                    self.refresh(index).await?;
-                }
             }
             show.postings(&self.postings[first..])?;
             if self.postings[first..].iter().all(Posting::over) || Instant::now() >= deadline {
@@ -193,20 +201,17 @@ impl Board {
         }
     }
 
-    async fn refresh(&mut self, index: usize) -> Result<(), Failure> {
+    async fn refresh(&mut self, index: usize, Progress { shown, hires }: Progress) -> Result<(), Failure> {
         let desk = &self.desks[self.postings[index].piece.desk];
-        let mut shown: Shown = desk.client.get(&format!("/v1/hires/{}", self.postings[index].offer)).await?;
-        let hires = shown.hires.clone();
-        if let (Some(last), true) = (hires.last(), hires.len() > 1) {
-            shown = desk.client.get(&format!("/v1/hires/{last}")).await?;
-        }
+        let (ended, last) = (shown.over, hires.last().map(|(hire, _)| *hire));
+        let shown = hires.into_iter().last().map_or(shown, |(_, last)| last);
         let row = &shown.row;
         let worker = row.with;
         let name = |worker: AgentId| self.workers.iter().find(|hired| hired.agent == worker);
         let worker_name = worker.and_then(name).map_or("", |hired| hired.worker.name);
-        let rated = match (hires.last(), worker, row.closed) {
+        let rated = match (last, worker, row.closed) {
             (Some(hire), Some(worker), Some(_)) => {
-                (has_rated(desk, desk.agent, worker, *hire).await?, has_rated(desk, worker, desk.agent, *hire).await?)
+                (has_rated(desk, desk.agent, worker, hire).await?, has_rated(desk, worker, desk.agent, hire).await?)
             }
             _ => (false, false),
         };
@@ -220,9 +225,9 @@ impl Board {
         }
         let (closed, why) = (row.closed, shown.why.clone().filter(|_| worker.is_some()));
         let posting = &mut self.postings[index];
-        (posting.hire, posting.worker, posting.worker_name) = (hires.last().copied(), worker, worker_name);
+        (posting.hire, posting.worker, posting.worker_name) = (last, worker, worker_name);
         (posting.closed, posting.rated, posting.why) = (closed, rated, why);
-        (posting.tone, posting.state, posting.shown) = (tone, state, Some(shown));
+        (posting.tone, posting.state, posting.shown, posting.ended) = (tone, state, Some(shown), ended);
         if posting.over() {
             posting.took = Some(posting.posted.elapsed());
         }
@@ -230,12 +235,12 @@ impl Board {
     }
 }
 
-/// Passes on what a node says, until it says nothing more or nobody listens.
-async fn listen(desk: usize, mut events: Events, tell: mpsc::Sender<Heard>) {
+/// Passes on how a posting stands, until that cannot be known or nobody listens.
+async fn pass_on(index: usize, mut followed: Followed, tell: mpsc::Sender<(usize, Result<Progress, ClientError>)>) {
     loop {
-        let event = events.next().await;
-        let more = matches!(event, Ok(Some(_)));
-        if tell.send((desk, event)).await.is_err() || !more {
+        let progress = followed.progress().await;
+        let more = progress.is_ok();
+        if tell.send((index, progress)).await.is_err() || !more {
             return;
         }
     }
@@ -245,12 +250,4 @@ async fn listen(desk: usize, mut events: Events, tell: mpsc::Sender<Heard>) {
 async fn has_rated(desk: &Desk, rater: AgentId, subject: AgentId, hire: HireId) -> Result<bool, Failure> {
     let view: ReputationView = desk.client.get(&format!("/v1/reputation/{subject}")).await?;
     Ok(view.ratings.iter().any(|rating| rating.hire == hire && rating.by == rater))
-}
-
-/// Whether an event is about this posting.
-fn concerns(event: &Value, posting: &Posting) -> bool {
-    let offer = posting.offer.to_string();
-    let hire = posting.hire.map(|hire| hire.to_string());
-    let named = |value: &Value| value.as_str().is_some_and(|text| text == offer || Some(text) == hire.as_deref());
-    event.as_object().is_some_and(|event| event.values().any(named))
 }
