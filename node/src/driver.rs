@@ -66,7 +66,7 @@ use shares::{Share, Shares};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// The brain said no. Nothing was changed.
-    #[error("{}", words::refused(.0))]
+    #[error("{}", words::refused(.0).0)]
     Refused(Refused),
     /// A store could not be written. Whether the command is in the journal will show when the node is started again.
     #[error("the node stopped because its data cannot be written: {0}")]

@@ -9,6 +9,7 @@ use gigmesh_protocol::limits::{NAME, SEEDS, SUMMARY};
 use gigmesh_protocol::market::Reason;
 use gigmesh_protocol::market::constraint::Match;
 use gigmesh_protocol::peer::io::{ClaimEnd, HireRow, HireStatus, Objection, Passed, PostingEnd, Refused, WaitsFor};
+use gigmesh_protocol::peer::query::{IdKind, Missing};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::untrusted::Untrusted;
 use serde_json::Value;
@@ -156,8 +157,12 @@ pub(crate) fn said(kind: &str, value: &Value) -> Option<String> {
     value.as_str().map(|text| Untrusted::from(text).quoted(QUOTE))
 }
 
-/// Why a command is not carried out.
-pub(crate) fn refused(refused: &Refused) -> String {
+/// Why a command is not carried out, and what to do about it where that is not said.
+pub(crate) fn refused(refused: &Refused) -> (String, Option<&'static str>) {
+    (refusal(refused), refusal_hint(refused))
+}
+
+fn refusal(refused: &Refused) -> String {
     let words = match refused {
         Refused::Unknown(id) => return format!("no offer or hire {id} here"),
         Refused::Task(error) => return task(error),
@@ -199,14 +204,39 @@ pub(crate) fn refused(refused: &Refused) -> String {
     words.to_owned()
 }
 
-/// What to do about a refused command, where a command of ours helps.
-pub(crate) fn refused_hint(refused: &Refused) -> Option<&'static str> {
+fn refusal_hint(refused: &Refused) -> Option<&'static str> {
     match refused {
         Refused::Unknown(_) => Some("`gigmesh hires` lists them"),
         Refused::PinsFull => Some("`gigmesh trust remove` one"),
         Refused::NothingWaits | Refused::NoRefusal => Some("`gigmesh inbox` lists what waits for you"),
         Refused::ResultMissing => Some("judge it when `gigmesh show` lists its checks"),
         _ => None,
+    }
+}
+
+/// Why a text names no one thing, and what to do about it.
+pub(crate) fn missing(missing: &Missing) -> (String, &'static str) {
+    let lister = |kind: &IdKind| match kind {
+        IdKind::Agent => "`gigmesh find` lists them",
+        IdKind::Hire | IdKind::OfferOrHire | IdKind::OfferClaimOrHire => "`gigmesh hires` lists them",
+    };
+    match missing {
+        Missing::NotAnId { kind } => {
+            ("an id is 64 hexadecimal digits, or at least its first four".to_owned(), lister(kind))
+        }
+        Missing::Unknown { kind, text } => {
+            let what = match kind {
+                IdKind::Agent => "agent",
+                IdKind::Hire => "hire",
+                IdKind::OfferOrHire => "offer or hire",
+                IdKind::OfferClaimOrHire => "offer, claim or hire",
+            };
+            (format!("no {what} {text} here"), lister(kind))
+        }
+        Missing::Ambiguous { text, count, longer } => {
+            let more = if *count > longer.len() { ", ..." } else { "" };
+            (format!("{count} ids begin with {text}: {}{more}", longer.join(", ")), "give more digits")
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
-use super::error::{ErrorBody, TASK_INVALID};
+use super::error::{Code, ErrorBody, TASK_INVALID};
 use super::types::Room;
 use crate::limits::{API_ANSWER_WAIT, API_UPLOAD_PACE, MAX_API_ANSWER, MAX_API_EVENT};
 use crate::task::{Content, TaskFile, TaskInput};
@@ -154,7 +154,7 @@ impl Client {
              may take are used"
         );
         let hint = Some("raise `blobs` in [node], or free some of the disk; nothing was sent".to_owned());
-        let (status, code) = (StatusCode::INSUFFICIENT_STORAGE, "no_room".to_owned());
+        let (status, code) = (StatusCode::INSUFFICIENT_STORAGE, Code::NoRoom.as_str().to_owned());
         Err(ClientError::Refused { status, error, hint, code, at: None })
     }
 

@@ -8,7 +8,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gigmesh_protocol::peer::io::Refused;
-use gigmesh_protocol::peer::query::{IdKind, Missing};
+use gigmesh_protocol::peer::query::Missing;
 use serde::{Deserialize, Serialize};
 
 use crate::node::CallError;
@@ -17,6 +17,70 @@ use crate::words;
 
 /// The code of an error in a task.
 pub(super) const TASK_INVALID: &str = "task_invalid";
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:ident;)*) => {
+        /// The errors that the API itself makes; those of the brain are the codes of [`Refused`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// The stable name.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The status it comes with.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            #[cfg(test)]
+            const ALL: &[&str] = &[$($code),*];
+        }
+    };
+}
+
+codes! {
+    /// There is no such path.
+    NoSuchPath = "no_such_path", NOT_FOUND;
+    /// The path has no such method.
+    NoSuchMethod = "no_such_method", METHOD_NOT_ALLOWED;
+    /// The body is not the JSON that the request takes, or too long.
+    InvalidBody = "invalid_body", BAD_REQUEST;
+    /// The query is not what the request takes.
+    InvalidQuery = "invalid_query", BAD_REQUEST;
+    /// A field is not what it should be; the error names it.
+    InvalidField = "invalid_field", BAD_REQUEST;
+    /// The text is no id, nor the beginning of one.
+    NotAnId = "not_an_id", BAD_REQUEST;
+    /// Nothing has this id.
+    UnknownId = "unknown_id", NOT_FOUND;
+    /// Several ids begin so.
+    AmbiguousId = "ambiguous_id", BAD_REQUEST;
+    /// The offer has no hire yet.
+    NoHire = "no_hire", BAD_REQUEST;
+    /// The offer has several hires.
+    SeveralHires = "several_hires", BAD_REQUEST;
+    /// No pinned agent has this id.
+    NotPinned = "not_pinned", NOT_FOUND;
+    /// The system's clock was not set, so there is nothing to confirm.
+    ClockRight = "clock_right", BAD_REQUEST;
+    /// The system's clock was set, and nothing is dated until it is confirmed.
+    ClockUnclear = "clock_unclear", SERVICE_UNAVAILABLE;
+    /// The input or result is larger than any may be.
+    BlobTooLarge = "blob_too_large", PAYLOAD_TOO_LARGE;
+    /// The store has no room for it.
+    NoRoom = "no_room", INSUFFICIENT_STORAGE;
+    /// The bytes are not here.
+    UnknownBlob = "unknown_blob", NOT_FOUND;
+    /// The node is shutting down.
+    Stopped = "stopped", SERVICE_UNAVAILABLE;
+    /// The node's data cannot be read or written.
+    Storage = "storage", INTERNAL_SERVER_ERROR;
+    /// The node failed.
+    Internal = "internal", INTERNAL_SERVER_ERROR;
+}
 
 /// The body of an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,31 +105,19 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
-    pub fn new(status: StatusCode, error: impl ToString) -> Self {
-        let code = match status {
-            StatusCode::NOT_FOUND => "not_found",
-            StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
-            StatusCode::PAYLOAD_TOO_LARGE => "too_large",
-            StatusCode::TOO_MANY_REQUESTS => "too_many",
-            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
-            StatusCode::INSUFFICIENT_STORAGE => "no_room",
-            status if status.is_server_error() => "internal",
-            _ => "invalid",
-        };
-        Self { status, body: ErrorBody { error: error.to_string(), hint: None, code: code.into(), at: None } }
+    pub fn new(code: Code, error: impl ToString) -> Self {
+        let body = ErrorBody { error: error.to_string(), hint: None, code: code.as_str().into(), at: None };
+        Self { status: code.status(), body }
     }
 
-    pub fn bad(error: impl ToString) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, error)
-    }
-
-    pub fn missing(error: impl ToString) -> Self {
-        Self::new(StatusCode::NOT_FOUND, error)
+    /// A field that is not what it should be.
+    pub fn field(error: impl ToString) -> Self {
+        Self::new(Code::InvalidField, error)
     }
 
     /// A failure of the node itself.
     pub fn ours(error: impl ToString) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error)
+        Self::new(Code::Internal, error)
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -73,10 +125,8 @@ impl ApiError {
         self
     }
 
-    /// A code that says more than the status does.
-    pub fn code(mut self, code: &'static str) -> Self {
-        self.body.code = code.into();
-        self
+    fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 }
 
@@ -96,74 +146,77 @@ impl From<&Refused> for ApiError {
             Refused::OffersFull | Refused::HiresFull | Refused::RoomsFull => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::BAD_REQUEST,
         };
-        let mut error = Self::new(status, words::refused(refused)).code(refused.code());
-        if let Refused::Task(fault) = refused {
-            error.body.at = Some(fault.at.to_string());
-        }
-        words::refused_hint(refused).into_iter().fold(error, Self::hint)
+        let (error, hint) = words::refused(refused);
+        let code = refused.code().into();
+        let at = match refused {
+            Refused::Task(fault) => Some(fault.at.to_string()),
+            _ => None,
+        };
+        Self { status, body: ErrorBody { error, hint: hint.map(str::to_owned), code, at } }
     }
 }
 
 impl From<CallError> for ApiError {
     fn from(error: CallError) -> Self {
-        let status = match &error {
+        let code = match &error {
             CallError::Refused(refused) => return refused.into(),
-            CallError::Clock(_) | CallError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
-            CallError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            CallError::Clock(_) => Code::ClockUnclear,
+            CallError::Stopped => Code::Stopped,
+            CallError::Storage(_) => Code::Storage,
         };
-        Self::new(status, error)
+        Self::new(code, error)
     }
 }
 
 impl From<Missing> for ApiError {
     fn from(missing: Missing) -> Self {
-        let lister = |kind| match kind {
-            IdKind::Agent => "`gigmesh find` lists them",
-            IdKind::Hire | IdKind::OfferOrHire | IdKind::OfferClaimOrHire => "`gigmesh hires` lists them",
+        let code = match &missing {
+            Missing::NotAnId { .. } => Code::NotAnId,
+            Missing::Unknown { .. } => Code::UnknownId,
+            Missing::Ambiguous { .. } => Code::AmbiguousId,
         };
-        match missing {
-            Missing::NotAnId { kind } => {
-                let error = Self::bad("an id is 64 hexadecimal digits, or at least its first four");
-                error.hint(lister(kind)).code("not_an_id")
-            }
-            Missing::Unknown { kind, text } => {
-                let what = match kind {
-                    IdKind::Agent => "agent",
-                    IdKind::Hire => "hire",
-                    IdKind::OfferOrHire => "offer or hire",
-                    IdKind::OfferClaimOrHire => "offer, claim or hire",
-                };
-                Self::missing(format!("no {what} {text} here")).hint(lister(kind)).code("unknown_id")
-            }
-            Missing::Ambiguous { text, count, longer } => {
-                let more = if count > longer.len() { ", ..." } else { "" };
-                let error = format!("{count} ids begin with {text}: {}{more}", longer.join(", "));
-                Self::bad(error).hint("give more digits").code("ambiguous_id")
-            }
-        }
+        let (error, hint) = words::missing(&missing);
+        Self::new(code, error).hint(hint)
     }
 }
 
 impl From<BlobError> for ApiError {
     fn from(error: BlobError) -> Self {
-        let status = match &error {
-            BlobError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            BlobError::Quota { .. } | BlobError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
-            BlobError::Missing(_) => StatusCode::NOT_FOUND,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        let code = match &error {
+            BlobError::TooLarge(_) => Code::BlobTooLarge,
+            BlobError::Quota { .. } | BlobError::Full { .. } => Code::NoRoom,
+            BlobError::Missing(_) => Code::UnknownBlob,
+            _ => Code::Storage,
         };
-        Self::new(status, error)
+        Self::new(code, error)
     }
 }
 
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text())
+        Self::new(Code::InvalidBody, rejection.body_text()).status(rejection.status())
     }
 }
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text())
+        Self::new(Code::InvalidQuery, rejection.body_text()).status(rejection.status())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// A program goes by the codes: one that is renamed is noticed here.
+    #[test]
+    fn the_page_of_the_api_lists_every_code() {
+        let page = include_str!("mod.rs");
+        let listed = page.lines().skip_while(|line| *line != "//! | code | when |").skip(2);
+        let listed = listed.map_while(|line| line.strip_prefix("//! | `")?.split('`').next());
+        let made: BTreeSet<&str> = Code::ALL.iter().chain(Refused::CODES).copied().collect();
+        assert_eq!(listed.collect::<BTreeSet<_>>(), made);
     }
 }

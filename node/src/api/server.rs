@@ -34,7 +34,7 @@ use tokio::net::UnixListener;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::io::{ReaderStream, StreamReader, SyncIoBridge};
 
-use super::error::ApiError;
+use super::error::{ApiError, Code};
 use super::types::{
     Done, Event, Explanations, FindParams, HireRequest, Identity, JudgeRequest, Judged, LedgerPage, LedgerParams,
     NodeEvent, NodeStatus, PageParams, PaymentRequest, Peer, Posted, RateRequest, Readiness, ReplyRequest, Reputation,
@@ -105,10 +105,8 @@ fn routes(api: Api) -> Router {
         .route("/metrics", get(|State(api): State<Api>| super::metrics::metrics(api.node)))
         .route("/livez", get(|| async { Json(Readiness { ready: true, reasons: Vec::new() }) }))
         .route("/readyz", get(readyz))
-        .fallback(|| async { ApiError::missing("there is no such thing in this API") })
-        .method_not_allowed_fallback(|| async {
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "that cannot be done with this")
-        })
+        .fallback(|| async { ApiError::new(Code::NoSuchPath, "there is no such thing in this API") })
+        .method_not_allowed_fallback(|| async { ApiError::new(Code::NoSuchMethod, "that cannot be done with this") })
         .layer(DefaultBodyLimit::max(MAX_API_BODY))
         .with_state(api)
 }
@@ -149,10 +147,10 @@ impl Api {
             [only] => Ok(only),
             [] => {
                 let error = format!("{text} has no hire yet, so there is nothing to judge");
-                Err(ApiError::bad(error).code("no_hire"))
+                Err(ApiError::new(Code::NoHire, error))
             }
             _ => {
-                let error = ApiError::bad(format!("{text} is an offer with several hires")).code("several_hires");
+                let error = ApiError::new(Code::SeveralHires, format!("{text} is an offer with several hires"));
                 Err(error.hint("name one of them; `gigmesh show` lists them"))
             }
         }
@@ -231,7 +229,7 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
     what: &str,
     text: Option<String>,
 ) -> Result<Option<T>, ApiError> {
-    let wrong = |error| ApiError::bad(format!("{what}: {error}"));
+    let wrong = |error| ApiError::field(format!("{what}: {error}"));
     text.map(|text| text.parse().map_err(wrong)).transpose()
 }
 
@@ -274,7 +272,10 @@ async fn hire(State(api): State<Api>, body: Given<HireRequest>) -> Result<(Statu
         for input in inputs {
             let size = blobs.size(input.blob.root)?;
             if size != input.blob.size {
-                return Err(ApiError::bad(format!("input {} has {size} bytes, not {}", &*input.name, input.blob.size)));
+                return Err(ApiError::field(format!(
+                    "input {} has {size} bytes, not {}",
+                    &*input.name, input.blob.size
+                )));
             }
         }
         Ok(())
@@ -328,9 +329,9 @@ async fn judge(State(api): State<Api>, Path(id): Path<String>, body: Given<Judge
         (Judged::Refuse, None) => Ruling::Refused,
         (Judged::Changes, Some(within)) => Ruling::Changes(wall_clock() + within),
         (Judged::Changes, None) => {
-            return Err(ApiError::bad("changes are wanted within a time: say `within`, like 10m"));
+            return Err(ApiError::field("changes are wanted within a time: say `within`, like 10m"));
         }
-        (_, Some(_)) => return Err(ApiError::bad("`within` goes with changes only")),
+        (_, Some(_)) => return Err(ApiError::field("`within` goes with changes only")),
     };
     let hire = api.hire(id).await?;
     api.done(Command::Judge { hire, ruling, note }).await
@@ -339,7 +340,7 @@ async fn judge(State(api): State<Api>, Path(id): Path<String>, body: Given<Judge
 async fn rate(State(api): State<Api>, Path(id): Path<String>, body: Given<RateRequest>) -> Answered<Done> {
     let Json(RateRequest { accuracy, quality, speed, communication }) = body?;
     let score = |name: &str, given: Option<f64>| match given {
-        Some(score) if !(0.0..=1.0).contains(&score) => Err(ApiError::bad(format!("{name}: a score is from 0 to 1"))),
+        Some(score) if !(0.0..=1.0).contains(&score) => Err(ApiError::field(format!("{name}: a score is from 0 to 1"))),
         given => Ok(given.map(|score| (score * 1000.0).round() as u16)),
     };
     let scores = Scores {
@@ -410,14 +411,17 @@ async fn ledger(
 
 async fn book(State(api): State<Api>, body: Given<PaymentRequest>) -> Answered<Done> {
     let Json(PaymentRequest { with, amount, direction, note }) = body?;
-    let amount = amount.parse().map_err(|error| ApiError::bad(format!("amount: {error}")))?;
+    let amount = amount.parse().map_err(|error| ApiError::field(format!("amount: {error}")))?;
     let with = api.agent(with).await?;
     api.done(Command::Book { with, amount, direction, note }).await
 }
 
 async fn confirm_clock(State(api): State<Api>) -> Answered<Done> {
     if api.node.clock_parted().is_none() {
-        return Err(ApiError::bad("there is nothing to confirm: the system's clock was not set while the node ran"));
+        return Err(ApiError::new(
+            Code::ClockRight,
+            "there is nothing to confirm: the system's clock was not set while the node ran",
+        ));
     }
     api.node.confirm_clock().await;
     Ok(Json(Done { done: true }))
@@ -431,7 +435,7 @@ async fn reputation(
     let UrlQuery(ReputationParams { skill, explain }) = params?;
     let skill: Option<Skill> = parse("skill", skill)?;
     let aspect =
-        explain.map(|name| aspect(&name)).transpose().map_err(|why| ApiError::bad(format!("explain: {why}")))?;
+        explain.map(|name| aspect(&name)).transpose().map_err(|why| ApiError::field(format!("explain: {why}")))?;
     let agent = api.agent(agent).await?;
     let view = api.node.query(ReputationOf { agent, skill: skill.clone() }).await?;
     let seeds = api.node.query(Seeds).await?.len();
@@ -463,14 +467,15 @@ async fn trust(State(api): State<Api>, body: Given<TrustRequest>) -> Answered<Tr
 
 /// The pinned agent whose id begins so.
 fn one_pinned(seeds: &[SeedRow], named: &str) -> Result<AgentId, ApiError> {
-    let prefix = id_prefix(named).map_err(ApiError::bad)?;
+    let prefix = id_prefix(named).map_err(|error| ApiError::new(Code::NotAnId, error))?;
     let mut found = seeds.iter().map(|row| row.agent).filter(|agent| agent.to_string().starts_with(&prefix));
     match (found.next(), found.next()) {
         (Some(agent), None) => Ok(agent),
         (Some(_), Some(_)) => {
-            Err(ApiError::bad(format!("several pinned agents begin with {prefix}; give more digits")))
+            Err(ApiError::new(Code::AmbiguousId, format!("several pinned agents begin with {prefix}"))
+                .hint("give more digits"))
         }
-        (None, _) => Err(ApiError::missing(format!("{prefix} is not pinned"))
+        (None, _) => Err(ApiError::new(Code::NotPinned, format!("{prefix} is not pinned"))
             .hint("`gigmesh trust list` lists whom this node has pinned")),
     }
 }
@@ -514,7 +519,7 @@ async fn put_blob(
 }
 
 async fn get_blob(State(api): State<Api>, Path(root): Path<String>) -> Result<Response, ApiError> {
-    let root: Bytes32 = root.parse().map_err(ApiError::bad)?;
+    let root: Bytes32 = root.parse().map_err(|error| ApiError::new(Code::NotAnId, error))?;
     let blobs = api.blobs();
     let (file, size) = blocking(move || {
         let file = blobs.open_checked(root)?;

@@ -75,6 +75,37 @@ fn refused<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> (StatusCode, S
     }
 }
 
+fn code<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> String {
+    match answer.unwrap_err() {
+        ClientError::Refused { code, .. } => code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_error_has_a_code() {
+    let alone = Alone::start().await;
+    let client = &alone.client;
+    let wrong = FindParams { max: Some("5 cents".to_owned()), ..FindParams::default() };
+    let hire = "ab".repeat(32);
+    let judge = JudgeRequest { ruling: Judged::Accept, note: String::new(), within: None };
+    let me = TrustRequest { agent: alone.node.agent().to_string(), pinned: true };
+    for (answered, wanted) in [
+        (code(client.get::<Value>("/v1/nothing").await), "no_such_path"),
+        (code(client.post::<Value>("/v1/id", &json!({})).await), "no_such_method"),
+        (code(client.get_with::<Value>("/v1/agents", &wrong).await), "invalid_field"),
+        (code(client.get::<Value>("/v1/agents?limit=many").await), "invalid_query"),
+        (code(client.post::<Value>("/v1/hires", &json!({ "tusk": 1 })).await), "invalid_body"),
+        (code(client.get::<Value>(&format!("/v1/blobs/{hire}")).await), "unknown_blob"),
+        (code(client.post::<Value>(&format!("/v1/hires/{hire}/judge"), &judge).await), "unknown_id"),
+        (code(client.post::<Value>("/v1/trust", &me).await), "pin_self"),
+        (code(client.post::<Value>("/v1/clock/confirm", &json!({})).await), "clock_right"),
+    ] {
+        assert_eq!(answered, wanted);
+    }
+    alone.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_says_who_it_is_and_that_it_knows_nobody() {
     let alone = Alone::start().await;

@@ -88,6 +88,12 @@ impl Door {
             ClientError::NoNode(_) => "nothing was done. The node is being started: call again in some seconds",
             // Its hint names commands, which a model does not have.
             ClientError::Refused { code, .. } if matches!(&**code, "unknown_id" | "not_an_id") => LISTERS,
+            ClientError::Refused { code, .. } if matches!(&**code, "nothing_waits" | "no_refusal") => {
+                "nothing was done. inbox lists what waits for you"
+            }
+            ClientError::Refused { code, .. } if code == "result_missing" => {
+                "nothing was done. Wait with this id until the result is here"
+            }
             ClientError::Refused { hint: Some(hint), .. } => hint,
             ClientError::Refused { status, .. } if *status == StatusCode::NOT_FOUND => LISTERS,
             ClientError::Refused { status, .. } if status.is_client_error() => {
