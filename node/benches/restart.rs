@@ -370,7 +370,7 @@ impl Life {
             by.sign(&Ack { ext: ext(), hire, link, until: link.at + life.chain.terms().review, delivery }).into()
         }));
         events.push(Event::Fetched { hire, roots: vec![blob.root] });
-        let outcome = checks::Outcome { check: "result.rows == 820".into(), passed: true, detail: String::new() };
+        let outcome = checks::Outcome { check: "result.rows == 820".into(), passed: true, detail: "".into() };
         let public = checks::Report { outcomes: vec![outcome] };
         let checked = Checked { public, sealed: None, part: 0, compared: None, decided: None };
         events.push(Event::Checked { hire, root: blob.root, checked: Box::new(checked) });

@@ -52,7 +52,7 @@ pub(crate) use hands::Hands;
 #[cfg(test)]
 pub(crate) use queue::Answered;
 pub(crate) use queue::{Queue, Task, Why};
-pub use transfers::{Transfer, Way};
+pub use transfers::{Transfer, Trouble, Way};
 pub(crate) use work::{Held, RunError, input, plan, run_checks};
 
 use crate::limits::{CHUNKS_AHEAD, CRUNCHES, FETCHES, SENDS, SERVES};

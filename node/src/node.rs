@@ -39,7 +39,7 @@ use self::past::Past;
 use crate::driver::{
     Body, Brain, Clocks, Driver, Ear, Edge, Hands, Queue, StoreError, SystemClocks, Task, Why, World, blocking,
 };
-pub use crate::driver::{CallError, Transfer, Way};
+pub use crate::driver::{CallError, Transfer, Trouble, Way};
 use crate::identity::{self, IdentityError};
 use crate::limits::{NOTICES, STOP_WAIT};
 use crate::metrics::Metrics;

@@ -135,10 +135,10 @@ pub(crate) fn reason(reason: &Reason) -> String {
         Reason::Slower(time) => return format!("slower; {time} was chosen"),
         Reason::BelowBar(bar) => return format!("its reputation is below the bar of {}", share(*bar)),
         Reason::Asks(price) => return format!("it asks {price}, more than is offered"),
-        Reason::BreaksRule(rule) => return format!("the record breaks the rule {}", rule.unbounded().quoted(QUOTE)),
-        Reason::Malformed(why) => return format!("the record is malformed: {}", why.unbounded().quoted(QUOTE)),
-        Reason::Said(words) => return words.unbounded().quoted(QUOTE),
-        Reason::Unknown(code) => return format!("the code {}", code.unbounded().quoted(QUOTE)),
+        Reason::BreaksRule(rule) => return format!("the record breaks the rule {}", rule.words().quoted(QUOTE)),
+        Reason::Malformed(why) => return format!("the record is malformed: {}", why.words().quoted(QUOTE)),
+        Reason::Said(words) => return words.words().quoted(QUOTE),
+        Reason::Unknown(code) => return format!("the code {}", code.words().quoted(QUOTE)),
     };
     words.to_owned()
 }
@@ -150,11 +150,11 @@ pub(crate) fn has_reason(kind: &str) -> bool {
 }
 
 /// A reason, note or statement of a record of this kind, as it is in JSON.
-pub(crate) fn said(kind: &str, value: &Value) -> Option<String> {
+pub(crate) fn said(kind: &str, value: &Untrusted<Value>) -> Option<String> {
     if has_reason(kind) {
-        return serde_json::from_value(value.clone()).ok().map(|why| reason(&why));
+        return value.read_at("").map(|why| reason(&why));
     }
-    value.as_str().map(|text| Untrusted::from(text).quoted(QUOTE))
+    value.text_at("").map(|text| text.quoted(QUOTE))
 }
 
 /// Why a command is not carried out, and what to do about it where that is not said.

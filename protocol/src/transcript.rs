@@ -24,6 +24,7 @@ use crate::market::{Award, BlobRef, Claim, Decision, Offer, Outcome, Permit, Rat
 use crate::merkle::{self, CHUNK_BYTES, RootBuilder};
 use crate::record::{Network, Record, Verified};
 use crate::time::Millis;
+use crate::untrusted::Untrusted;
 use crate::wire::Item;
 
 /// A hire's records in a file: JSON, with bytes in hexadecimal digits.
@@ -78,7 +79,7 @@ pub struct Findings {
     /// What both were bound by; absent from a public transcript.
     pub terms: Option<Terms>,
     /// What was asked for, if the offer is there.
-    pub summary: Option<String>,
+    pub summary: Option<Untrusted>,
     /// The outcome, if the records settle it.
     pub outcome: Option<Outcome>,
     /// Whether both signed it.
@@ -165,8 +166,8 @@ impl Transcript {
     ///
     /// # Errors
     /// More than a result may have.
-    pub fn with_result(self, bytes: Vec<u8>) -> Result<Self, Fault> {
-        let result = Bytes::try_from(bytes).map_err(|error| Fault::Whole(error.to_string()))?;
+    pub fn with_result(self, bytes: &Untrusted<impl AsRef<[u8]>>) -> Result<Self, Fault> {
+        let result = Bytes::try_from(bytes.raw().as_ref().to_vec()).map_err(|error| Fault::Whole(error.to_string()))?;
         Ok(Self { result: Some(result), ..self })
     }
 
@@ -251,7 +252,7 @@ impl Transcript {
             value: award.value,
             begun: ends.begun,
             terms,
-            summary: parts.offer.map(|offer| offer.summary.to_string()),
+            summary: parts.offer.map(|offer| Untrusted::from(&offer.summary)),
             outcome: ends.outcome,
             agreed: ends.agreed,
             state: ends.state,

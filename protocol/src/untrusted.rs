@@ -3,16 +3,21 @@
 //! In: text or JSON from a record, a reply or a result of another agent. Out: the same, quoted for a person's terminal or
 //! marked for a language model. Must never happen: such words printed as if this node had written them.
 //!
-//! [`Untrusted`] is neither `Display` nor `Deref`. A face can only quote it or mark it; [`Untrusted::raw`] is for code
-//! that stores, compares or checks it, and the faces do not call it (a test looks for that).
+//! [`Untrusted`] is neither `Display` nor `Deref`. A face can only quote it, mark it, or take from it what holds no text
+//! ([`Textless`]); [`Untrusted::raw`] is for code that stores, compares or checks it, and the faces do not call it (a
+//! test looks for that).
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::codec::Text;
 use crate::id::AgentId;
+use crate::market::price::Price;
+use crate::market::{Outcome, Reason, Ruling};
+use crate::time::{Millis, Timestamp};
 
 /// Something that another agent wrote. Its JSON and CBOR forms are those of `T`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -43,13 +48,6 @@ impl From<&str> for Untrusted {
     }
 }
 
-impl<const MAX: usize> Untrusted<Text<MAX>> {
-    /// The same words without their bound, to quote or mark them.
-    pub fn unbounded(&self) -> Untrusted {
-        Untrusted::from(&self.0)
-    }
-}
-
 /// Quoted, so that a log line or a failed assertion cannot be forged either.
 impl<T: fmt::Debug> fmt::Debug for Untrusted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +62,75 @@ impl<T: fmt::Display> Untrusted<T> {
     }
 }
 
+/// A type that holds no text of its author's choice except as [`Untrusted`], so that its values need no mark.
+pub trait Textless: DeserializeOwned {}
+
+impl Textless for bool {}
+impl Textless for u64 {}
+impl Textless for f64 {}
+impl Textless for Timestamp {}
+impl Textless for Millis {}
+impl Textless for Price {}
+impl Textless for Ruling {}
+impl Textless for Outcome {}
+impl Textless for Reason {}
+
+/// Words of this agent or of another, where a row may have either.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Words {
+    /// What this agent or its operator wrote.
+    Mine(String),
+    /// What the other agent wrote.
+    Theirs(Untrusted),
+}
+
+impl Words {
+    /// As [`Untrusted::quoted`]; one's own words may hold control characters as well.
+    pub fn quoted(&self, most: usize) -> String {
+        match self {
+            Self::Mine(words) => Untrusted::from(words.as_str()).quoted(most),
+            Self::Theirs(words) => words.quoted(most),
+        }
+    }
+
+    /// `{"mine": ...}`, or as [`Untrusted::marked`].
+    pub fn marked(&self, from: Option<&AgentId>, most: usize) -> Value {
+        match self {
+            Self::Mine(words) => json!({ "mine": words }),
+            Self::Theirs(words) => words.marked(from, most),
+        }
+    }
+}
+
+impl<B: AsRef<[u8]>> Untrusted<B> {
+    /// The JSON that these bytes are, if they are.
+    pub fn json(&self) -> Option<Untrusted<Value>> {
+        serde_json::from_slice(self.0.as_ref()).ok().map(Untrusted)
+    }
+
+    /// The text that these bytes are; what is not UTF-8 is replaced.
+    pub fn text(&self) -> Untrusted {
+        Untrusted(String::from_utf8_lossy(self.0.as_ref()).into_owned())
+    }
+
+    /// How many bytes there are.
+    pub fn size(&self) -> usize {
+        self.0.as_ref().len()
+    }
+}
+
 impl Untrusted {
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What follows the first `count` characters.
+    pub fn skip(&self, count: usize) -> Self {
+        Self(self.0.chars().skip(count).collect())
+    }
+
     /// All of `parts`, with `between` between them.
     pub fn join<'a>(parts: impl IntoIterator<Item = &'a Self>, between: &str) -> Self {
         let parts: Vec<&str> = parts.into_iter().map(|part| part.0.as_str()).collect();
@@ -93,6 +159,27 @@ impl Untrusted {
 }
 
 impl Untrusted<Value> {
+    /// What this JSON Pointer (RFC 6901) leads to.
+    pub fn at(&self, pointer: &str) -> Option<Self> {
+        self.0.pointer(pointer).cloned().map(Self)
+    }
+
+    /// The text at this JSON Pointer.
+    pub fn text_at(&self, pointer: &str) -> Option<Untrusted> {
+        self.0.pointer(pointer)?.as_str().map(Untrusted::from)
+    }
+
+    /// The value at this JSON Pointer, if it is of a type without texts.
+    pub fn read_at<T: Textless>(&self, pointer: &str) -> Option<T> {
+        T::deserialize(self.0.pointer(pointer)?).ok()
+    }
+
+    /// The items of the array at this JSON Pointer; none if it leads to no array.
+    pub fn items_at(&self, pointer: &str) -> Vec<Self> {
+        let items = self.0.pointer(pointer).and_then(Value::as_array);
+        items.into_iter().flatten().cloned().map(Self).collect()
+    }
+
     /// For a terminal: indented JSON that parses to the same value, with only visible characters in it.
     pub fn pretty(&self) -> String {
         let mut out = String::new();

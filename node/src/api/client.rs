@@ -13,6 +13,7 @@ use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::limits::BLOB;
 use gigmesh_protocol::market::{BlobRef, Input};
 use gigmesh_protocol::merkle::CHUNK_BYTES;
+use gigmesh_protocol::untrusted::Untrusted;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -189,9 +190,9 @@ impl Client {
     }
 
     /// Bytes from the node's store, whole in memory: a result is at most 16 MiB.
-    pub async fn blob(&self, root: Bytes32) -> Result<Bytes, ClientError> {
+    pub async fn blob(&self, root: Bytes32) -> Result<Untrusted<Bytes>, ClientError> {
         let answer = self.send(Method::GET, &format!("/v1/blobs/{root}"), None, Body::empty()).await?;
-        whole(answer.into_body()).await
+        whole(answer.into_body()).await.map(Untrusted::new)
     }
 
     /// Everything that happens from now on.

@@ -291,7 +291,7 @@ async fn a_task_is_posted_with_its_inputs_watched_and_stopped() {
     fs::write(&file, vec![7; 300_000]).unwrap();
     let blob = client.put_blob(&file).await.unwrap();
     assert_eq!(blob.size, 300_000);
-    assert_eq!(client.blob(blob.root).await.unwrap(), vec![7; 300_000]);
+    assert_eq!(*client.blob(blob.root).await.unwrap().raw(), vec![7; 300_000]);
 
     let mut task = a_task(alone.dir.path());
     let gone = BlobRef { root: Bytes32([1; 32]), size: 1 };

@@ -239,13 +239,13 @@ impl Bulk<'_> {
             finished.reason = Some(state(row).1);
         }
         finished.failed =
-            checks(shown).filter(|outcome| !outcome.passed).map(|outcome| outcome.check.to_string()).collect();
+            checks(shown).filter(|outcome| !outcome.passed).map(|outcome| outcome.check.clone()).collect();
         let Some(blob) = held_result(shown) else { return Ok(()) };
         let bytes = self.patiently_or(StatusCode::NOT_FOUND, async || self.client.blob(blob.root).await).await?;
         match bytes {
             None => finished.reason = Some("its result is no longer in the node's store".to_owned()),
-            Some(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(value) if blob.size <= BULK_RESULT => finished.result = Some(value),
+            Some(bytes) => match bytes.json() {
+                Some(value) if blob.size <= BULK_RESULT => finished.result = Some(value),
                 _ => finished.result_file = Some(self.batch.borrow().keep(finished.row, &bytes)?),
             },
         }

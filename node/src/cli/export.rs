@@ -45,7 +45,7 @@ pub(super) async fn export(args: ExportArgs) -> Result<Exit, Failure> {
         let Some(result) = held_result(&shown) else {
             return Err(Failure::new(Exit::User, "its result is not here (yet); leave out --result"));
         };
-        transcript = transcript.with_result(client.blob(result.root).await?.to_vec()).map_err(unfit)?;
+        transcript = transcript.with_result(&client.blob(result.root).await?).map_err(unfit)?;
     }
     // Nothing leaves that whoever gets it would find wrong.
     let found = transcript.verify().map_err(|fault| {

@@ -12,21 +12,23 @@ use gigmesh_protocol::hire::task::Task;
 use gigmesh_protocol::id::{AgentId, Bytes32, Id};
 use gigmesh_protocol::market::{Offer, Outcome};
 use gigmesh_protocol::peer::io::Shown;
+use gigmesh_protocol::time::Timestamp;
+use gigmesh_protocol::untrusted::Untrusted;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::args::HireArgs;
 use super::bulk;
 use super::failure::{Exit, Failure};
-use super::hires::{checks, held_result, may_write, on_its_way, state, write};
-use super::terminal::{Screen, Tone, emit, emit_json, short, their_json, theirs};
+use super::hires::{checks, held_result, may_write, on_its_way, state, write_result};
+use super::terminal::{Screen, Tone, emit, emit_json, short};
 use super::up::Stop;
 use crate::api::client::follow::{Followed, Follower, Progress, Update};
 use crate::api::client::{Client, ClientError};
 use crate::api::types::{HireRequest, Posted};
 use crate::config::Source;
-use crate::limits::WATCH_PAUSE;
-use crate::node::Transfer;
+use crate::limits::{QUOTE, WATCH_PAUSE};
+use crate::node::{Transfer, Trouble};
 use crate::task::{self, TaskFile};
 use crate::words;
 
@@ -111,7 +113,7 @@ struct Watch {
     /// What was last said of each hire.
     told: BTreeMap<HireId, String>,
     /// How far a blob was when it was last spoken of.
-    moved: BTreeMap<Bytes32, (u64, Option<String>)>,
+    moved: BTreeMap<Bytes32, (u64, Option<Trouble>)>,
     /// What was last said of the offer itself.
     waits: Option<String>,
     quiet: bool,
@@ -205,8 +207,8 @@ impl Watch {
 
 /// Why nobody is hired for an open offer whose bid window has ended.
 pub(super) fn waits(posting: &Shown) -> Option<String> {
-    let bids = posting.records.first().and_then(|offer| offer.says["bids"].as_u64());
-    if posting.row.reason.is_some() || bids.is_none_or(|bids| wall_clock().0 <= bids) {
+    let bids = posting.records.first().and_then(|offer| offer.says.read_at::<Timestamp>("/bids"));
+    if posting.row.reason.is_some() || bids.is_none_or(|bids| wall_clock() <= bids) {
         return None;
     }
     Some(match posting.claims {
@@ -221,8 +223,8 @@ pub(super) fn waits(posting: &Shown) -> Option<String> {
 /// The last reason, note or statement that either side gave on the way to the end, and whose it is.
 pub(super) fn last_words(shown: &Shown) -> Option<(AgentId, String)> {
     shown.records.iter().rev().find_map(|record| {
-        let said = ["reason", "statement", "note"].into_iter().find_map(|key| record.says.get(key))?;
-        Some((record.by, words::said(&record.kind, said)?))
+        let said = ["/reason", "/statement", "/note"].into_iter().find_map(|key| record.says.at(key))?;
+        Some((record.by, words::said(&record.kind, &said)?))
     })
 }
 
@@ -246,14 +248,14 @@ impl End {
             good += usize::from(row.closed.is_some_and(|closed| closed.outcome == Outcome::Accepted));
             if let (Some(bytes), Some((output, force))) = (&result, output) {
                 if slots == 1 {
-                    write(output, bytes, force)?;
+                    write_result(output, bytes, force)?;
                 } else {
                     let failed = |error| Failure::new(Exit::User, format!("cannot make {}: {error}", output.display()));
                     std::fs::create_dir_all(output).map_err(failed)?;
-                    write(&output.join(format!("{id}.json")), bytes, force)?;
+                    write_result(&output.join(format!("{id}.json")), bytes, force)?;
                 }
             }
-            let value: Option<Value> = result.as_ref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+            let value = result.as_ref().and_then(Untrusted::json);
             let (with, closed, price) = (row.with, row.closed, &row.price);
             documents.push(json!({ "hire": id, "with": with, "closed": closed, "price": price, "result": value }));
 
@@ -261,13 +263,14 @@ impl End {
             let price = row.price.as_ref().map(|price| format!(" for {price}")).unwrap_or_default();
             text.push_str(&format!("{}: hire {id} by {}{price}\n", screen.paint(tone, &state), short(row.with)));
             for failed in checks(shown).filter(|outcome| !outcome.passed) {
-                text.push_str(&format!("  failed: {}: {}\n", theirs(&failed.check), theirs(&failed.detail)));
+                let (check, found) = (failed.check.quoted(QUOTE), failed.detail.quoted(QUOTE));
+                text.push_str(&format!("  failed: {check}: {found}\n"));
             }
             if let Some((by, words)) = last_words(shown) {
                 text.push_str(&format!("  {} says: {words}\n", short(Some(by))));
             }
             match (value, output) {
-                (Some(value), None) => text.push_str(&format!("{}\n", their_json(&value))),
+                (Some(value), None) => text.push_str(&format!("{}\n", value.pretty())),
                 (Some(_), Some((output, _))) => text.push_str(&format!("result written to {}\n", output.display())),
                 (None, _) => text.push_str("no result\n"),
             }

@@ -8,13 +8,15 @@ use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::market::checks;
 use gigmesh_protocol::market::{BlobRef, Outcome};
 use gigmesh_protocol::peer::io::{HireRow, Shown};
+use gigmesh_protocol::untrusted::Untrusted;
 
 use super::args::{Door, HiresArgs, JudgeArgs, StopArgs};
 use super::failure::{Exit, Failure};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, short, size, theirs, when};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, short, size, when};
 use crate::api::client::Client;
 use crate::api::types::{Done, JudgeRequest, Judged, PageParams, Rows, StopRequest};
-use crate::node::{Transfer, Way};
+use crate::limits::QUOTE;
+use crate::node::{Transfer, Trouble, Way};
 use crate::words;
 
 /// `gigmesh hires`.
@@ -112,7 +114,13 @@ pub(super) fn on_its_way(transfer: &Transfer) -> (Tone, String) {
     };
     let line = format!("{}: {}% of {} {way}", transfer.blob.short(), transfer.percent(), size(transfer.size));
     match &transfer.trouble {
-        Some(trouble) => (Tone::Bad, format!("{line}; it stands still, and is tried again: {}", theirs(trouble))),
+        Some(trouble) => {
+            let why = match trouble {
+                Trouble::Denied(words) => format!("the peer does not give it: {}", words.quoted(QUOTE)),
+                Trouble::Failed(why) => why.clone(),
+            };
+            (Tone::Bad, format!("{line}; it stands still, and is tried again: {why}"))
+        }
         None => (Tone::Plain, format!("{line}, {}/s", size(transfer.per_second))),
     }
 }
@@ -132,7 +140,12 @@ pub(super) fn may_write(file: &Path, force: bool) -> Result<(), Failure> {
     Err(failure.hint("name another file, or replace this one with --force"))
 }
 
-/// A result goes where the user said.
+/// A result goes where the user said, as it is.
+pub(super) fn write_result(file: &Path, bytes: &Untrusted<impl AsRef<[u8]>>, force: bool) -> Result<(), Failure> {
+    write(file, bytes.raw().as_ref(), force)
+}
+
+/// Bytes go where the user said.
 pub(super) fn write(file: &Path, bytes: &[u8], force: bool) -> Result<(), Failure> {
     may_write(file, force)?;
     let failed = |error| Failure::new(Exit::User, format!("cannot write {}: {error}", file.display()));

@@ -10,8 +10,9 @@ use gigmesh_protocol::time::Timestamp;
 use super::args::{AppealArgs, ApproveArgs, AskArgs, ContestArgs, Door, RateArgs, RefuseArgs, ReplyArgs};
 use super::failure::{Exit, Failure};
 use super::hires::told;
-use super::terminal::{Screen, Table, Tone, emit, emit_json, short, theirs, when};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, short, when};
 use crate::api::types::{RateRequest, ReplyRequest, Rows, SettleRequest, TextRequest};
+use crate::limits::QUOTE;
 
 /// `gigmesh inbox`.
 pub(super) async fn inbox(door: Door) -> Result<Exit, Failure> {
@@ -40,8 +41,8 @@ fn text(rows: &[InboxRow], screen: &Screen, now: Timestamp) -> String {
             (Tone::Plain, row.price.to_string()),
             (Tone::Quiet, when(row.since, now)),
             (Tone::Plain, when(row.until, now)),
-            (Tone::Quiet, theirs(&row.summary)),
-            (Tone::Plain, row.says.as_deref().map(theirs).unwrap_or_default()),
+            (Tone::Quiet, row.summary.quoted(QUOTE)),
+            (Tone::Plain, row.says.as_ref().map(|says| says.quoted(QUOTE)).unwrap_or_default()),
         ]);
     }
     let mut text = table.render(screen);
@@ -135,6 +136,7 @@ pub(super) async fn appeal(args: AppealArgs) -> Result<Exit, Failure> {
 #[cfg(test)]
 mod tests {
     use gigmesh_protocol::id::{AgentId, Bytes32};
+    use gigmesh_protocol::untrusted::Words;
 
     use super::*;
     use crate::cli::terminal::{PIPE, columns};
@@ -147,10 +149,10 @@ mod tests {
             with: AgentId([7; 32]),
             skill: "a/b".parse().unwrap(),
             price: "2 USD".parse().unwrap(),
-            summary: "count\u{1b}[2J".to_owned(),
+            summary: Words::Theirs("count\u{1b}[2J".into()),
             since: Timestamp(0),
             until: Timestamp(400_000),
-            says: (waits_for == WaitsFor::Answer).then(|| "which\u{7}?".to_owned()),
+            says: (waits_for == WaitsFor::Answer).then(|| "which\u{7}?".into()),
         };
         let rows = [row(WaitsFor::Approval, 1), row(WaitsFor::Judgement, 2), row(WaitsFor::Answer, 3)];
         let told = text(&rows, &PIPE, Timestamp(100_000));

@@ -14,7 +14,7 @@ use rustix::process::getpgrp;
 use rustix::termios::tcgetpgrp;
 
 use super::failure::Failure;
-use super::terminal::{Screen, emit, short, theirs, wrapped};
+use super::terminal::{Screen, emit, quoted, short, wrapped};
 use crate::config::ProposedSeed;
 use crate::limits::{ANSWER_LINE, OFFERED_NOTE};
 use crate::node::NodeHandle;
@@ -52,7 +52,7 @@ pub(super) async fn to(node: &NodeHandle, proposed: &[ProposedSeed], data_dir: &
     };
     for seed in chosen.iter().filter_map(|at| seeds.get(*at)) {
         match node.command(Command::Pin { agent: seed.agent, pinned: true }).await {
-            Ok(_) => emit(&format!("pinned: {} {}\n", short(Some(seed.agent)), theirs(&seed.name)))?,
+            Ok(_) => emit(&format!("pinned: {} {}\n", short(Some(seed.agent)), quoted(&seed.name)))?,
             Err(error) => emit(&format!("not pinned: {}: {error}\n", short(Some(seed.agent))))?,
         }
     }
@@ -95,7 +95,7 @@ async fn line() -> Option<String> {
 
 fn unasked(seeds: &[&ProposedSeed]) -> String {
     let commands: Vec<String> =
-        seeds.iter().map(|seed| format!("`gigmesh trust add {}` ({})", seed.agent, theirs(&seed.name))).collect();
+        seeds.iter().map(|seed| format!("`gigmesh trust add {}` ({})", seed.agent, quoted(&seed.name))).collect();
     format!("nobody is pinned unasked; proposed is: {}\n", commands.join(", "))
 }
 
@@ -106,8 +106,8 @@ fn question(seeds: &[&ProposedSeed], screen: &Screen) -> String {
         screen,
     );
     for (n, seed) in (1..).zip(seeds) {
-        let why = seed.why.as_ref().map(|why| format!(": {}", theirs(why))).unwrap_or_default();
-        text += &wrapped(&format!("{n}. {} {}{why}", short(Some(seed.agent)), theirs(&seed.name)), screen);
+        let why = seed.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
+        text += &wrapped(&format!("{n}. {} {}{why}", short(Some(seed.agent)), quoted(&seed.name)), screen);
     }
     let which = if seeds.len() == 1 { "y for yes" } else { "y for all of them, or some of their numbers, like 1 2" };
     text + &format!("Pin them? {which}; Enter or n for nobody. You are asked once.\n> ")

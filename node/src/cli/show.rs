@@ -13,16 +13,18 @@ use gigmesh_protocol::market::price::Price;
 use gigmesh_protocol::market::{Outcome, Ruling};
 use gigmesh_protocol::peer::io::{Shown, ShownRecord};
 use gigmesh_protocol::reputation::Columns;
-use gigmesh_protocol::time::{Millis, Timestamp};
+use gigmesh_protocol::time::Timestamp;
+use gigmesh_protocol::untrusted::Untrusted;
 use serde_json::{Value, json};
 
 use super::args::ShowArgs;
 use super::failure::{Exit, Failure};
-use super::hires::{checks, held_result, may_write, on_its_way, side, state, write};
+use super::hires::{checks, held_result, may_write, on_its_way, side, state, write_result};
 use super::reputation::{brief, in_brief};
-use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, score, short, span, theirs, when};
+use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, quoted, score, short, span, when};
 use crate::api::client::Client;
 use crate::api::types::{Reputation, ReputationParams, Rows};
+use crate::limits::QUOTE;
 use crate::node::Transfer;
 use crate::words;
 
@@ -35,7 +37,7 @@ pub(super) async fn show(args: ShowArgs) -> Result<Exit, Failure> {
         let Some(result) = held_result(&shown) else {
             return Err(Failure::new(Exit::User, "its result is not here (yet); leave out --output"));
         };
-        write(file, &client.blob(result.root).await?, args.force)?;
+        write_result(file, &client.blob(result.root).await?, args.force)?;
     }
     let transfers: Rows<Transfer> = client.get("/v1/transfers").await?;
     let of_it = |transfer: &&Transfer| shown.row.hire == Some(transfer.hire) || shown.hires.contains(&transfer.hire);
@@ -114,7 +116,7 @@ fn head(shown: &Shown, screen: &Screen, now: Timestamp) -> Vec<String> {
 
 fn bids_end(shown: &Shown) -> Option<Timestamp> {
     let offer = shown.records.iter().find(|record| record.kind.starts_with("offer/"))?;
-    offer.says["bids"].as_u64().map(Timestamp)
+    offer.says.read_at("/bids")
 }
 
 fn text(shown: &Shown, screen: &Screen, now: Timestamp) -> String {
@@ -150,8 +152,8 @@ fn text(shown: &Shown, screen: &Screen, now: Timestamp) -> String {
     let mut table = Table::new(["CHECK", "", "WHAT WAS FOUND"]).yielding(["WHAT WAS FOUND"]);
     for outcome in checks(shown) {
         let (tone, verdict) = if outcome.passed { (Tone::Good, "passed") } else { (Tone::Bad, "failed") };
-        let detail = if outcome.detail.is_empty() { String::new() } else { theirs(&outcome.detail) };
-        table.row([(Tone::Plain, theirs(&outcome.check)), (tone, verdict.to_owned()), (Tone::Plain, detail)]);
+        let detail = if outcome.detail.is_empty() { String::new() } else { outcome.detail.quoted(QUOTE) };
+        table.row([(Tone::Plain, outcome.check.quoted(QUOTE)), (tone, verdict.to_owned()), (Tone::Plain, detail)]);
     }
     section(&mut text, &table, screen);
 
@@ -160,7 +162,7 @@ fn text(shown: &Shown, screen: &Screen, now: Timestamp) -> String {
         let (tone, end) = match &attempt.ended {
             None => (Tone::Quiet, "not known".to_owned()),
             Some((at, Ok(_))) => (Tone::Good, format!("a result after {}", span(at.since(attempt.started)))),
-            Some((_, Err(why))) => (Tone::Bad, theirs(why)),
+            Some((_, Err(why))) => (Tone::Bad, quoted(why)),
         };
         table.row([(Tone::Plain, format!("{number}")), (Tone::Quiet, clock(attempt.started, now)), (tone, end)]);
     }
@@ -238,17 +240,51 @@ fn section(text: &mut String, table: &Table, screen: &Screen) {
     }
 }
 
+/// The facts of a record that are shown, by their keys.
+const FACTS: [&str; 21] = [
+    "bids",
+    "blob",
+    "done",
+    "due",
+    "expect",
+    "expires",
+    "failed",
+    "inputs",
+    "max",
+    "note",
+    "outcome",
+    "percent",
+    "price",
+    "reason",
+    "ruling",
+    "slots",
+    "statement",
+    "summary",
+    "text",
+    "took",
+    "until",
+];
+
 /// The key facts of a record, those between the two sides included. Words are its issuer's.
 fn says(record: &ShownRecord, now: Timestamp) -> String {
     let parts = [Some(&record.says), record.private.as_ref()];
-    let facts = parts.into_iter().flatten().filter_map(Value::as_object).flatten();
-    facts.filter_map(|(key, value)| fact(&record.kind, key, value, now)).collect::<Vec<_>>().join(", ")
+    let facts = parts.into_iter().flatten().flat_map(|said| {
+        let fact = |key: &&str| fact(&record.kind, key, said, now);
+        FACTS.iter().filter_map(fact)
+    });
+    facts.collect::<Vec<_>>().join(", ")
 }
 
-fn fact(kind: &str, key: &str, value: &Value, now: Timestamp) -> Option<String> {
-    let at = || Some(clock(Timestamp(value.as_u64()?), now));
-    let time = || Some(span(Millis(value.as_u64()?)));
-    let price = || serde_json::from_value::<Price>(value.clone()).ok();
+fn fact(kind: &str, key: &str, said: &Untrusted<Value>, now: Timestamp) -> Option<String> {
+    let place = format!("/{key}");
+    let at = || said.read_at(&place).map(|at| clock(at, now));
+    let time = || said.read_at(&place).map(span);
+    let price = || said.read_at::<Price>(&place);
+    let number = || said.read_at::<u64>(&place);
+    let list = |texts: Vec<Option<Untrusted>>| {
+        let texts: Vec<String> = texts.into_iter().flatten().map(|text| text.quoted(QUOTE)).collect();
+        Some(texts.join(", ")).filter(|all| !all.is_empty())
+    };
     Some(match key {
         "price" => price()?.to_string(),
         "max" => format!("at most {}", price()?),
@@ -259,30 +295,25 @@ fn fact(kind: &str, key: &str, value: &Value, now: Timestamp) -> Option<String> 
         "expect" => format!("expects {}", time()?),
         "done" => format!("{} for the work", time()?),
         "took" => format!("took {}", time()?),
-        "slots" if value.as_u64()? > 1 => format!("{value} slots"),
-        "percent" => format!("{value}%"),
-        "blob" => format!("{} bytes", value["size"].as_u64()?),
+        "slots" => format!("{} slots", number().filter(|slots| *slots > 1)?),
+        "percent" => format!("{}%", number()?),
+        "blob" => format!("{} bytes", said.read_at::<u64>("/blob/size")?),
         "inputs" => {
-            let names = value.as_array()?.iter().filter_map(|input| input["name"].as_str()).map(theirs);
-            Some(names.collect::<Vec<_>>())
-                .filter(|names| !names.is_empty())
-                .map(|names| format!("with {}", names.join(", ")))?
+            let inputs = said.items_at(&place);
+            format!("with {}", list(inputs.iter().map(|input| input.text_at("/name")).collect())?)
         }
         "failed" => {
-            let failed = value.as_array()?.iter().filter_map(Value::as_str).map(theirs);
-            Some(failed.collect::<Vec<_>>())
-                .filter(|failed| !failed.is_empty())
-                .map(|all| format!("failed: {}", all.join(", ")))?
+            let failed = said.items_at(&place);
+            format!("failed: {}", list(failed.iter().map(|line| line.text_at("")).collect())?)
         }
-        "ruling" => match serde_json::from_value(value.clone()).ok()? {
+        "ruling" => match said.read_at(&place)? {
             Ruling::Accepted => "accepted".to_owned(),
             Ruling::Refused => "refused".to_owned(),
             Ruling::Unserved => "the bytes never came".to_owned(),
             Ruling::Changes(until) => format!("changes wanted by {}", clock(until, now)),
         },
-        "outcome" => serde_json::from_value::<Outcome>(value.clone()).ok()?.to_string(),
-        "summary" | "reason" | "statement" | "note" | "text" => words::said(kind, value)?,
-        _ => return None,
+        "outcome" => said.read_at::<Outcome>(&place)?.to_string(),
+        _ => words::said(kind, &said.at(&place)?)?,
     })
 }
 

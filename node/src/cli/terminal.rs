@@ -1,6 +1,4 @@
-//! Text for people: tables that fit the terminal, colours where they are wanted, and other agents' words made harmless.
-//!
-//! What must never happen: a character of another agent that the terminal acts upon, or words of theirs that pass for ours.
+//! Text for people: tables that fit the terminal, colours where they are wanted.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -9,8 +7,8 @@ use std::sync::OnceLock;
 
 use gigmesh_protocol::id::{AgentId, Bytes32};
 use gigmesh_protocol::time::{Millis, Timestamp};
+use gigmesh_protocol::untrusted::Untrusted;
 use serde::Serialize;
-use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::failure::{Exit, Failure};
@@ -159,31 +157,9 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// Another agent's words: in quotation marks, with everything escaped that is not plainly visible, and not too long.
-pub(super) fn theirs(text: &str) -> String {
-    let mut cut: String = text.chars().take(QUOTE).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
-    }
-    format!("{cut:?}")
-}
-
-/// JSON that another agent made, laid out for a person: still the same JSON, with only visible characters in it.
-pub(super) fn their_json(value: &Value) -> String {
-    visible(&format!("{value:#}"))
-}
-
-/// JSON text in which what Rust would escape in a string (what a terminal may act upon or hide) is escaped.
-fn visible(json: &str) -> String {
-    let mut out = String::new();
-    for c in json.chars() {
-        if matches!(c, '\n' | '"' | '\'' | '\\') || c.escape_debug().len() == 1 {
-            out.push(c);
-        } else {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
-        }
-    }
-    out
+/// A text of a file or a program of this machine: quoted like the words of another agent.
+pub(super) fn quoted(text: &str) -> String {
+    Untrusted::from(text).quoted(QUOTE)
 }
 
 /// A length of time in its largest unit, rounded down: enough for a person.
@@ -384,8 +360,6 @@ pub(super) fn columns(width: usize) -> Screen {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn table() -> Table {
@@ -439,16 +413,6 @@ mod tests {
         table.row([(Tone::Plain, "机器翻译服务".into()), (Tone::Plain, "ok".into())]);
         assert_eq!(table.render(&columns(15)).lines().nth(1).unwrap(), "机器翻…   ok");
         assert_eq!(table.render(&PIPE), "NAME          STATE\n机器翻译服务  ok\n");
-    }
-
-    #[test]
-    fn the_words_of_others_are_quoted_and_cannot_act() {
-        assert_eq!(theirs("table \"desk\"\x1b[2J\u{202e}"), r#""table \"desk\"\u{1b}[2J\u{202e}""#);
-        assert!(theirs(&"x".repeat(10_000)).chars().count() < QUOTE + 5);
-        let value = json!({ "a\u{9b}31m": "b\u{202e}\u{1f600}\n" });
-        let text = their_json(&value);
-        assert!(text.contains("\\u009b") && text.contains("\\u202e") && text.contains('\u{1f600}'), "{text}");
-        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value, "it is still the same JSON");
     }
 
     #[test]

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use gigmesh_protocol::hire::Side;
 use gigmesh_protocol::market::Scores;
 use gigmesh_protocol::peer::io::Notice;
+use gigmesh_protocol::untrusted::Untrusted;
 use serde_json::{Value, json};
 
 use super::args::TryArgs;
 use super::demo::place;
 use super::failure::{Exit, Failure};
-use super::hires::{may_write, write};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, fit, score, their_json, theirs};
+use super::hires::{may_write, write_result};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, fit, quoted, score};
 use super::up::Stop;
 use crate::config::{self, Overrides};
 use crate::limits::{QUOTE, TRIAL_LINES};
@@ -58,7 +59,7 @@ pub(super) async fn trial(args: TryArgs) -> Result<Exit, Failure> {
         Failure::new(if error.is_users() { Exit::User } else { Exit::Ours }, text)
     })?;
     if let (Some(file), Some(bytes)) = (&args.result, &report.bytes) {
-        write(file, bytes, args.force)?;
+        write_result(file, bytes, args.force)?;
     }
     if args.json {
         emit_json(&document(&report, kept.as_deref()))?;
@@ -80,7 +81,7 @@ fn document(report: &Report, kept: Option<&Path>) -> Value {
 fn told(report: &Report, kept: Option<&Path>, result: Option<&Path>, screen: &Screen) -> String {
     let heading = |text: &str| format!("\n{}\n", screen.paint(Tone::Heading, text));
     let (agent, skill) = (format!("{} {}", report.agent, report.version), &report.skill);
-    let mut text = format!("{agent} tried on {skill}: {}\n", theirs(&report.summary));
+    let mut text = format!("{agent} tried on {skill}: {}\n", quoted(&report.summary));
     text.push_str("both sides are on this machine, with keys for this trial alone; nothing goes over a network\n");
 
     text.push_str(&heading("WOULD IT CLAIM?"));
@@ -114,9 +115,9 @@ fn told(report: &Report, kept: Option<&Path>, result: Option<&Path>, screen: &Sc
                 None => (Tone::Quiet, "not run"),
             };
             let sealed = if check.sealed { "sealed" } else { "public" };
-            let found = if check.found.is_empty() { String::new() } else { theirs(&check.found) };
+            let found = if check.found.is_empty() { String::new() } else { check.found.quoted(QUOTE) };
             table.row([
-                (Tone::Plain, check.check.clone()),
+                (Tone::Plain, check.check.quoted(QUOTE)),
                 (Tone::Quiet, sealed.to_owned()),
                 (tone, passed.to_owned()),
                 (Tone::Plain, found),
@@ -169,7 +170,7 @@ fn ran(run: &Run, screen: &Screen) -> String {
     };
     let took = format!("{}.{:03} s", run.took_ms / 1_000, run.took_ms % 1_000);
     let mut text = format!("{}\n{} after {took}\n", command.join(" "), screen.paint(tone, ended));
-    run.said.iter().for_each(|line| text.push_str(&format!("  it said {}\n", theirs(line))));
+    run.said.iter().for_each(|line| text.push_str(&format!("  it said {}\n", quoted(line))));
     let words = run.failed.as_deref().unwrap_or_default();
     words.split("\\n").filter(|line| !line.is_empty()).for_each(|line| text.push_str(&format!("  {line}\n")));
     text
@@ -187,8 +188,8 @@ fn scores(scores: &Scores) -> String {
 }
 
 /// The result's first lines, none of them too long.
-fn shown(value: &Value, written: Option<&Path>) -> String {
-    let laid_out = their_json(value);
+fn shown(value: &Untrusted<Value>, written: Option<&Path>) -> String {
+    let laid_out = value.pretty();
     let lines: Vec<&str> = laid_out.lines().collect();
     let mut text = String::new();
     lines.iter().take(TRIAL_LINES).for_each(|line| text.push_str(&format!("{}\n", fit(line, QUOTE))));

@@ -9,8 +9,8 @@ use gigmesh_protocol::market::{Outcome, Scores};
 use gigmesh_protocol::transcript::{Findings, Seal, Transcript};
 
 use super::failure::{Exit, Failure};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, score, short, theirs};
-use crate::limits::MAX_TRANSCRIPT_FILE;
+use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, score, short};
+use crate::limits::{MAX_TRANSCRIPT_FILE, QUOTE};
 use crate::store::disk::At;
 
 #[derive(Debug, Args)]
@@ -57,7 +57,7 @@ fn text(found: &Findings, screen: &Screen) -> String {
     row("worker", Tone::Plain, found.worker.to_string());
     row("for", Tone::Plain, found.skill.to_string());
     if let Some(summary) = &found.summary {
-        row("asked", Tone::Plain, theirs(summary));
+        row("asked", Tone::Plain, summary.quoted(QUOTE));
     }
     match &found.terms {
         Some(terms) => {

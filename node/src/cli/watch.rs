@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::args::Door;
 use super::failure::{Exit, Failure};
 use super::hires::{ended, on_its_way};
-use super::terminal::{Screen, Tone, clock, fit, is_read, short, theirs};
+use super::terminal::{Screen, Tone, clock, fit, is_read, quoted, short};
 use super::up::Stop;
 use crate::api::client::Client;
 use crate::api::types::{Event, Identity, NodeEvent, NodeStatus};
@@ -122,7 +122,7 @@ fn told(event: Event) -> (Tone, String) {
             let (tone, line) = on_its_way(&transfer);
             return (tone, format!("hire {}: {line}", transfer.hire.short()));
         }
-        Event::Unknown(event) => return (Tone::Quiet, theirs(&event.to_string())),
+        Event::Unknown(event) => return (Tone::Quiet, quoted(&event.to_string())),
     };
     let name = |agent: AgentId| short(Some(agent));
     match notice {
@@ -160,7 +160,7 @@ fn told(event: Event) -> (Tone, String) {
         }
         Notice::Worked { hire, failed: None, .. } => (Tone::Plain, format!("hire {}: the agent is done", hire.short())),
         Notice::Worked { hire, failed: Some(why), .. } => {
-            (Tone::Bad, format!("hire {}: the agent failed: {}", hire.short(), theirs(&why)))
+            (Tone::Bad, format!("hire {}: the agent failed: {}", hire.short(), quoted(&why)))
         }
         Notice::Closed { hire, closed } => {
             let (tone, end) = ended(closed);
@@ -174,7 +174,7 @@ fn told(event: Event) -> (Tone, String) {
                 if ruling == Ruling::Accepted { (Tone::Good, "accepted") } else { (Tone::Bad, "refused") };
             (tone, format!("hire {}: its arbiter {} has decided: {what}", hire.short(), name(by)))
         }
-        Notice::Forged { from, what } => (Tone::Bad, format!("{} sent what is not so: {}", name(from), theirs(&what))),
+        Notice::Forged { from, what } => (Tone::Bad, format!("{} sent what is not so: {}", name(from), quoted(&what))),
     }
 }
 
@@ -213,12 +213,9 @@ mod tests {
         });
         assert_eq!(told(transfer.clone().into()).1, "hire 02020202: abababab: 33% of 3.0 MiB sent, 1.5 KiB/s");
         let mut stuck = transfer;
-        (stuck["trouble"], stuck["way"]) = (json!("away\u{1b}"), json!("fetched"));
+        (stuck["trouble"], stuck["way"]) = (json!({ "denied": "away\u{1b}" }), json!("fetched"));
         let stuck = told(stuck.into()).1;
-        assert!(
-            stuck.ends_with(r#"33% of 3.0 MiB here; it stands still, and is tried again: "away\u{1b}""#),
-            "{stuck}"
-        );
+        assert!(stuck.ends_with(r#"tried again: the peer does not give it: "away\u{1b}""#), "{stuck}");
         let missed = told(json!({ "event": "missed", "count": 12 }).into()).1;
         assert!(missed.starts_with("12 events were missed"), "{missed}");
         let clock = |trouble| told(json!({ "event": "clock", "trouble": trouble }).into()).1;

@@ -9,8 +9,9 @@ use serde_json::json;
 use super::args::WorkArgs;
 use super::failure::{Exit, Failure};
 use super::hires::{some, state};
-use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, short, theirs, when};
+use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, short, when};
 use crate::api::types::Rows;
+use crate::limits::QUOTE;
 use crate::words;
 
 /// `gigmesh work`.
@@ -66,7 +67,7 @@ fn text(
             (Tone::Plain, row.skill.to_string()),
             (Tone::Plain, row.price.to_string()),
             (Tone::Quiet, when(row.until, now)),
-            (Tone::Plain, theirs(&row.summary)),
+            (Tone::Plain, row.summary.quoted(QUOTE)),
         ]);
     }
     text.push('\n');
@@ -90,7 +91,7 @@ fn text(
             (Tone::Plain, row.skill.to_string()),
             (Tone::Plain, claimed),
             (Tone::Plain, words::passed(&row.reason)),
-            (Tone::Quiet, theirs(&row.summary)),
+            (Tone::Quiet, row.summary.quoted(QUOTE)),
         ]);
     }
     text.push('\n');
@@ -122,7 +123,7 @@ mod tests {
             offer: Id::from_bytes([2; 32]),
             requester: AgentId([3; 32]),
             skill: "a/b".parse().unwrap(),
-            summary: "count".to_owned(),
+            summary: "count".into(),
             price: "2 USD".parse().unwrap(),
             at: Timestamp(0),
             until: Timestamp(90_000),
@@ -132,7 +133,7 @@ mod tests {
             offer: Id::from_bytes([2; 32]),
             requester: AgentId([3; 32]),
             skill: "a/b".parse().unwrap(),
-            summary: "count".to_owned(),
+            summary: "count".into(),
             claimed: claimed.map(|price| price.parse().unwrap()),
             reason,
         };

@@ -18,14 +18,15 @@ use gigmesh_protocol::limits;
 use gigmesh_protocol::market::BlobRef;
 use gigmesh_protocol::merkle::CHUNK_BYTES;
 use gigmesh_protocol::peer::io::Input;
+use gigmesh_protocol::untrusted::Untrusted;
 use gigmesh_protocol::wire::{Request, Response};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::transfers::Way;
+use super::transfers::{Trouble, Way};
 use super::{Body, blocking};
-use crate::limits::{CHUNK_QUICK, CHUNK_SLOW, CHUNKS_AHEAD, CHUNKS_FIRST, FETCH_PAUSE, FETCH_TRIES, FETCH_TURN};
+use crate::limits::{CHUNK_QUICK, CHUNK_SLOW, CHUNKS_AHEAD, CHUNKS_FIRST, FETCH_PAUSE, FETCH_TRIES, FETCH_TURN, QUOTE};
 use crate::metrics::Count;
 use crate::store::blobs::{BlobError, Download};
 
@@ -41,8 +42,8 @@ pub(super) struct Source {
 enum FetchError {
     #[error(transparent)]
     Request(#[from] RequestError),
-    #[error("the peer does not give it: {0}")]
-    Denied(String),
+    #[error("the peer does not give it: {}", .0.quoted(QUOTE))]
+    Denied(Untrusted),
     #[error("the peer answered something else")]
     Nonsense,
     #[error(transparent)]
@@ -60,6 +61,13 @@ impl FetchError {
             Self::Request(error) => *error != RequestError::Relayed,
             Self::Blob(error) => matches!(error, BlobError::Busy(_)),
             _ => false,
+        }
+    }
+
+    fn trouble(&self) -> Trouble {
+        match self {
+            Self::Denied(why) => Trouble::Denied(why.clone()),
+            error => Trouble::Failed(error.to_string()),
         }
     }
 
@@ -150,7 +158,7 @@ impl Fetch<'_> {
                             (left, pause, came) = (FETCH_TRIES, FETCH_PAUSE, 0);
                         }
                         left -= 1;
-                        self.body.queue.transfers().stuck(self.hire, *blob, error.to_string());
+                        self.body.queue.transfers().stuck(self.hire, *blob, error.trouble());
                         if !error.passes() || left == 0 {
                             return Err(error);
                         }
@@ -265,7 +273,7 @@ async fn ask(body: &Body, source: &Source, request: Request, direct: bool) -> Re
 
 fn refusal(response: Response) -> FetchError {
     match response {
-        Response::No(why) => FetchError::Denied(why.into()),
+        Response::No(why) => FetchError::Denied(Untrusted::from(&why)),
         _ => FetchError::Nonsense,
     }
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use gigmesh_protocol::hire::HireId;
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::market::BlobRef;
+use gigmesh_protocol::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
@@ -40,7 +41,17 @@ pub struct Transfer {
     /// Bytes a second lately.
     pub per_second: u64,
     /// Why it stands still, if it does: the node tries again.
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
+}
+
+/// Why a blob stands still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// The peer does not give it, in its own words.
+    Denied(Untrusted),
+    /// What this node found.
+    Failed(String),
 }
 
 impl Transfer {
@@ -93,7 +104,7 @@ impl Transfers {
     }
 
     /// A blob that comes here stands still.
-    pub fn stuck(&self, hire: HireId, blob: BlobRef, why: String) {
+    pub fn stuck(&self, hire: HireId, blob: BlobRef, why: Trouble) {
         self.change(hire, blob, Way::Fetched, |row| {
             (row.shown.trouble, row.shown.per_second, row.lately) = (Some(why), 0, 0);
         });
@@ -172,8 +183,9 @@ mod tests {
         };
         assert_eq!(shown(&transfers), [(Way::Fetched, 25, None), (Way::Served, 50, None)]);
         transfers.moved(hire, blob(2), Way::Served, 100, 50);
-        transfers.stuck(hire, blob(1), "away".to_owned());
-        assert_eq!(shown(&transfers), [(Way::Fetched, 25, Some("away".to_owned()))]);
+        transfers.stuck(hire, blob(1), Trouble::Denied("away".into()));
+        let away = Some(Trouble::Denied("away".into()));
+        assert_eq!(shown(&transfers), [(Way::Fetched, 25, away)]);
         transfers.moved(hire, blob(1), Way::Fetched, 100, 75);
         assert_eq!(shown(&transfers), [(Way::Fetched, 100, None)]);
         transfers.over(hire, blob(1).root, Way::Fetched);
@@ -186,9 +198,9 @@ mod tests {
         let mut news = transfers.news();
         transfers.moved(hire, blob(1), Way::Fetched, 1, 1);
         for _ in 0..2 {
-            transfers.stuck(hire, blob(1), "away".to_owned());
+            transfers.stuck(hire, blob(1), Trouble::Failed("away".to_owned()));
         }
-        assert_eq!(news.try_recv().unwrap().trouble.as_deref(), Some("away"));
+        assert_eq!(news.try_recv().unwrap().trouble, Some(Trouble::Failed("away".to_owned())));
         assert!(news.try_recv().is_err(), "a transfer of moments, and a trouble told already, are no news");
     }
 

@@ -18,6 +18,7 @@ use gigmesh_protocol::market::{BlobRef, Input as BriefInput, Skill};
 use gigmesh_protocol::merkle::CHUNK_BYTES;
 use gigmesh_protocol::peer::io::{CaseJob, CheckJob, Input, WorkJob};
 use gigmesh_protocol::transcript::Transcript;
+use gigmesh_protocol::untrusted::Untrusted;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -206,7 +207,7 @@ fn compared(result: &[u8], path: &str) -> Option<Bytes32> {
 }
 
 fn failed(check: &str, detail: String) -> Report {
-    Report { outcomes: vec![Outcome { check: check.to_owned(), detail, passed: false }] }
+    Report { outcomes: vec![Outcome { check: check.into(), detail: Untrusted::new(detail), passed: false }] }
 }
 
 /// The inputs of a hire as checks see them: hashed when a check asks for it, a block in memory at a time, and once.

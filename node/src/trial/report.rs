@@ -9,6 +9,7 @@ use gigmesh_protocol::market::checks::{Assert, Outcome as Checked};
 use gigmesh_protocol::market::{BlobRef, Outcome, Scores, Skill};
 use gigmesh_protocol::peer::io::{CheckedView, Config, Shown};
 use gigmesh_protocol::peer::query::ReputationOf;
+use gigmesh_protocol::untrusted::Untrusted;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -49,23 +50,23 @@ pub struct Report {
     /// What to make of it.
     pub advice: Vec<String>,
     /// What the agent delivered, or would have.
-    pub result: Option<Value>,
+    pub result: Option<Untrusted<Value>>,
     /// The same, as the bytes they are.
     #[serde(skip)]
-    pub bytes: Option<Vec<u8>>,
+    pub bytes: Option<Untrusted<Vec<u8>>>,
 }
 
 /// One check over the result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// The assertion, or `schema`.
-    pub check: String,
+    pub check: Untrusted,
     /// Whether the worker cannot see it before the verdict.
     pub sealed: bool,
     /// Whether it passed; `None` if it was not run because the result never came to the requester.
     pub passed: Option<bool>,
     /// What was found. Quotes the result.
-    pub found: String,
+    pub found: Untrusted,
 }
 
 /// A rating of one side by the other.
@@ -124,8 +125,9 @@ pub(super) async fn read(
             let last = worker.attempts.iter().rev().find_map(|run| run.ended.as_ref()?.1.as_ref().ok().copied());
             if let Some(blob) = last {
                 let bytes = bytes(market, blob).await?;
-                report.result = serde_json::from_slice(&bytes).ok();
-                report.checks = checks(market, task, &bytes, requester.checks.get(&blob.root), &worker, blob);
+                report.result = bytes.json();
+                report.checks =
+                    checks(market, task, report.result.as_ref(), requester.checks.get(&blob.root), &worker, blob);
                 report.bytes = Some(bytes);
             }
             report.outcome = requester.row.closed.map(|closed| closed.outcome);
@@ -138,30 +140,30 @@ pub(super) async fn read(
     Ok(report)
 }
 
-async fn bytes(market: &Market, blob: BlobRef) -> Result<Vec<u8>, TrialError> {
+async fn bytes(market: &Market, blob: BlobRef) -> Result<Untrusted<Vec<u8>>, TrialError> {
     let blobs = market.bench.blobs.clone();
     let read = move || -> Result<Vec<u8>, BlobError> {
         let mut bytes = Vec::new();
         blobs.open(blob.root)?.take(RESULT).read_to_end(&mut bytes).at(std::path::Path::new("the result"))?;
         Ok(bytes)
     };
-    Ok(blocking(read).await.ok_or(TrialError::Ended)??)
+    Ok(Untrusted::new(blocking(read).await.ok_or(TrialError::Ended)??))
 }
 
 /// The checks with what each found: as the requester ran them or, if the result never got there, as the worker did.
 fn checks(
     market: &Market,
     task: &Task,
-    bytes: &[u8],
+    result: Option<&Untrusted<Value>>,
     requester: Option<&CheckedView>,
     worker: &Shown,
     blob: BlobRef,
 ) -> Vec<Check> {
     let Some(view) = requester.or(worker.checks.get(&blob.root)) else { return Vec::new() };
-    let (inputs, result) = (Held::new(&market.bench.blobs, &task.inputs), serde_json::from_slice::<Value>(bytes).ok());
+    let inputs = Held::new(&market.bench.blobs, &task.inputs);
     let found = |asserts: &[Assert], outcome: &Checked| {
-        let assert = asserts.iter().find(|assert| assert.to_string() == outcome.check);
-        let found = assert.zip(result.as_ref()).map(|(assert, result)| assert.found(result, &inputs));
+        let assert = asserts.iter().find(|assert| assert.to_string() == *outcome.check.raw());
+        let found = assert.zip(result).map(|(assert, result)| Untrusted::new(assert.found(result.raw(), &inputs)));
         if outcome.detail.is_empty() { found.unwrap_or_default() } else { outcome.detail.clone() }
     };
     let row = |asserts: &[Assert], outcome: &Checked, sealed| Check {
@@ -175,10 +177,10 @@ fn checks(
     match &view.sealed {
         Some(sealed) => rows.extend(sealed.outcomes.iter().map(|outcome| row(&task.sealed, outcome, true))),
         None => rows.extend(task.sealed.iter().map(|assert| Check {
-            check: assert.to_string(),
+            check: Untrusted::new(assert.to_string()),
             sealed: true,
             passed: None,
-            found: "not run: nothing was delivered".to_owned(),
+            found: "not run: nothing was delivered".into(),
         })),
     }
     rows

@@ -119,7 +119,7 @@ fn review(hire: &Hire, facts: &Facts, task: &Task, now: Timestamp, idle: bool, c
 fn verdict(ruling: Ruling, checked: Option<&crate::hire::Checked>, note: &str) -> Step {
     let reports = checked.into_iter().flat_map(|checked| std::iter::once(&checked.public).chain(&checked.sealed));
     let failed = reports.flat_map(|report| &report.outcomes).filter(|outcome| !outcome.passed);
-    let failed = failed.map(|outcome| format!("{}: {}", outcome.check, outcome.detail)).collect();
+    let failed = failed.map(|outcome| outcome.line()).collect();
     Step::Say(Say::Verdict { ruling, failed, note: note.to_owned() })
 }
 

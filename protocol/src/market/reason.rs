@@ -37,7 +37,7 @@ macro_rules! reasons {
             pub const CODES: (&[&str], &[&str]) = (&[$($code),*], &[$($with_code),*]);
 
             /// The stable code; of an unknown one what was sent.
-            pub fn code(&self) -> &str {
+            pub(crate) fn code(&self) -> &str {
                 match self {
                     $(Self::$name => $code,)*
                     $(Self::$with(_) => $with_code,)*

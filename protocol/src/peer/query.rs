@@ -26,7 +26,7 @@ use crate::peer::serving::Bid;
 use crate::record::{Record, Verified};
 use crate::reputation::{About, Model as _};
 use crate::time::Timestamp;
-use crate::untrusted::Untrusted;
+use crate::untrusted::{Untrusted, Words};
 use crate::wire::Item;
 
 impl Peer {
@@ -253,20 +253,25 @@ impl Peer {
     }
 
     /// What a hire waits for from a person, since when, until when, and what the other side says.
-    fn waits_for(&self, now: Timestamp, hire: &Hire) -> Option<(WaitsFor, Timestamp, Timestamp, Option<String>)> {
+    fn waits_for(&self, now: Timestamp, hire: &Hire) -> Option<(WaitsFor, Timestamp, Timestamp, Option<Untrusted>)> {
         let facts = hire.facts();
         if hire.closed.is_some() {
             return None;
         }
         let (person, rates) = (Review::Person, |by| requester::waits_for_rating(hire, &facts, by, now));
         let rating = || Some((WaitsFor::Rating, facts.since?, requester::rate_by(&facts)?, None));
-        let last = |side: Side, says: fn(&Entry) -> Option<String>| hire.chain.of(side).iter().rev().find_map(says);
+        let last = |side: Side, says: fn(&Entry) -> Option<Untrusted>| hire.chain.of(side).iter().rev().find_map(says);
         match hire.side {
             Side::Requester => {
                 let task = &self.durable.posting(&hire.offer.id())?.task;
                 let question = hire.open_question().filter(|_| matches!(facts.stage, Stage::Begun | Stage::Working));
                 if let Some(question) = question {
-                    return Some((WaitsFor::Answer, question.link.at, facts.due, Some(question.text.to_string())));
+                    return Some((
+                        WaitsFor::Answer,
+                        question.link.at,
+                        facts.due,
+                        Some(Untrusted::from(&question.text)),
+                    ));
                 }
                 let judges = task.review_by == person && facts.stage == Stage::Reviewing && hire.wish.is_none();
                 if judges && hire.checks(&facts).is_some() {
@@ -283,9 +288,10 @@ impl Peer {
                 if worker::waits_for_contest(&facts, self.config.contest_by, now) && hire.wish.is_none() {
                     let says = last(Side::Requester, |entry| match entry {
                         Entry::Verdict(verdict) => {
-                            let failed = verdict.failed.iter().map(ToString::to_string);
-                            let lines = verdict.note.iter().map(ToString::to_string).chain(failed);
-                            Some(lines.collect::<Vec<_>>().join("; "))
+                            let failed = verdict.failed.iter().map(Untrusted::from);
+                            let lines: Vec<Untrusted> =
+                                verdict.note.iter().map(Untrusted::from).chain(failed).collect();
+                            Some(Untrusted::join(&lines, "; "))
                         }
                         _ => None,
                     });
@@ -307,7 +313,7 @@ impl Peer {
                     with: asked.with,
                     skill: posting.offer.skill.clone(),
                     price: asked.price.clone(),
-                    summary: posting.offer.summary.to_string(),
+                    summary: Words::Mine(posting.offer.summary.to_string()),
                     since: asked.at,
                     until: posting.offer.expires,
                     says: None,
@@ -322,7 +328,10 @@ impl Peer {
                 with: hire.other(),
                 skill: hire.offer.skill.clone(),
                 price: hire.terms().price.clone(),
-                summary: hire.offer.summary.to_string(),
+                summary: match hire.side {
+                    Side::Requester => Words::Mine(hire.offer.summary.to_string()),
+                    Side::Worker => Words::Theirs(Untrusted::from(&hire.offer.summary)),
+                },
                 since,
                 until,
                 says,
@@ -340,7 +349,7 @@ impl Peer {
             offer: bid.offer.id(),
             requester: bid.offer.issuer(),
             skill: bid.offer.skill.clone(),
-            summary: bid.offer.summary.to_string(),
+            summary: Untrusted::from(&bid.offer.summary),
             price: bid.claim.price.clone(),
             at: bid.claim.at,
             until: bid.claim.until,
@@ -492,7 +501,7 @@ fn shown_record(record: &Record) -> ShownRecord {
         id: record.id(),
         by: record.issuer(),
         at: dated(record),
-        says: record.to_json(),
-        private: record.private_json(),
+        says: Untrusted::new(record.to_json()),
+        private: record.private_json().map(Untrusted::new),
     }
 }

@@ -16,6 +16,7 @@ use crate::market::{Award, Claim, Contact, Manifest, Offer, Reason, Reject, Skil
 use crate::record::{Payload as _, Verified};
 use crate::reputation::Model as _;
 use crate::time::{Millis, Timestamp};
+use crate::untrusted::Untrusted;
 use crate::wire::Reply;
 
 /// A claim of mine that binds me.
@@ -162,7 +163,7 @@ impl Peer {
             offer: offer.id(),
             requester: offer.issuer(),
             skill: offer.skill.clone(),
-            summary: offer.summary.to_string(),
+            summary: Untrusted::from(&offer.summary),
             claimed: claimed.map(|claim| claim.price.clone()),
             reason,
         };

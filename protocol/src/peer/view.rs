@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::hire::selection::Why;
 use crate::hire::stage::Stage;
@@ -17,7 +18,7 @@ use crate::peer::hiring::PostingEnd;
 use crate::peer::serving::Passed;
 use crate::reputation::{Changed, Columns, Edition};
 use crate::time::{Millis, Timestamp};
-use crate::untrusted::Untrusted;
+use crate::untrusted::{Untrusted, Words};
 use crate::wire::Item;
 
 /// A page of a list.
@@ -196,10 +197,10 @@ pub struct ShownRecord {
     pub by: AgentId,
     /// When, as its signer dated it.
     pub at: Option<Timestamp>,
-    /// What it says. Other agents' text in it is untrusted.
-    pub says: serde_json::Value,
+    /// What it says. A record of one's own may quote the other side, so it is marked as well.
+    pub says: Untrusted<Value>,
     /// What it says in private.
-    pub private: Option<serde_json::Value>,
+    pub private: Option<Untrusted<Value>>,
 }
 
 /// Everything about one offer, claim or hire.
@@ -269,14 +270,14 @@ pub struct InboxRow {
     pub skill: Skill,
     /// The price.
     pub price: Price,
-    /// The task's summary.
-    pub summary: String,
+    /// The task's summary: the requester's words.
+    pub summary: Words,
     /// Since when.
     pub since: Timestamp,
     /// When it is decided without a person.
     pub until: Timestamp,
-    /// What the other side asks or says. Another agent's text: untrusted.
-    pub says: Option<String>,
+    /// What the other side asks or says.
+    pub says: Option<Untrusted>,
 }
 
 /// A claim that waits for its answer.
@@ -290,8 +291,8 @@ pub struct ClaimRow {
     pub requester: AgentId,
     /// The skill.
     pub skill: Skill,
-    /// What it is about. Another agent's text: untrusted.
-    pub summary: String,
+    /// What it is about.
+    pub summary: Untrusted,
     /// At what price.
     pub price: Price,
     /// When it was made.
@@ -311,8 +312,8 @@ pub struct PassedRow {
     pub requester: AgentId,
     /// The skill.
     pub skill: Skill,
-    /// What it is about. Another agent's text: untrusted.
-    pub summary: String,
+    /// What it is about.
+    pub summary: Untrusted,
     /// The claim's price, if it was claimed.
     pub claimed: Option<Price>,
     /// Why nothing came of it.

@@ -149,7 +149,7 @@ fn nothing_is_awarded_before_the_arbiter_consents() {
     world.drive(Millis::mins(3));
     let hire = row(&world, REQUESTER, "text/count").hire.unwrap();
     let award = world.shown(WORKER, hire).records.into_iter().find(|record| record.kind == "award/1").unwrap();
-    assert!(award.private.unwrap()["consent"].is_string(), "the worker began with the consent in its hands");
+    assert!(award.private.unwrap().raw()["consent"].is_string(), "the worker began with the consent in its hands");
 }
 
 #[test]

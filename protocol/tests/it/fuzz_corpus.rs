@@ -107,7 +107,7 @@ fn the_corpus_of_journal_is_replayed() {
     let Record::Award(award) = record("award/1") else { unreachable!() };
     let hire = award.id();
     let blob = BlobRef { root: samples::random("result"), size: 300 };
-    let outcome = CheckOutcome { check: "schema".to_owned(), detail: String::new(), passed: true };
+    let outcome = CheckOutcome { check: "schema".into(), detail: "".into(), passed: true };
     let report = Report { outcomes: vec![outcome] };
     let task = Task::new(award.skill.clone(), "Rows of a table", Default::default());
     let (offer, claim) = (record("offer/1"), record("claim/1"));

@@ -467,7 +467,7 @@ fn a_question_waits_for_an_answer_that_may_move_the_deadline() {
     world.command(1, Command::Ask { hire, text: "bytes or characters?".into() }).unwrap();
     world.drive(Millis::secs(10));
     let row = inbox(&world, 0).remove(0);
-    assert_eq!((row.waits_for, row.says.as_deref()), (WaitsFor::Answer, Some("bytes or characters?")));
+    assert_eq!((row.waits_for, row.says), (WaitsFor::Answer, Some("bytes or characters?".into())));
     world.restart(0);
     world.command(0, reply("bytes", Some(Millis::mins(5)))).unwrap();
     world.drive(Millis::secs(10));
@@ -526,7 +526,7 @@ fn a_person_agrees_to_a_refusal_or_contests_it_or_leaves_it_to_the_checks() {
         world.command(0, Command::Refuse { id: hire.untyped(), reason: "I wanted words".into() }).unwrap();
         world.drive(Millis::mins(1));
         let row = inbox(&world, 1).remove(0);
-        assert_eq!((row.waits_for, row.says.as_deref()), (WaitsFor::Contest, Some("I wanted words")));
+        assert_eq!((row.waits_for, row.says), (WaitsFor::Contest, Some("I wanted words".into())));
         match answer {
             Some(None) => {
                 world.command(1, Command::Approve { id: hire.untyped(), note: String::new() }).unwrap();
@@ -539,7 +539,7 @@ fn a_person_agrees_to_a_refusal_or_contests_it_or_leaves_it_to_the_checks() {
         world.drive(TWENTY);
         assert_eq!(world.ends(), [Some(end); 2], "{answer:?}");
         let statement = world.shown(0, hire).records.into_iter().find(|record| record.kind == "contest/1");
-        let statement = statement.map(|record| record.says["statement"].clone());
+        let statement = statement.map(|record| record.says.raw()["statement"].clone());
         if let Some(Some(said)) = answer {
             assert_eq!(statement, Some(serde_json::json!({ "said": said })), "both statements are on record");
         }
@@ -623,10 +623,13 @@ fn milestones_are_delivered_judged_and_owed_for_in_order() {
     let hire = world.hire_of(0).hire.unwrap();
     assert_eq!(world.nodes[1].runs[&hire], 3, "the agent makes each part");
     let records = world.shown(0, hire).records;
-    let parts: Vec<_> =
-        records.iter().filter(|record| record.kind == "delivery/1").map(|r| r.says["milestone"].clone()).collect();
+    let parts: Vec<_> = records
+        .iter()
+        .filter(|record| record.kind == "delivery/1")
+        .map(|r| r.says.raw()["milestone"].clone())
+        .collect();
     assert_eq!(parts, [0, 1, 2]);
-    let opened = |record: &&ShownRecord| record.says.get("opened").is_some_and(|opened| !opened.is_null());
+    let opened = |record: &&ShownRecord| record.says.raw().get("opened").is_some_and(|opened| !opened.is_null());
     let verdicts: Vec<_> = records.iter().filter(|record| record.kind == "verdict/1").collect();
     assert_eq!(verdicts.iter().map(opened).collect::<Vec<_>>(), [false, false, true], "sealed until the last");
     assert_eq!((balance(&world, 0), balance(&world, 1)), (-20_000, 20_000));

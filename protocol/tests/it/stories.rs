@@ -138,7 +138,8 @@ fn an_agent_that_fails_is_cancelled_and_what_it_printed_stays_with_its_operator(
     world.drive(Millis::mins(1));
     assert_eq!(world.ends(), [Some((Outcome::CancelledByWorker, true)); 2]);
     let hire = world.hire_of(0).hire.unwrap();
-    assert!(world.shown(0, hire).records.iter().any(|record| record.says["reason"] == "agent_failed"));
+    let shown = world.shown(0, hire);
+    assert!(shown.records.iter().any(|record| record.says.raw()["reason"] == "agent_failed"));
     let ended = world.shown(1, hire).attempts[0].ended.clone().unwrap().1;
     assert_eq!(ended, Err("exit code 3: no such table".to_owned()));
 }

@@ -64,7 +64,7 @@ fn hires(world: &World, n: usize) -> Vec<HireRow> {
 /// A stranger's claim of peer 0's offer, for a day.
 fn claim(world: &World, offer: Id<Offer>, by: &Signer, price: &str) -> Record {
     let shown = world.shown(0, HireId::from_bytes(offer.untyped().0));
-    let nonce: Bytes32 = serde_json::from_value(shown.records[0].says["nonce"].clone()).unwrap();
+    let nonce: Bytes32 = serde_json::from_value(shown.records[0].says.raw()["nonce"].clone()).unwrap();
     let claim = Claim {
         at: world.now,
         ext: Default::default(),

@@ -7,6 +7,7 @@ use gigmesh_protocol::peer::event::{Event, Logged};
 use gigmesh_protocol::record::Record;
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::transcript::{Fault, Findings, Seal, Transcript};
+use gigmesh_protocol::untrusted::Untrusted;
 use gigmesh_protocol::wire::Item;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ fn records(world: &World, n: usize) -> Vec<Record> {
 fn transcript(records: &[Record], result: Option<Vec<u8>>) -> Transcript {
     let transcript = Transcript::new("test", records.iter().map(Item::of).collect()).unwrap();
     match result {
-        Some(bytes) => transcript.with_result(bytes).unwrap(),
+        Some(bytes) => transcript.with_result(&Untrusted::new(bytes)).unwrap(),
         None => transcript,
     }
 }
@@ -61,7 +62,7 @@ fn a_settled_hire_is_proven_from_offer_to_ratings() {
     assert_eq!((found.requester, found.worker), (signer(0).agent(), signer(1).agent()));
     assert_eq!((found.outcome, found.agreed, found.begun, found.held), (Some(Outcome::Accepted), true, true, true));
     assert_eq!(found.terms.unwrap().price.to_string(), "0.02 USD per task");
-    assert_eq!(found.summary.as_deref(), Some("Count the bytes"));
+    assert_eq!(found.summary, Some("Count the bytes".into()));
     let ratings: Vec<_> = found.ratings.iter().map(|rated| (rated.seal, rated.counts)).collect();
     assert_eq!(ratings, [(Seal::Opened, true); 2]);
 }

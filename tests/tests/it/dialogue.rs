@@ -117,7 +117,7 @@ fn a_person_takes_an_award_or_declines_it() {
     for (answer, outcome) in [("approve", Some("accepted")), ("refuse", None)] {
         market.requester.post(&quick(&market), None);
         let row = waiting(worker, "begin");
-        assert_eq!((&row["summary"], &row["skill"]), (&"Count the words".into(), &SKILL.into()));
+        assert_eq!((&row["summary"]["theirs"], &row["skill"]), (&"Count the words".into(), &SKILL.into()));
         let hire = row["id"].as_str().unwrap();
         worker.ask(&[answer, hire]);
         match outcome {

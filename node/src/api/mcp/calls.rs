@@ -395,17 +395,18 @@ impl Door {
         let progress = Progress::of(&self.client(), &id).await.map_err(|error| self.trouble(error))?;
         let Standing { mut document, over, needs, .. } = self.standing(&progress).await?;
         let shown = progress.shown;
-        let me: Identity = self.get("/v1/id").await?;
-        let from = match shown.row.side {
-            Side::Requester => json!(shown.row.with),
-            Side::Worker => json!(me.agent),
+        let me = self.get::<Identity>("/v1/id").await?.agent;
+        let (mine, with) = (Some(&me), shown.row.with.as_ref());
+        let (requester, worker) = match shown.row.side {
+            Side::Requester => (mine, with),
+            Side::Worker => (with, mine),
         };
         document["side"] = json!(shown.row.side);
         document["since"] = json!(shown.row.at.to_string());
         document["why_chosen"] = json!(shown.why.as_ref().map(why_chosen));
-        document["said"] = said(&shown.records, me.agent);
+        document["said"] = said(&shown.records, me);
         if shown.row.hire.is_some() {
-            document["checks"] = checks(&shown.checks, &from);
+            document["checks"] = checks(&shown.checks, requester, worker);
         }
         let mut next = match (needs, over) {
             (Some(Needs::Judge), _) => "judge this delivery: accept, changes or refuse".to_owned(),
@@ -416,7 +417,7 @@ impl Door {
         match shown.result {
             Some(result) if shown.held => {
                 let bytes = self.client().blob(result.root).await.map_err(|error| self.trouble(error))?;
-                document["result"] = slice(&from, &bytes, show.offset);
+                document["result"] = slice(worker, &bytes, show.offset);
                 if let Some(offset) = document["result"]["next_offset"].as_u64() {
                     next = format!("{next}; show with offset {offset} has the rest of the result");
                 }

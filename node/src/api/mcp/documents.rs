@@ -16,9 +16,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::calls::Needs;
-use super::theirs;
 use crate::limits::{EXPLAINED, MCP_RESULT, MCP_SAID, MCP_WORDS, QUOTE};
-use crate::node::Transfer;
+use crate::node::{Transfer, Trouble};
 use crate::words::has_reason;
 
 /// What stands behind an agent, in its own words.
@@ -46,11 +45,11 @@ pub(super) fn agent(row: &AgentRow) -> Value {
 
 pub(super) fn waiting(row: &InboxRow) -> Value {
     let needs = Needs::from(row.waits_for);
-    // The summary is this node's own where it is the requester, and else the other side's: there is no telling here.
+    let from = Some(&row.with);
     json!({
         "id": row.id, "needs_you": needs, "with": row.with, "skill": row.skill, "price": row.price.to_string(),
-        "summary": theirs::text(&Value::Null, &row.summary, QUOTE), "since": row.since.to_string(),
-        "says": row.says.as_ref().map(|says| theirs::text(&json!(row.with), says, MCP_WORDS)),
+        "summary": row.summary.marked(from, QUOTE), "since": row.since.to_string(),
+        "says": row.says.as_ref().map(|says| says.marked(from, MCP_WORDS)),
         "until": row.until.to_string(), "next": needs.next(&row.id.to_string()),
     })
 }
@@ -60,7 +59,10 @@ pub(super) fn on_its_way(transfer: &Transfer) -> Value {
     json!({
         "hire": transfer.hire, "way": transfer.way, "percent": transfer.percent(), "size": transfer.size,
         "per_second": transfer.per_second,
-        "trouble": transfer.trouble.as_ref().map(|why| theirs::visible(why, QUOTE)),
+        "trouble": transfer.trouble.as_ref().map(|trouble| match trouble {
+            Trouble::Denied(words) => json!({ "denied": words.marked(None, QUOTE) }),
+            Trouble::Failed(why) => json!({ "failed": why }),
+        }),
     })
 }
 
@@ -82,13 +84,15 @@ pub(super) fn closed(closed: Option<Closed>) -> Value {
 /// The newest words of either side on the way, oldest first.
 pub(super) fn said(records: &[ShownRecord], me: AgentId) -> Value {
     let words = |record: &ShownRecord| {
-        let words = ["reason", "statement", "note", "text"].into_iter().find_map(|key| record.says.get(key))?;
-        let by = match words {
-            words if record.by == me => json!({ "mine": words }),
-            words if has_reason(&record.kind) => reason(&serde_json::from_value(words.clone()).ok()?, Some(&record.by)),
-            words => theirs::text(&json!(record.by), words.as_str()?, MCP_WORDS),
+        let words = ["/reason", "/statement", "/note", "/text"].into_iter().find_map(|key| record.says.at(key))?;
+        let words = if has_reason(&record.kind) {
+            reason(&words.read_at("")?, Some(&record.by))
+        } else {
+            words.text_at("")?.marked(Some(&record.by), MCP_WORDS)
         };
-        Some(json!({ "kind": record.kind, "at": record.at.map(|at| at.to_string()), "words": by }))
+        Some(json!({
+            "kind": record.kind, "at": record.at.map(|at| at.to_string()), "mine": record.by == me, "words": words,
+        }))
     };
     let mut newest: Vec<Value> = records.iter().rev().filter_map(words).take(MCP_SAID).collect();
     newest.reverse();
@@ -98,10 +102,10 @@ pub(super) fn said(records: &[ShownRecord], me: AgentId) -> Value {
 /// What another agent says about an end or a no.
 fn reason(reason: &Reason, from: Option<&AgentId>) -> Value {
     match reason {
-        Reason::Said(words) => words.unbounded().marked(from, MCP_WORDS),
-        Reason::Malformed(words) => json!({ "malformed": words.unbounded().marked(from, QUOTE) }),
-        Reason::BreaksRule(code) => json!({ "breaks_rule": code.unbounded().marked(from, QUOTE) }),
-        Reason::Unknown(code) => json!({ "unknown": code.unbounded().marked(from, QUOTE) }),
+        Reason::Said(words) => words.words().marked(from, MCP_WORDS),
+        Reason::Malformed(words) => json!({ "malformed": words.words().marked(from, QUOTE) }),
+        Reason::BreaksRule(code) => json!({ "breaks_rule": code.words().marked(from, QUOTE) }),
+        Reason::Unknown(code) => json!({ "unknown": code.words().marked(from, QUOTE) }),
         known => json!({ "from": from, "reason": known }),
     }
 }
@@ -111,7 +115,12 @@ pub(super) fn posting_end(end: &PostingEnd, from: Option<&AgentId>) -> Value {
     match end {
         PostingEnd::WorkerRefused(why) => json!({ "worker_refused": reason(why, from) }),
         PostingEnd::ArbiterRefused(why) => json!({ "arbiter_refused": reason(why, None) }),
-        own => json!(own),
+        PostingEnd::Filled
+        | PostingEnd::NoConsent
+        | PostingEnd::OverBudget(_)
+        | PostingEnd::Unclaimed
+        | PostingEnd::NotApproved
+        | PostingEnd::Stopped(_) => json!(end),
     }
 }
 
@@ -122,37 +131,54 @@ pub(super) fn why_chosen(why: &Why) -> Value {
             let stated: Vec<Value> = stated.iter().map(|stated| stated.marked(None, QUOTE)).collect();
             json!({ "none_fits": { "constraint": { "no": stated } } })
         }
-        own => json!(own),
+        WhyChosen::NoClaims
+        | WhyChosen::Only
+        | WhyChosen::NewcomersTurn
+        | WhyChosen::Better { .. }
+        | WhyChosen::AwaitsArbiter
+        | WhyChosen::NoneFits(
+            Unfit::Ended
+            | Unfit::BindsTooLong { .. }
+            | Unfit::NoManifest
+            | Unfit::Budget(_)
+            | Unfit::Constraint(Match::Yes | Match::Unknown(_)),
+        ) => json!(why.reason),
     }
 }
 
 /// How many checks passed, and what was found where one failed: that quotes the result.
-pub(super) fn checks(reports: &BTreeMap<Bytes32, CheckedView>, from: &Value) -> Value {
+pub(super) fn checks(
+    reports: &BTreeMap<Bytes32, CheckedView>,
+    requester: Option<&AgentId>,
+    worker: Option<&AgentId>,
+) -> Value {
     let all = reports.values().flat_map(|checked| [Some(&checked.public), checked.sealed.as_ref()]);
     let outcomes: Vec<_> = all.flatten().flat_map(|report| &report.outcomes).collect();
     let failed = outcomes.iter().filter(|outcome| !outcome.passed);
     let failed: Vec<Value> = failed
-        .map(|outcome| json!({ "check": theirs::visible(&outcome.check, QUOTE), "found": theirs::text(from, &outcome.detail, QUOTE) }))
+        .map(|outcome| {
+            json!({
+                "check": outcome.check.marked(requester, QUOTE), "found": outcome.detail.marked(worker, QUOTE),
+            })
+        })
         .collect();
     json!({ "run": outcomes.len(), "failed": failed })
 }
 
 /// A result: whole if it is a short JSON document, else a slice of its text.
-pub(super) fn slice(from: &Value, bytes: &[u8], offset: usize) -> Value {
-    let whole = || serde_json::from_slice::<Value>(bytes).ok();
-    let mut shown = match (bytes.len() <= MCP_RESULT && offset == 0).then(whole).flatten() {
-        Some(value) => theirs::document(from, &value),
+pub(super) fn slice(from: Option<&AgentId>, bytes: &Untrusted<impl AsRef<[u8]>>, offset: usize) -> Value {
+    let whole = || bytes.json();
+    let mut shown = match (bytes.size() <= MCP_RESULT && offset == 0).then(whole).flatten() {
+        Some(value) => value.marked(from),
         None => {
-            let text = String::from_utf8_lossy(bytes);
-            let rest: String = text.chars().skip(offset).collect();
-            let mut shown = theirs::text(from, &rest, MCP_RESULT);
+            let mut shown = bytes.text().skip(offset).marked(from, MCP_RESULT);
             if shown["cut"] == true {
                 shown["next_offset"] = json!(offset + MCP_RESULT);
             }
             shown
         }
     };
-    shown["size"] = json!(bytes.len());
+    shown["size"] = json!(bytes.size());
     shown
 }
 
@@ -197,17 +223,18 @@ mod tests {
 
     #[test]
     fn a_long_result_comes_in_slices_that_add_up_and_a_short_one_as_what_it_is() {
-        let from = json!("ab");
-        let short = slice(&from, br#"{"n": 1, "note": "a\u001bb"}"#, 0);
+        let from = Some(&AgentId([7; 32]));
+        let short = slice(from, &Untrusted::new(br#"{"n": 1, "note": "a\u001bb"}"#), 0);
         assert_eq!((&short["json"], &short["size"]), (&json!({ "n": 1, "note": "a\\u{1b}b" }), &json!(28)));
-        let long = "é".repeat(MCP_RESULT + 5);
-        let first = slice(&from, long.as_bytes(), 0);
+        let text = "é".repeat(MCP_RESULT + 5);
+        let long = Untrusted::new(text.as_str());
+        let first = slice(from, &long, 0);
         assert_eq!((&first["next_offset"], &first["untrusted"]), (&json!(MCP_RESULT), &json!(true)));
-        let second = slice(&from, long.as_bytes(), MCP_RESULT);
+        let second = slice(from, &long, MCP_RESULT);
         assert_eq!((&second["next_offset"], &second["text"]), (&Value::Null, &json!("ééééé")));
         let whole = format!("{}{}", first["text"].as_str().unwrap(), second["text"].as_str().unwrap());
-        assert_eq!(whole, long);
-        assert_eq!(slice(&from, b"no JSON\x07", 0)["text"], "no JSON\\u{7}");
+        assert_eq!(whole, text);
+        assert_eq!(slice(from, &Untrusted::new(b"no JSON\x07"), 0)["text"], "no JSON\\u{7}");
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //!  client (an LLM's harness) ══ JSON-RPC lines ══► server ── arguments ──► calls ── HTTP over the Unix socket ──► node
 //!                                                    │                       │
 //!                                                  tools: what each says   documents: what is answered with
-//!                                                                          theirs: how words of others are shown
 //! ```
 //! A thin face of the local API: nothing is decided here, and nothing is kept but what a client was told last. No tool waits
 //! for a hire: `hire` answers with an id at once, and `wait` takes a slice of time. What a caller has to put right is the
@@ -16,7 +15,6 @@
 mod calls;
 mod documents;
 mod server;
-mod theirs;
 mod tools;
 
 pub use server::{Door, Home, Locate, NotMcp, serve};

@@ -15,6 +15,7 @@ use gigmesh_protocol::limits::ORDER_LIFE;
 use gigmesh_protocol::market::Offer;
 use gigmesh_protocol::peer::io::OrderToken;
 use gigmesh_protocol::time::{Millis, Timestamp};
+use gigmesh_protocol::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -71,10 +72,10 @@ pub struct Finished {
     pub reason: Option<String>,
     /// The checks that failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub failed: Vec<String>,
-    /// What was delivered. The worker's words.
+    pub failed: Vec<Untrusted>,
+    /// What was delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<Value>,
+    pub result: Option<Untrusted<Value>>,
     /// Or where it is: a path, from the output's directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_file: Option<String>,
@@ -191,8 +192,8 @@ impl Batch {
     }
 
     /// Keeps a large result in a file of its own; the path from the output's directory.
-    pub fn keep(&self, row: u64, bytes: &[u8]) -> Result<String, Failure> {
-        let dir = beside(&self.output, ".files");
+    pub fn keep(&self, row: u64, bytes: &Untrusted<impl AsRef<[u8]>>) -> Result<String, Failure> {
+        let (dir, bytes) = (beside(&self.output, ".files"), bytes.raw().as_ref());
         disk::ensure_dir(&dir)?;
         let file = dir.join(format!("{row}.json"));
         // A fall between this file and its line leaves it as it is to be.
@@ -274,7 +275,7 @@ mod tests {
             took_ms: Some(Millis(1_500)),
             reason: None,
             failed: Vec::new(),
-            result: Some(serde_json::json!({ "words": 3 })),
+            result: Some(Untrusted::new(serde_json::json!({ "words": 3 }))),
             result_file: None,
         }
     }
@@ -348,9 +349,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let output = dir.path().join("out.jsonl");
         let (batch, _) = open(&output, of(2)).unwrap();
-        let name = batch.keep(4, b"[1]").unwrap();
-        assert_eq!((name.as_str(), batch.keep(4, b"[1]").unwrap()), ("out.jsonl.files/4.json", name.clone()));
+        let name = batch.keep(4, &Untrusted::new("[1]")).unwrap();
+        assert_eq!(
+            (name.as_str(), batch.keep(4, &Untrusted::new("[1]")).unwrap()),
+            ("out.jsonl.files/4.json", name.clone())
+        );
         assert_eq!(fs::read(dir.path().join(&name)).unwrap(), b"[1]");
-        assert!(batch.keep(4, b"[2]").unwrap_err().error.contains("not replaced"));
+        assert!(batch.keep(4, &Untrusted::new("[2]")).unwrap_err().error.contains("not replaced"));
     }
 }

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::batch::Finished;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::terminal::{Screen, Table, Tone, emit, emit_json, fit, short, span, theirs};
-use crate::limits::BULK_BAR;
+use crate::cli::terminal::{Screen, Table, Tone, emit, emit_json, fit, short, span};
+use crate::limits::{BULK_BAR, QUOTE};
 
 /// What a row that is not over waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,7 +250,7 @@ fn told(over: u64, count: u64, finished: &Finished) -> String {
     if let Some(hire) = finished.hire {
         text.push_str(&format!(", hire {}", hire.short()));
     }
-    for why in finished.reason.iter().cloned().chain(finished.failed.iter().map(|failed| theirs(failed))) {
+    for why in finished.reason.iter().cloned().chain(finished.failed.iter().map(|failed| failed.quoted(QUOTE))) {
         text.push_str(&format!("; {why}"));
     }
     text
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn a_row_is_told_with_what_went_wrong() {
         assert_eq!(told(3, 40, &finished(7, UNFILLED, None)), "3/40  row 7: unfilled; nobody claimed it");
-        let failed = Finished { failed: vec!["result.words == 3\u{1b}".to_owned()], ..finished(7, "refused", None) };
+        let failed = Finished { failed: vec!["result.words == 3\u{1b}".into()], ..finished(7, "refused", None) };
         assert_eq!(told(3, 40, &failed), r#"3/40  row 7: refused; "result.words == 3\u{1b}""#);
     }
 

@@ -15,6 +15,7 @@ use gigmesh_protocol::market::Outcome;
 use gigmesh_protocol::market::price::{Amount, Price};
 use gigmesh_protocol::peer::view::ReputationView;
 use gigmesh_protocol::reputation::Columns;
+use gigmesh_protocol::untrusted::Untrusted;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -24,8 +25,9 @@ use super::show::Show;
 use super::{Hired, told};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::hire::last_words;
-use crate::cli::hires::{held_result, write};
-use crate::cli::terminal::{Tone, emit, emit_json, theirs};
+use crate::cli::hires::{held_result, write_result};
+use crate::cli::terminal::{Tone, emit, emit_json};
+use crate::limits::QUOTE;
 
 /// The whole of it.
 #[derive(Debug)]
@@ -75,8 +77,8 @@ pub(super) struct HireEnd {
 /// A check that a result failed.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Failed {
-    pub check: String,
-    pub found: String,
+    pub check: Untrusted,
+    pub found: Untrusted,
     /// Whether the worker could not see it before.
     pub sealed: bool,
 }
@@ -120,8 +122,8 @@ impl Report {
                 let bytes = desk.client.blob(blob.root).await?;
                 // Of a task that was posted again, the last result is the one to have.
                 let file = if last { format!("{}.json", posting.name()) } else { refused(posting) };
-                write(&results.join(file), &bytes, false)?;
-                result = serde_json::from_slice(&bytes).ok();
+                write_result(&results.join(file), &bytes, false)?;
+                result = bytes.json();
             }
             hires.push(HireEnd::new(posting, desk.name, result.as_ref(), last));
         }
@@ -185,7 +187,7 @@ fn refused(posting: &Posting) -> String {
 }
 
 impl HireEnd {
-    fn new(posting: &Posting, requester: &'static str, result: Option<&Value>, last: bool) -> Self {
+    fn new(posting: &Posting, requester: &'static str, result: Option<&Untrusted<Value>>, last: bool) -> Self {
         let shown = posting.shown.as_ref();
         let mut records = shown.into_iter().flat_map(|shown| &shown.records);
         let receipt = records.find(|record| record.kind.starts_with("receipt/"));
@@ -193,7 +195,7 @@ impl HireEnd {
         let price: Option<Price> = posting.worker.and(shown).and_then(|shown| shown.row.price.clone());
         let owed = receipt.and_then(|receipt| {
             let currency = price.as_ref()?.amount().currency()?.clone();
-            Amount::new(receipt.private.as_ref()?["amount"].as_u64()?, currency).ok()
+            Amount::new(receipt.private.as_ref()?.read_at("/amount")?, currency).ok()
         });
         let (mut checks, mut failed) = (0, Vec::new());
         for checked in shown.into_iter().flat_map(|shown| shown.checks.values().cloned()) {
@@ -210,7 +212,7 @@ impl HireEnd {
             (false, _) => {
                 let because = failed.first().map(|failed| {
                     let Failed { check, found, .. } = failed;
-                    format!(": {} failed, {}", theirs(check), theirs(found))
+                    format!(": {} failed, {}", check.quoted(QUOTE), found.quoted(QUOTE))
                 });
                 let said = shown.and_then(last_words).map(|(_, words)| format!(", with the words {words}"));
                 Some(format!("{}{}{}", posting.state, because.unwrap_or_default(), said.unwrap_or_default()))
@@ -230,7 +232,7 @@ impl HireEnd {
             failed,
             price,
             owed: owed.unwrap_or(Amount::NOTHING),
-            work_ms: receipt.and_then(|receipt| receipt.says["took"].as_u64()),
+            work_ms: receipt.and_then(|receipt| receipt.says.read_at("/took")),
             took_ms: millis(posting.elapsed()),
             fact: result.and_then(|result| fact(posting.skill().as_str(), result)),
             // One that was posted again is judged by what came of that.
@@ -245,15 +247,15 @@ impl HireEnd {
 }
 
 /// What a result says, in a few words. It is another agent's, so of texts nothing is taken over, only numbers.
-fn fact(skill: &str, result: &Value) -> Option<String> {
-    let count = |pointer| result.pointer(pointer).and_then(Value::as_u64);
+fn fact(skill: &str, result: &Untrusted<Value>) -> Option<String> {
+    let count = |pointer| result.read_at::<u64>(pointer);
     let within = |prefix| skill.starts_with(prefix);
     match skill {
         _ if within("text/statistics") => Some(format!("{} words", count("/words")?)),
         _ if within("table/summarise") => {
-            Some(format!("{} rows, mean {:.1}", count("/rows")?, result.pointer("/mean").and_then(Value::as_f64)?))
+            Some(format!("{} rows, mean {:.1}", count("/rows")?, result.read_at::<f64>("/mean")?))
         }
-        "json/validate" if result.pointer("/valid")?.as_bool()? => {
+        "json/validate" if result.read_at::<bool>("/valid")? => {
             Some(format!("valid, {} numbers", count("/counts/numbers")?))
         }
         "json/validate" => Some(format!("{} errors", count("/error_count")?)),
@@ -321,7 +323,7 @@ pub(super) mod tests {
     /// How an accepted posting is told.
     pub fn end() -> HireEnd {
         let accepted = json!({ "at": 1, "outcome": "accepted", "agreed": true });
-        let result = json!({ "rows": 820, "mean": 361.2 });
+        let result = Untrusted::new(json!({ "rows": 820, "mean": 361.2 }));
         HireEnd::new(&posting(accepted, (true, true)), "observatory", Some(&result), true)
     }
 
@@ -343,7 +345,7 @@ pub(super) mod tests {
 
     #[test]
     fn of_a_result_only_numbers_are_told() {
-        let told = |skill, result: Value| fact(skill, &result);
+        let told = |skill, result: Value| fact(skill, &Untrusted::new(result));
         assert_eq!(told("table/summarise", json!({ "rows": 3, "mean": 2.0 })).unwrap(), "3 rows, mean 2.0");
         assert_eq!(told("text/statistics/markdown", json!({ "words": 7 })).unwrap(), "7 words");
         assert_eq!(told("json/validate", json!({ "valid": false, "error_count": 10 })).unwrap(), "10 errors");

@@ -8,7 +8,8 @@ use gigmesh_protocol::reputation::{Facts, View};
 use super::board::Desk;
 use super::cast;
 use super::report::{HireEnd, Report};
-use crate::cli::terminal::{Screen, Table, Tone, short, theirs};
+use crate::cli::terminal::{Screen, Table, Tone, short};
+use crate::limits::QUOTE;
 use crate::words;
 
 /// All of it. `left`: the directory, if it is still there; `stays`: whether the market still runs.
@@ -136,9 +137,9 @@ fn wrong(hire: &HireEnd) -> Table {
     let mut table = Table::new(["CHECK", "", "WHAT WAS FOUND"]);
     for failed in &hire.failed {
         table.row([
-            (Tone::Plain, failed.check.clone()),
+            (Tone::Plain, failed.check.quoted(QUOTE)),
             (Tone::Quiet, if failed.sealed { "sealed" } else { "public" }.to_owned()),
-            (Tone::Bad, theirs(&failed.found)),
+            (Tone::Bad, failed.found.quoted(QUOTE)),
         ]);
     }
     table
@@ -257,7 +258,7 @@ mod tests {
         let text = text(&report, &PIPE, true, None, false);
         for line in [
             "what bargain did wrong in 02-co2-monthly: 1 of 1 checks failed",
-            r#"result.rows == 4  sealed  "it is \u{1b}[2J 3""#,
+            r#""result.rows == 4"  sealed  "it is \u{1b}[2J 3""#,
             "all-round  observatory  0.83 (0.55-0.99) of 3  none   11 of 12 accepted, by 2",
             "all 1 tasks are accepted and rated by both sides, after 3.0 s",
         ] {

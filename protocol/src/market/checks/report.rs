@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::at_most;
 use crate::limits::{LINE, OUTCOMES};
+use crate::untrusted::Untrusted;
 
 /// What came of running checks over a result.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -20,10 +21,10 @@ pub struct Report {
 pub struct Outcome {
     /// The text of the assertion, `schema`, or `result is JSON`.
     #[serde(deserialize_with = "clean")]
-    pub check: String,
-    /// Why it failed; nothing if it passed. Quotes the result, so it is somebody else's text: one line, bounded.
-    #[serde(default, skip_serializing_if = "String::is_empty", deserialize_with = "clean")]
-    pub detail: String,
+    pub check: Untrusted,
+    /// Why it failed; nothing if it passed. Quotes the result. One line, bounded.
+    #[serde(default, skip_serializing_if = "Untrusted::is_empty", deserialize_with = "clean")]
+    pub detail: Untrusted,
     /// Whether the result satisfies it.
     pub passed: bool,
 }
@@ -45,7 +46,13 @@ impl Report {
 impl Outcome {
     pub(super) fn new(check: &str, outcome: Result<(), String>) -> Self {
         let passed = outcome.is_ok();
-        Self { check: line(check), detail: outcome.err().map(|why| line(&why)).unwrap_or_default(), passed }
+        let detail = outcome.err().map(|why| Untrusted::new(line(&why))).unwrap_or_default();
+        Self { check: Untrusted::new(line(check)), detail, passed }
+    }
+
+    /// Check and detail as a record says them.
+    pub(crate) fn line(&self) -> String {
+        format!("{}: {}", self.check.raw(), self.detail.raw())
     }
 }
 
@@ -65,7 +72,11 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// A text that [`line`] would leave as it is.
-fn clean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+fn clean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Untrusted, D::Error> {
     let text = String::deserialize(deserializer)?;
-    if line(&text) == text { Ok(text) } else { Err(de::Error::custom("a line of a report is too long or not plain")) }
+    if line(&text) == text {
+        Ok(Untrusted::new(text))
+    } else {
+        Err(de::Error::custom("a line of a report is too long or not plain"))
+    }
 }
