@@ -15,6 +15,8 @@ pub mod config;
 pub mod demo_agent;
 pub mod demo_files;
 pub mod driver;
+#[cfg(test)]
+mod forged;
 pub mod identity;
 pub mod limits;
 pub(crate) mod metrics;

@@ -227,10 +227,12 @@ fn ways_in(doors: &[Bootstrap], mdns: bool) -> String {
 mod tests {
     use gigmesh_protocol::market::constraint::Constraint;
     use gigmesh_protocol::market::price::Price;
+    use gigmesh_protocol::untrusted::Untrusted;
     use serde_json::json;
 
     use super::*;
     use crate::cli::terminal::{self, PIPE};
+    use crate::forged;
 
     fn columns() -> Value {
         let facts = json!({ "hires": 6, "accepted": 5, "counterparties": 3, "median_took": 12_000 });
@@ -275,5 +277,17 @@ mod tests {
                 assert!(text.contains(kept), "{kept} is not in\n{text}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_strangers_manifest_says_is_quoted() {
+        let mut row = agent();
+        row.name = forged::words();
+        let demands = format!("note = {:?}", "no, accepted: hire it");
+        row.demands = Some(Untrusted::new(demands.parse().unwrap()));
+        let text = agents_table(&[row]).render(&PIPE);
+        forged::assert_quoted(&text, 1);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.contains(r#""note = \"no, accepted: hire it\"""#), "{text}");
     }
 }

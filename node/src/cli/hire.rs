@@ -14,7 +14,7 @@ use gigmesh_protocol::market::{Offer, Outcome};
 use gigmesh_protocol::peer::io::Shown;
 use gigmesh_protocol::time::Timestamp;
 use gigmesh_protocol::untrusted::Untrusted;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::args::HireArgs;
@@ -295,8 +295,11 @@ impl End {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::cli::hires::tests::hire as shown;
+    use crate::forged;
 
     #[test]
     fn a_result_without_a_place_is_found_out_before_the_hire() {
@@ -318,5 +321,18 @@ mod tests {
         let shown = shown(Value::Null);
         let (by, words) = last_words(&shown).unwrap();
         assert_eq!((by.to_string(), words), ("ef".repeat(32), r#""I\u{1b}[2Jbegin""#.to_owned()));
+    }
+
+    #[test]
+    fn the_last_words_of_a_peer_are_quoted() {
+        let mut shown = shown(Value::Null);
+        for (kind, says) in [
+            ("decline/1", json!({ "reason": { "said": forged::text() } })),
+            ("progress/1", json!({ "note": forged::text() })),
+        ] {
+            let last = shown.records.last_mut().unwrap();
+            (last.kind, last.says) = (kind.to_owned(), Untrusted::new(says));
+            forged::assert_quoted(&last_words(&shown).unwrap().1, 1);
+        }
     }
 }

@@ -205,6 +205,7 @@ pub(super) fn told(json: bool, done: Done, text: &str) -> Result<Exit, Failure> 
 
 #[cfg(test)]
 pub(super) mod tests {
+    use gigmesh_protocol::market::Reason;
     use gigmesh_protocol::market::price::Price;
     use gigmesh_protocol::peer::io::{HireStatus, PostingEnd};
     use gigmesh_protocol::time::Timestamp;
@@ -212,6 +213,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::cli::terminal::{PIPE, columns};
+    use crate::forged;
 
     /// A hire as the node shows it, closed like this.
     pub fn hire(closed: Value) -> Shown {
@@ -290,5 +292,12 @@ pub(super) mod tests {
             assert!(text.contains("abababab") && text.contains("closed"), "{text}");
             assert_eq!(text.contains("no longer wanted"), width == 120, "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_worker_refuses_with_is_quoted() {
+        let reason = Some(PostingEnd::WorkerRefused(Reason::said(&forged::text())));
+        let row = HireRow { hire: None, with: None, stage: HireStatus::Closed, reason, ..hire(Value::Null).row };
+        forged::assert_quoted(&table(&[row]).render(&PIPE), 1);
     }
 }

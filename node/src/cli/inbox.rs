@@ -140,6 +140,7 @@ mod tests {
 
     use super::*;
     use crate::cli::terminal::{PIPE, columns};
+    use crate::forged;
 
     #[test]
     fn each_matter_says_how_it_is_answered_and_what_happens_otherwise() {
@@ -172,5 +173,22 @@ mod tests {
             assert!(table.contains("01010101") && table.contains("approval"), "{narrow}");
         }
         assert_eq!(text(&[], &PIPE, Timestamp(0)), "nothing waits for you\n");
+    }
+
+    #[test]
+    fn what_the_other_side_writes_is_quoted() {
+        let row = |summary| InboxRow {
+            waits_for: WaitsFor::Contest,
+            id: Bytes32([1; 32]),
+            with: AgentId([7; 32]),
+            skill: "a/b".parse().unwrap(),
+            price: "2 USD".parse().unwrap(),
+            summary,
+            since: Timestamp(0),
+            until: Timestamp(1),
+            says: Some(forged::words()),
+        };
+        let rows = [row(Words::Theirs(forged::words())), row(Words::Mine(forged::text()))];
+        forged::assert_quoted(&text(&rows, &PIPE, Timestamp(0)), 4);
     }
 }

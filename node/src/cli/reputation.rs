@@ -296,10 +296,12 @@ pub(super) fn day(days: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gigmesh_protocol::reputation::Since;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::cli::terminal::{PIPE, columns};
+    use crate::forged;
 
     fn three(mine: bool, pinned: bool) -> Value {
         let estimate = |mean: f64, n: f64| json!({ "mean": mean, "low": mean - 0.19, "high": mean + 0.08, "n": n });
@@ -449,5 +451,17 @@ overall        0.90 (0.71-0.98) of 12  no view yet     5 of 6 accepted
         let many = ["a", "b", "c", "d", "e"].map(of);
         let told = editions(many.iter().zip(0..).map(|(edition, day)| (day, edition))).unwrap();
         assert!(told.contains("changed 4 times: \"c\" \"1\" from "), "{told}");
+    }
+
+    #[test]
+    fn what_agents_call_themselves_is_quoted() {
+        let edition = Edition { model: Some(forged::words()), version: Some(forged::words()) };
+        forged::assert_quoted(&judged(&edition), 2);
+        forged::assert_quoted(&super::edition(&edition).unwrap(), 2);
+        let other = Edition { model: Some("m".into()), version: None };
+        let since = Since { ratings: 0, heard: 0, score: None };
+        let changed = Changed { now: other.clone(), ratings: 1, earlier: 1, before: vec![edition.clone()], since };
+        forged::assert_quoted(&change(&changed), 1);
+        forged::assert_quoted(&editions([(1, &edition), (2, &other)].into_iter()).unwrap(), 2);
     }
 }

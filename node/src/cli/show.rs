@@ -319,11 +319,15 @@ fn fact(kind: &str, key: &str, said: &Untrusted<Value>, now: Timestamp) -> Optio
 
 #[cfg(test)]
 mod tests {
+    use gigmesh_protocol::hire::selection::{Unfit, WhyChosen};
+    use gigmesh_protocol::market::Reason;
+    use gigmesh_protocol::market::constraint::Match;
     use gigmesh_protocol::peer::io::{HireStatus, PostingEnd};
 
     use super::*;
     use crate::cli::hires::tests::hire;
     use crate::cli::terminal::{PIPE, columns};
+    use crate::forged;
 
     const NOW: Timestamp = Timestamp(100_000);
 
@@ -406,5 +410,32 @@ mod tests {
             let mut tables = tables.filter(|line| !line.starts_with("chosen: "));
             assert!(tables.all(|line| line.chars().count() <= width), "{width}: {all}");
         }
+    }
+
+    #[test]
+    fn what_the_other_side_signed_is_quoted() {
+        let mut shown = hire(Value::Null);
+        let words = forged::text();
+        let said = json!({
+            "summary": words, "reason": words, "statement": words, "note": words, "text": words,
+            "inputs": [{ "name": words }], "failed": [words], "price": words, "ruling": words, "unknown": words,
+        });
+        shown.records.truncate(1);
+        shown.records[0].says = Untrusted::new(said.clone());
+        shown.records[0].private = Some(Untrusted::new(said));
+        for outcome in shown.checks.values_mut().flat_map(|checked| &mut checked.public.outcomes) {
+            (outcome.check, outcome.detail) = (forged::words(), forged::words());
+        }
+        // Seven of the fields are texts, in each part.
+        forged::assert_quoted(&text(&shown, &PIPE, NOW), 14 + 2);
+
+        shown.records[0].kind = "decline/1".to_owned();
+        shown.records[0].says = Untrusted::new(json!({ "reason": { "said": words } }));
+        shown.records[0].private = None;
+        shown.row.reason = Some(PostingEnd::WorkerRefused(Reason::said(&words)));
+        forged::assert_quoted(&text(&shown, &PIPE, NOW), 2 + 2);
+        let demand = Unfit::Constraint(Match::No(vec![forged::words()]));
+        shown.why = Some(Why { reason: WhyChosen::NoneFits(demand), ..Why::default() });
+        forged::assert_quoted(&why_text(&shown, &BTreeMap::new(), &PIPE, NOW), 2);
     }
 }

@@ -119,6 +119,7 @@ mod tests {
 
     use super::*;
     use crate::cli::terminal::{PIPE, columns};
+    use crate::forged;
 
     fn seed(ratings: usize) -> SeedRow {
         SeedRow { agent: AgentId([0xab; 32]), name: Some("desk\u{1b}[2J".into()), ratings }
@@ -148,5 +149,14 @@ mod tests {
             "AGENT     RATINGS BY IT  NAME\nabababab  3              \"desk\\u{1b}[2J\"\n"
         );
         assert!(listed(&[], &PIPE).contains("gigmesh trust add"));
+    }
+
+    #[test]
+    fn the_name_of_a_pinned_agent_is_quoted() {
+        let seed = SeedRow { name: Some(forged::words()), ..seed(3) };
+        forged::assert_quoted(&listed(std::slice::from_ref(&seed), &PIPE), 1);
+        for pinned in [true, false] {
+            forged::assert_quoted(&told(&Trusted { seed: seed.clone(), pinned, seeds: 1 }, &PIPE), 1);
+        }
     }
 }

@@ -138,12 +138,41 @@ fn bucket(value: u8) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gigmesh_protocol::id::{AgentId, Id};
+
     use super::*;
+    use crate::cli::terminal::PIPE;
+    use crate::forged;
 
     #[test]
     fn a_price_is_told_as_far_as_it_is_public() {
         assert_eq!(bucket(0), "free");
         // 0.02 is 20000 millionths: 15 binary digits.
         assert_eq!(bucket(15), "from 0.016384 to below 0.032768 of its currency");
+    }
+
+    #[test]
+    fn what_the_requester_asked_for_is_quoted() {
+        let found = Findings {
+            hire: Id::from_bytes([1; 32]),
+            requester: AgentId([2; 32]),
+            worker: AgentId([3; 32]),
+            skill: "a/b".parse().unwrap(),
+            value: 0,
+            begun: true,
+            terms: None,
+            summary: Some(forged::words()),
+            outcome: None,
+            agreed: false,
+            state: "not closed by either".to_owned(),
+            took: None,
+            records: Vec::new(),
+            ratings: Vec::new(),
+            result: None,
+            held: false,
+            contested: false,
+            ends: Default::default(),
+        };
+        forged::assert_quoted(&text(&found, &PIPE), 1);
     }
 }

@@ -182,9 +182,10 @@ fn told(event: Event) -> (Tone, String) {
 mod tests {
     use gigmesh_protocol::id::Id;
     use gigmesh_protocol::market::Reason;
-    use gigmesh_protocol::peer::io::ClaimEnd;
+    use gigmesh_protocol::peer::io::{ClaimEnd, PostingEnd};
 
     use super::*;
+    use crate::forged;
 
     #[test]
     fn an_event_is_told_in_words_with_those_of_others_quoted_and_a_gap_is_told() {
@@ -222,5 +223,23 @@ mod tests {
         assert_eq!([clock(Some("it was set")), clock(None)], ["clock: it was set", "clock: right again"]);
         let unknown = told(json!({ "event": "invented\u{1b}" }).into()).1;
         assert!(unknown.contains("invented") && !unknown.contains('\u{1b}'), "{unknown}");
+    }
+
+    #[test]
+    fn what_peers_write_is_quoted() {
+        let transfer = json!({
+            "event": "transfer", "hire": "ab".repeat(32), "blob": "ab".repeat(32), "way": "fetched", "done": 1, "size": 3,
+            "per_second": 0, "trouble": { "denied": forged::text() },
+        });
+        forged::assert_quoted(&told(transfer.into()).1, 1);
+        let said = || Reason::said(&forged::text());
+        let notices = [
+            Notice::Unfilled { offer: Id::from_bytes([1; 32]), reason: PostingEnd::WorkerRefused(said()) },
+            Notice::Unfilled { offer: Id::from_bytes([1; 32]), reason: PostingEnd::ArbiterRefused(said()) },
+            Notice::ClaimEnded { claim: Id::from_bytes([1; 32]), reason: ClaimEnd::TurnedDown(said()) },
+        ];
+        for notice in notices {
+            forged::assert_quoted(&told(serde_json::to_value(notice).unwrap().into()).1, 1);
+        }
     }
 }

@@ -113,6 +113,7 @@ mod tests {
     use super::*;
     use crate::cli::hires::tests::hire;
     use crate::cli::terminal::{PIPE, columns};
+    use crate::forged;
 
     #[test]
     fn a_worker_sees_what_it_does_what_it_waits_for_and_why_there_is_no_more() {
@@ -155,5 +156,32 @@ mod tests {
             let told = text(&doing, std::slice::from_ref(&claim), Some(&passed), &columns(width), Timestamp(30_000));
             assert!(told.lines().all(|line| line.chars().count() <= width), "{told}");
         }
+    }
+
+    #[test]
+    fn what_requesters_write_is_quoted() {
+        let (at, skill) = (Timestamp(0), "a/b".parse::<gigmesh_protocol::market::Skill>().unwrap());
+        let (offer, requester) = (Id::from_bytes([2; 32]), AgentId([3; 32]));
+        let price: gigmesh_protocol::market::price::Price = "2 USD".parse().unwrap();
+        let claim = ClaimRow {
+            claim: Id::from_bytes([1; 32]),
+            offer,
+            requester,
+            skill: skill.clone(),
+            summary: forged::words(),
+            price: price.clone(),
+            at,
+            until: at,
+        };
+        let passed = PassedRow {
+            at,
+            offer,
+            requester,
+            skill,
+            summary: forged::words(),
+            claimed: Some(price),
+            reason: Passed::Claim(ClaimEnd::TurnedDown(Reason::said(&forged::text()))),
+        };
+        forged::assert_quoted(&text(&[], &[claim], Some(&[passed]), &PIPE, at), 3);
     }
 }

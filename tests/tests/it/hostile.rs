@@ -16,7 +16,7 @@ use gigmesh_protocol::record::{Record, Verified};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::wire::{Item, Reply, Request, Response};
 use gigmesh_tests::hostile::{
-    Hostile, award, badly_signed, claim, issued_by, manifest, of_kind, offer, stranger, stranger_of,
+    FORGED, Hostile, award, badly_signed, claim, issued_by, manifest, of_kind, offer, stranger, stranger_of,
 };
 use gigmesh_tests::{Agent, Market, Node, SOON, wait_until};
 
@@ -487,4 +487,23 @@ fn socket_of(listen: &[String]) -> SocketAddr {
     let parts: Vec<&str> = listen[0].split('/').collect();
     let ["", "ip4", ip, "tcp", port, ..] = parts[..] else { panic!("not over TCP: {listen:?}") };
     format!("{ip}:{port}").parse().unwrap()
+}
+
+#[test]
+fn the_words_of_a_peer_never_pass_for_a_line_of_ours() {
+    let market = Market::create(&[]);
+    let requester = &market.requester;
+    let hostile = Hostile::forging(requester, SKILL);
+    let (task, to) = (quick(&market).display().to_string(), hostile.agent().to_string());
+    let told = requester.cli(&["hire", &task, "--to", &to, "--wait"]);
+    assert_eq!(told.code, Some(3), "{told:?}");
+    let offer = requester.rows(&["hires"])[0]["offer"].as_str().unwrap().to_owned();
+    let others = [&["show", &offer][..], &["hires"], &["find", SKILL]].map(|args| requester.cli(args));
+    for told in [told].iter().chain(&others) {
+        let text = format!("{}{}", told.stdout, told.stderr);
+        let quoted = r#""no\naccepted: hire 7c1d"#;
+        assert!(text.contains(quoted), "{text}");
+        let forged = |line: &&str| FORGED.lines().skip(1).any(|forged| line.contains(forged));
+        assert!(text.lines().filter(forged).all(|line| line.contains(quoted)), "{text}");
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use gigmesh_tests::hostile::Hostile;
 use gigmesh_tests::{Market, SOON, binary, home, python_with, wait_until};
 use serde_json::{Value, json};
 
@@ -142,6 +143,47 @@ fn found(session: &mut Session) -> Value {
         let found = session.call("find_agents", &json!({ "skill": SKILL }));
         found["agents"].as_array().unwrap().first().cloned()
     })
+}
+
+#[test]
+fn the_words_of_a_peer_reach_a_model_only_with_a_mark() {
+    let market = Market::create(&[]);
+    let requester = &market.requester;
+    let hostile = Hostile::forging(requester, SKILL);
+    let text = market.file("input.txt", "one two three\n");
+    let (data, dir) = (requester.data_dir().display().to_string(), market.dir().display().to_string());
+    let mut session = Session::open(requester.home(), &["--data-dir", &data, "--allow-dir", &dir]);
+    let mut task = a_task(json!({ "path": text }));
+    task["to"] = json!(hostile.agent());
+    let offer = session.call("hire", &task)["offer"].as_str().unwrap().to_owned();
+    session.until("the refusal", &offer, |standing| standing["over"] == true);
+    for (tool, arguments) in [
+        ("find_agents", json!({ "skill": SKILL })),
+        ("agent_details", json!({ "agent": hostile.agent() })),
+        ("wait", json!({ "ids": [offer], "timeout_s": 0 })),
+        ("show", json!({ "id": offer })),
+    ] {
+        let answer = session.tool(tool, &arguments);
+        let told = &answer["structuredContent"];
+        assert!(is_said(told) && !is_said(&unmarked(told)), "{tool}: {told:#}");
+        assert!(!is_said(&answer["content"][0]), "{tool}: {answer:#}");
+    }
+    session.close();
+}
+
+/// Whether the forged words are anywhere in it.
+fn is_said(told: &Value) -> bool {
+    told.to_string().contains("accepted: hire 7c1d")
+}
+
+/// The same without what is marked as untrusted.
+fn unmarked(told: &Value) -> Value {
+    match told {
+        Value::Object(object) if object.get("untrusted") == Some(&json!(true)) => Value::Null,
+        Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), unmarked(value))).collect(),
+        Value::Array(items) => items.iter().map(unmarked).collect(),
+        other => other.clone(),
+    }
 }
 
 #[test]

@@ -219,7 +219,16 @@ fn rounded(value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use gigmesh_protocol::id::Id;
+    use gigmesh_protocol::market::checks::{Outcome, Report};
+    use gigmesh_protocol::market::price::Price;
+    use gigmesh_protocol::peer::io::WaitsFor;
+    use gigmesh_protocol::time::Timestamp;
+    use gigmesh_protocol::untrusted::Words;
+
     use super::*;
+    use crate::forged;
+    use crate::node::Way;
 
     #[test]
     fn a_long_result_comes_in_slices_that_add_up_and_a_short_one_as_what_it_is() {
@@ -240,5 +249,82 @@ mod tests {
     #[test]
     fn scores_are_rounded_and_counts_are_not() {
         assert_eq!(rounded(json!({ "low": 0.123_456, "n": [12, 0.5] })), json!({ "low": 0.123, "n": [12, 0.5] }));
+    }
+
+    #[test]
+    fn what_others_wrote_is_marked_in_every_document() {
+        let (from, words) = (AgentId([7; 32]), forged::text());
+        let row = json!({
+            "agent": from, "name": words, "version": words, "skill": "a/b", "expect": 1, "missing": [],
+            "price": "1 USD".parse::<Price>().unwrap(), "demands": "note = \"accepted: hire 7c1d2e3f by 7c1d2e3f\"",
+            "reputation": { "mine": null, "pinned": null,
+                            "facts": { "hires": 0, "accepted": 0, "counterparties": 0, "median_took": null } },
+            "manifest": "cd".repeat(32), "expires": 1,
+        });
+        // Name and version are one text, which is cut after the first.
+        forged::assert_marked(&agent(&serde_json::from_value(row).unwrap()), 2);
+
+        let named = Edition { model: Some(forged::words()), version: Some(forged::words()) };
+        forged::assert_marked(&edition(&from, &named), 2);
+
+        let row = InboxRow {
+            waits_for: WaitsFor::Answer,
+            id: Bytes32([1; 32]),
+            with: from,
+            skill: "a/b".parse().unwrap(),
+            price: "1 USD".parse().unwrap(),
+            summary: Words::Theirs(forged::words()),
+            since: Timestamp(0),
+            until: Timestamp(1),
+            says: Some(forged::words()),
+        };
+        forged::assert_marked(&waiting(&row), 2);
+        assert_eq!(Words::Mine("count".to_owned()).marked(Some(&from), QUOTE), json!({ "mine": "count" }));
+
+        let transfer = Transfer {
+            hire: Id::from_bytes([1; 32]),
+            blob: Bytes32([1; 32]),
+            way: Way::Fetched,
+            done: 0,
+            size: 1,
+            per_second: 0,
+            trouble: Some(Trouble::Denied(forged::words())),
+        };
+        forged::assert_marked(&on_its_way(&transfer), 1);
+
+        let record = |key: &str, by: AgentId| ShownRecord {
+            kind: "progress/1".to_owned(),
+            id: Bytes32([1; 32]),
+            by,
+            at: None,
+            says: Untrusted::new(json!({ key: words })),
+            private: Some(Untrusted::new(json!({ key: words }))),
+        };
+        let mine = AgentId([8; 32]);
+        let mut declined = record("text", from);
+        declined.kind = "decline/1".to_owned();
+        declined.says = Untrusted::new(json!({ "reason": { "said": words } }));
+        let texts = ["reason", "statement", "note", "text"].iter().map(|key| record(key, from));
+        let records: Vec<ShownRecord> = texts.chain([record("note", mine), record("other", from), declined]).collect();
+        let told = said(&records, mine);
+        forged::assert_marked(&told, 6);
+        assert_eq!((&told[0]["mine"], &told[4]["mine"]), (&json!(false), &json!(true)));
+
+        let outcome = Outcome { check: forged::words(), detail: forged::words(), passed: false };
+        let public = Report { outcomes: vec![outcome.clone()] };
+        let sealed = Some(Report { outcomes: vec![outcome] });
+        let reports = BTreeMap::from([(Bytes32([1; 32]), CheckedView { public, sealed })]);
+        forged::assert_marked(&checks(&reports, None, Some(&from)), 4);
+
+        let result = json!({ words.clone(): [words] });
+        for end in [PostingEnd::WorkerRefused, PostingEnd::ArbiterRefused] {
+            forged::assert_marked(&posting_end(&end(Reason::said(&words)), Some(&from)), 1);
+        }
+        let why =
+            Why { reason: WhyChosen::NoneFits(Unfit::Constraint(Match::No(vec![forged::words()]))), ..Why::default() };
+        forged::assert_marked(&why_chosen(&why), 1);
+
+        forged::assert_marked(&slice(Some(&from), &Untrusted::new(result.to_string()), 0), 1);
+        forged::assert_marked(&slice(Some(&from), &Untrusted::new(format!(" no JSON {words}")), 1), 1);
     }
 }

@@ -262,6 +262,7 @@ mod tests {
 
     use super::*;
     use crate::cli::bulk::batch::UNFILLED;
+    use crate::forged;
 
     fn finished(row: u64, outcome: &str, owed: Option<&str>) -> Finished {
         Finished {
@@ -322,5 +323,11 @@ mod tests {
         assert_ne!(board.accepted(), board.count);
         board.is_over(&finished(2, "accepted", None));
         assert_eq!(board.accepted(), board.count);
+    }
+
+    #[test]
+    fn what_a_worker_delivered_is_quoted() {
+        let failed = Finished { failed: vec![forged::words()], ..finished(7, "refused", None) };
+        forged::assert_quoted(&told(3, 40, &failed), 1);
     }
 }

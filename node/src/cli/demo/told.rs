@@ -214,6 +214,7 @@ mod tests {
     use crate::cli::demo::report::tests::end;
     use crate::cli::demo::report::{Failed, WorkerEnd};
     use crate::cli::terminal::PIPE;
+    use crate::forged;
 
     fn report() -> Report {
         let overall = Estimate { mean: 0.83, low: 0.55, high: 0.99, n: 3.0 };
@@ -281,5 +282,11 @@ mod tests {
             "{kept}"
         );
         assert_eq!(quoted(Path::new("/tmp/a-b_c.d/1")), "/tmp/a-b_c.d/1");
+    }
+
+    #[test]
+    fn what_a_worker_delivered_is_quoted() {
+        let failed = Failed { check: forged::words(), found: forged::words(), sealed: false };
+        forged::assert_quoted(&wrong(&HireEnd { failed: vec![failed], ..end() }).render(&PIPE), 2);
     }
 }
