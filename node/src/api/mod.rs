@@ -60,7 +60,7 @@
 //! | `stopped` | The node is shutting down |
 //! | `storage` | The node's data cannot be read or written |
 //! | `internal` | The node failed |
-//! | `invalid_task` | No offer can be made of the task |
+//! | `task_invalid` | No offer can be made of the task; `at` has the place |
 //! | `offers_full` | As many offers are open as may be |
 //! | `hires_full` | As many hires are open as may be |
 //! | `rooms_full` | As many rooms are followed as may be |
