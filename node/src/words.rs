@@ -2,15 +2,16 @@
 //!
 //! In: enums of the protocol. Out: lowercase fragments without a full stop. Invariant: what another agent wrote is quoted.
 
-use gigmesh_protocol::hire::Side;
 use gigmesh_protocol::hire::selection::{ClaimOutcome, Considered, Criterion, Over, Unfit, Why, WhyChosen};
 use gigmesh_protocol::hire::task::{TaskError, TaskFault};
+use gigmesh_protocol::hire::{NoResult, Side};
 use gigmesh_protocol::limits::{NAME, SEEDS, SUMMARY};
 use gigmesh_protocol::market::Reason;
 use gigmesh_protocol::market::constraint::Match;
 use gigmesh_protocol::peer::io::{ClaimEnd, HireRow, HireStatus, Objection, Passed, PostingEnd, Refused, WaitsFor};
 use gigmesh_protocol::peer::query::{IdKind, Missing};
 use gigmesh_protocol::time::Millis;
+use gigmesh_protocol::transcript::End;
 use gigmesh_protocol::untrusted::Untrusted;
 use serde_json::Value;
 
@@ -237,6 +238,26 @@ pub(crate) fn missing(missing: &Missing) -> (String, &'static str) {
             let more = if *count > longer.len() { ", ..." } else { "" };
             (format!("{count} ids begin with {text}: {}{more}", longer.join(", ")), "give more digits")
         }
+    }
+}
+
+/// Why a run of the agent made no result.
+pub(crate) fn no_result(why: &NoResult) -> String {
+    match why {
+        NoResult::SkillGone => "the configuration no longer has the skill".to_owned(),
+        NoResult::Failed(words) => Untrusted::from(&**words).quoted(QUOTE),
+    }
+}
+
+/// Where the records of a transcript end.
+pub(crate) fn records_end(end: End) -> String {
+    match end {
+        End::Open => "not closed by either".to_owned(),
+        End::Declined => "declined by the worker".to_owned(),
+        End::Contested => "contested by the worker".to_owned(),
+        End::Decided(outcome) => format!("decided by the arbiter: {outcome}"),
+        End::Receipted(outcome) => format!("closed by the requester alone: {outcome}"),
+        End::Settled(outcome) => format!("closed by both: {outcome}"),
     }
 }
 

@@ -87,21 +87,54 @@ pub fn checks() -> Checks {
     Checks { schema: Some(schema), asserts: Vec::new() }
 }
 
+/// Why a case cannot be decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseError {
+    /// No input is a case of at most `limits::CASE` bytes.
+    #[error("no input is a case of at most {} bytes", limits::CASE)]
+    Missing,
+    /// The store cannot read it.
+    #[error("the case cannot be read: {0}")]
+    Unreadable(String),
+    /// It is no transcript.
+    #[error("the case is no transcript: {0}")]
+    Format(String),
+    /// It does not verify.
+    #[error("the case does not verify: {0}")]
+    Unproven(String),
+    /// It is of another network.
+    #[error("the case is of another network")]
+    Network,
+    /// The hire names another arbiter, or none.
+    #[error("the hire names another arbiter, or none")]
+    Arbiter,
+    /// The caller took no part in the hire.
+    #[error("the caller took no part in the hire")]
+    Caller,
+    /// The hire is not contested, or is decided.
+    #[error("the hire is not contested, or is decided")]
+    NotContested,
+    /// The agent's result is no ruling.
+    #[error("the result is no ruling: {0}")]
+    NoRuling(String),
+}
+
 impl Seat {
     /// Verifies the case that the caller brought.
     ///
     /// # Errors
     /// It is not a transcript of a hire of this network that is contested, named this arbiter and had this caller as a
     /// party.
-    pub fn open(&self, case: &[u8]) -> Result<Case, String> {
-        let transcript = Transcript::from_json(case).map_err(|fault| format!("the case is none: {fault}"))?;
-        let found = transcript.verify().map_err(|fault| format!("the case does not verify: {fault}"))?;
-        let rule = |holds: bool, otherwise: &str| if holds { Ok(()) } else { Err(otherwise.to_owned()) };
-        rule(transcript.network() == self.network, "the case is of another network")?;
+    pub fn open(&self, case: &[u8]) -> Result<Case, CaseError> {
+        let transcript = Transcript::from_json(case).map_err(|fault| CaseError::Format(fault.to_string()))?;
+        let found = transcript.verify().map_err(|fault| CaseError::Unproven(fault.to_string()))?;
+        let rule = |holds: bool, otherwise| if holds { Ok(()) } else { Err(otherwise) };
+        rule(transcript.network() == self.network, CaseError::Network)?;
         let arbiter = found.terms.as_ref().and_then(|terms| terms.arbiter).map(|arbiter| arbiter.agent);
-        rule(arbiter == Some(self.arbiter), "the hire names another arbiter, or none")?;
-        rule([found.requester, found.worker].contains(&self.caller), "the caller took no part in the hire")?;
-        rule(found.contested && found.outcome == Some(Outcome::Contested), "the hire is not contested, or decided")?;
+        rule(arbiter == Some(self.arbiter), CaseError::Arbiter)?;
+        rule([found.requester, found.worker].contains(&self.caller), CaseError::Caller)?;
+        rule(found.contested && found.outcome == Some(Outcome::Contested), CaseError::NotContested)?;
         Ok(Case {
             hire: found.hire,
             requester: found.requester,
@@ -123,9 +156,8 @@ impl Case {
     ///
     /// # Errors
     /// The result is not a ruling with a reason.
-    pub fn decide(&self, result: &[u8]) -> Result<Box<Decided>, String> {
-        let ruled: Ruled =
-            serde_json::from_slice(result).map_err(|error| format!("the result is no ruling: {error}"))?;
+    pub fn decide(&self, result: &[u8]) -> Result<Box<Decided>, CaseError> {
+        let ruled: Ruled = serde_json::from_slice(result).map_err(|error| CaseError::NoRuling(error.to_string()))?;
         let ruling = match ruled.ruling {
             Word::Accepted => Ruling::Accepted,
             Word::Refused => Ruling::Refused,

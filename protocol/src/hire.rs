@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arbitration::Decided;
+use crate::arbitration::{CaseError, Decided};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::market::checks::Report;
 use crate::market::{
@@ -82,7 +82,17 @@ pub struct Attempt {
     /// When it was started. Logged before the agent is.
     pub started: Timestamp,
     /// When it ended and with what: a result, or why there is none. Absent while it runs, or if the node fell.
-    pub ended: Option<(Timestamp, Result<BlobRef, String>)>,
+    pub ended: Option<(Timestamp, Result<BlobRef, NoResult>)>,
+}
+
+/// Why a run made no result. For the operator alone: the other side is told [`Reason::AgentFailed`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoResult {
+    /// The configuration no longer has the skill.
+    SkillGone,
+    /// What the node says of the agent, which may quote what it printed.
+    Failed(String),
 }
 
 /// What running the checks over a result found.
@@ -97,7 +107,7 @@ pub struct Checked {
     /// What of the result is compared with the results of others, as a hash of its canonical JSON.
     pub compared: Option<Bytes32>,
     /// Of an arbitration, as its worker ran it: what is decided of the case, or why nothing can be.
-    pub decided: Option<Result<Box<Decided>, String>>,
+    pub decided: Option<Result<Box<Decided>, CaseError>>,
 }
 
 impl Checked {

@@ -84,8 +84,8 @@ pub struct Findings {
     pub outcome: Option<Outcome>,
     /// Whether both signed it.
     pub agreed: bool,
-    /// Where the records end, in words.
-    pub state: String,
+    /// Where the records end.
+    pub state: End,
     /// From begin to the last delivery as the receipt says.
     pub took: Option<Millis>,
     /// Every record, as the file has them.
@@ -100,6 +100,24 @@ pub struct Findings {
     pub contested: bool,
     /// The last record of each side, the requester's first.
     pub ends: (Bytes32, Bytes32),
+}
+
+/// Where the records of a transcript end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Neither side has closed.
+    Open,
+    /// The worker declined the award.
+    Declined,
+    /// The worker contests.
+    Contested,
+    /// The arbiter has decided.
+    Decided(Outcome),
+    /// The requester alone has closed.
+    Receipted(Outcome),
+    /// Both have closed.
+    Settled(Outcome),
 }
 
 /// A record of a transcript.
@@ -311,7 +329,7 @@ struct Ends {
     begun: bool,
     outcome: Option<Outcome>,
     agreed: bool,
-    state: String,
+    state: End,
     took: Option<Millis>,
     result: Option<BlobRef>,
     contested: bool,
@@ -366,12 +384,12 @@ impl Parts {
         }
         let facts = chain.facts();
         let (outcome, agreed, state) = match facts.stage {
-            Stage::Settled(outcome) => (Some(outcome), true, format!("closed by both: {outcome}")),
-            Stage::Declined => (Some(Outcome::Lapsed), false, "declined by the worker".to_owned()),
-            Stage::Contested => (Some(Outcome::Contested), false, "contested by the worker".to_owned()),
-            Stage::Decided(outcome) => (Some(outcome), true, format!("decided by the arbiter: {outcome}")),
-            Stage::Receipted(outcome) => (None, false, format!("closed by the requester alone: {outcome}")),
-            _ => (None, false, "not closed by either".to_owned()),
+            Stage::Settled(outcome) => (Some(outcome), true, End::Settled(outcome)),
+            Stage::Declined => (Some(Outcome::Lapsed), false, End::Declined),
+            Stage::Contested => (Some(Outcome::Contested), false, End::Contested),
+            Stage::Decided(outcome) => (Some(outcome), true, End::Decided(outcome)),
+            Stage::Receipted(outcome) => (None, false, End::Receipted(outcome)),
+            _ => (None, false, End::Open),
         };
         let receipt = chain.of(Side::Requester).iter().find_map(|entry| match entry {
             Entry::Receipt(receipt) if facts.receipt == Some(receipt.id()) => Some(receipt.took),
@@ -397,7 +415,7 @@ impl Parts {
             begun: false,
             outcome: None,
             agreed: false,
-            state: "not closed by either".to_owned(),
+            state: End::Open,
             took: None,
             result: None,
             contested: false,
@@ -420,7 +438,7 @@ impl Parts {
                 Entry::Receipt(receipt) => {
                     rule(receipt.issuer() == award.issuer() && ends.begun, "the receipt is not the requester's")?;
                     rule(!ends.agreed, "a receipt after the close")?;
-                    ends.state = format!("closed by the requester alone: {}", receipt.outcome);
+                    ends.state = End::Receipted(receipt.outcome);
                     ends.took = Some(receipt.took);
                     receipts.push(receipt);
                 }
@@ -432,7 +450,7 @@ impl Parts {
                         why: "the receipt it agrees to is not before it".to_owned(),
                     })?;
                     (ends.outcome, ends.agreed, ends.took) = (Some(receipt.outcome), true, Some(receipt.took));
-                    ends.state = format!("closed by both: {}", receipt.outcome);
+                    ends.state = End::Settled(receipt.outcome);
                 }
                 _ => rule(false, "without the award's terms there is no telling whether it could be made")?,
             }

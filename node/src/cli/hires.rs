@@ -239,7 +239,7 @@ pub(super) mod tests {
                 { "kind": "begin/1", "id": "12".repeat(32), "by": "ef".repeat(32), "at": 2_000,
                   "says": { "hire": "ab".repeat(32), "note": "I\u{1b}[2Jbegin" }, "private": { "due": 302_000 } },
             ],
-            "attempts": [{ "started": 2_000, "ended": [5_000, { "Err": "it\u{7} broke" }] }],
+            "attempts": [{ "started": 2_000, "ended": [5_000, { "Err": { "failed": "it\u{7} broke" } }] }],
             "checks": { "34".repeat(32): { "public": { "outcomes": [outcome("result.rows == 4", false)] }, "sealed": null } },
             "result": { "root": "56".repeat(32), "size": 20 }, "held": false, "owed": null,
         });

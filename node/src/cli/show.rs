@@ -162,7 +162,7 @@ fn text(shown: &Shown, screen: &Screen, now: Timestamp) -> String {
         let (tone, end) = match &attempt.ended {
             None => (Tone::Quiet, "not known".to_owned()),
             Some((at, Ok(_))) => (Tone::Good, format!("a result after {}", span(at.since(attempt.started)))),
-            Some((_, Err(why))) => (Tone::Bad, quoted(why)),
+            Some((_, Err(why))) => (Tone::Bad, words::no_result(why)),
         };
         table.row([(Tone::Plain, format!("{number}")), (Tone::Quiet, clock(attempt.started, now)), (tone, end)]);
     }

@@ -12,6 +12,7 @@ use super::failure::{Exit, Failure};
 use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, score, short};
 use crate::limits::{MAX_TRANSCRIPT_FILE, QUOTE};
 use crate::store::disk::At;
+use crate::words;
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
@@ -72,7 +73,7 @@ fn text(found: &Findings, screen: &Screen) -> String {
         Some(_) => Tone::Bad,
         None => Tone::Quiet,
     };
-    row("end", tone, found.state.clone());
+    row("end", tone, words::records_end(found.state));
     if let Some(took) = found.took {
         row("took", Tone::Plain, rough(took));
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gigmesh_bootstrap::wall_clock;
-use gigmesh_protocol::arbitration::{CASE, Case, Seat};
+use gigmesh_protocol::arbitration::{CASE, Case, CaseError, Seat};
 use gigmesh_protocol::hire::{Checked, HireId};
 use gigmesh_protocol::id::Bytes32;
 use gigmesh_protocol::limits::{self as bounds, RESULT};
@@ -44,7 +44,7 @@ pub(crate) enum RunError {
     #[error("the parameters are not JSON")]
     Params,
     #[error("{0}")]
-    Case(String),
+    Case(CaseError),
     #[error("the time is over")]
     Late,
     #[error(transparent)]
@@ -97,10 +97,10 @@ async fn produce(body: &Body, job: WorkJob, line: Line) -> Result<BlobRef, RunEr
 }
 
 /// The case that an arbiter is hired for, opened: whoever brought it may have made it up.
-fn open_case(blobs: &BlobStore, seat: &Seat, inputs: &[BriefInput]) -> Result<Case, String> {
+fn open_case(blobs: &BlobStore, seat: &Seat, inputs: &[BriefInput]) -> Result<Case, CaseError> {
     let case = inputs.iter().find(|input| &*input.name == CASE && input.blob.size <= bounds::CASE);
-    let case = case.ok_or_else(|| format!("there is no case of at most {} bytes among the inputs", bounds::CASE))?;
-    let unread = |error: &dyn std::fmt::Display| format!("the case cannot be read: {error}");
+    let case = case.ok_or(CaseError::Missing)?;
+    let unread = |error: &dyn std::fmt::Display| CaseError::Unreadable(error.to_string());
     let mut bytes = Vec::new();
     let file = blobs.open_checked(case.blob.root).map_err(|error| unread(&error))?;
     file.take(bounds::CASE).read_to_end(&mut bytes).map_err(|error| unread(&error))?;

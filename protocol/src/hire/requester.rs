@@ -10,8 +10,8 @@ use crate::limits::{CLOSE, GRACE, SERVED};
 use crate::market::{Outcome, Reason, Ruling, Scores};
 use crate::time::{Millis, Timestamp};
 
-/// The failed check that a verdict names when the results of others agree on another.
-pub const OUTVOTED: &str = "agree: the results of others agree on another";
+/// What a verdict names as failed when the results of others agree on another.
+pub const OUTVOTED: &str = "agree: outvoted";
 
 /// What the results of others say to this one, where a task asks for several that agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ fn review(hire: &Hire, facts: &Facts, task: &Task, now: Timestamp, idle: bool, c
     }
     if !hire.fetched.contains(&delivery.blob.root) {
         if now <= until && unserved_at(hire, facts).is_some_and(|at| now >= at) {
-            return Some(verdict(Ruling::Unserved, None, "the result was never served"));
+            return Some(verdict(Ruling::Unserved, None, ""));
         }
         return idle.then(|| Step::Do(Todo::Fetch(vec![delivery.blob])));
     }

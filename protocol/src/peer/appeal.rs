@@ -187,7 +187,7 @@ impl Peer {
             }
         }
         let skill = decision::SKILL.parse().ok()?;
-        let summary = format!("Decide a contested hire for {}", hire.chain.award().skill);
+        let summary = hire.chain.award().skill.to_string();
         Some((
             Task {
                 call: Some(Call { of: hire.id(), consent }),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{self, DecodeError};
 use crate::hire::selection::Why;
 use crate::hire::task::Task;
-use crate::hire::{Checked, HireId, Side, Wish};
+use crate::hire::{Checked, HireId, NoResult, Side, Wish};
 use crate::id::{AgentId, Bytes32, Id};
 use crate::ledger;
 use crate::limits;
@@ -146,7 +146,7 @@ pub enum Event<R> {
         /// Which run.
         attempt: usize,
         /// Its result, in the store.
-        result: Result<BlobRef, String>,
+        result: Result<BlobRef, NoResult>,
     },
     /// Checks were run.
     Checked {

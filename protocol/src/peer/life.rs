@@ -9,7 +9,7 @@ use crate::hire::chain::Entry;
 use crate::hire::requester::Consent;
 use crate::hire::stage::{self, Facts, Stage};
 use crate::hire::worker::{self, Means};
-use crate::hire::{Checked, Hire, HireId, Say, Side, Step, Todo, requester};
+use crate::hire::{Checked, Hire, HireId, NoResult, Say, Side, Step, Todo, requester};
 use crate::id::{AgentId, Bytes32};
 use crate::limits;
 use crate::market::checks::Sealed;
@@ -188,8 +188,7 @@ impl Peer {
             Todo::Work => {
                 let Some(brief) = worker::brief(hire) else { return };
                 let Some(serving) = self.serving(&hire.chain.award().skill) else {
-                    let reason = "this worker's configuration no longer has the skill".to_owned();
-                    return self.fail_work(now, id, reason, out);
+                    return self.skill_gone(now, id, out);
                 };
                 let facts = hire.facts();
                 let job = WorkJob {
@@ -219,12 +218,12 @@ impl Peer {
         }
     }
 
-    /// A run that could not even be started ends at once.
-    fn fail_work(&mut self, now: Timestamp, id: HireId, reason: String, out: &mut Outbox) {
+    /// A run that cannot be started ends at once.
+    fn skill_gone(&mut self, now: Timestamp, id: HireId, out: &mut Outbox) {
         let attempt = self.durable.hire(&id).map_or(0, |hire| hire.attempts.len());
         self.commit(now, Event::Started { hire: id }, out);
         self.busy.remove(&id);
-        self.commit(now, Event::Ended { hire: id, attempt, result: Err(reason) }, out);
+        self.commit(now, Event::Ended { hire: id, attempt, result: Err(NoResult::SkillGone) }, out);
     }
 
     fn check_job(&self, hire: &Hire, blob: BlobRef, part: usize, sealed: bool) -> Option<CheckJob> {
@@ -303,6 +302,7 @@ impl Peer {
         }
         self.busy.remove(&id);
         let failed = result.as_ref().err().cloned();
+        let result = result.map_err(NoResult::Failed);
         self.commit(now, Event::Ended { hire: id, attempt, result }, out);
         out.push(Output::Notice(Notice::Worked { hire: id, attempt, failed }));
         self.advance(now, id, out);

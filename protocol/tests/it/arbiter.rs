@@ -364,7 +364,7 @@ fn an_award_without_its_consent_is_refused() {
 /// The file that is handed to the arbiter proves the contest and, later, the decision.
 #[test]
 fn the_case_must_be_what_it_says() {
-    use gigmesh_protocol::arbitration::Seat;
+    use gigmesh_protocol::arbitration::{CaseError, Seat};
     use gigmesh_protocol::transcript::Transcript;
     use gigmesh_protocol::wire::Item;
 
@@ -401,15 +401,13 @@ fn the_case_must_be_what_it_says() {
     assert_eq!(case.readable()["hire"], id.to_string());
     assert!(case.decide(br#"{"ruling": "maybe", "statement": "?"}"#).is_err());
     assert_eq!(case.decide(br#"{"ruling": "refused", "statement": "no"}"#).unwrap().parties.1, world.id(WORKER));
-    let fails = |seat: Seat, file: &[u8], why: &str| {
-        let said = seat.open(file).unwrap_err();
-        assert!(said.contains(why), "{said} is not {why}");
-    };
-    fails(Seat { caller: world.id(ARBITER), ..seat }, &file("test", all), "took no part");
-    fails(Seat { arbiter: world.id(WORKER), ..seat }, &file("test", all), "another arbiter");
-    fails(seat, &file("test", all - 1), "not contested");
-    fails(seat, &file("other", all), "does not verify");
-    fails(seat, b"{}", "the case is none");
+    let caller = Seat { caller: world.id(ARBITER), ..seat };
+    assert_eq!(caller.open(&file("test", all)), Err(CaseError::Caller));
+    let arbiter = Seat { arbiter: world.id(WORKER), ..seat };
+    assert_eq!(arbiter.open(&file("test", all)), Err(CaseError::Arbiter));
+    assert_eq!(seat.open(&file("test", all - 1)), Err(CaseError::NotContested));
+    assert!(matches!(seat.open(&file("other", all)), Err(CaseError::Unproven(_))));
+    assert!(matches!(seat.open(b"{}"), Err(CaseError::Format(_))));
 }
 
 /// A decision of a contested hire that has seen all of it, with this statement.

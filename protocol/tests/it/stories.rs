@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gigmesh_protocol::hire::NoResult;
 use gigmesh_protocol::hire::selection::Prefer;
 use gigmesh_protocol::hire::task::Review;
 use gigmesh_protocol::id::Bytes32;
@@ -132,7 +133,7 @@ fn a_silent_review_is_decided_by_the_public_checks() {
 #[test]
 fn an_agent_that_fails_is_cancelled_and_what_it_printed_stays_with_its_operator() {
     let mut world = World::pair();
-    world.nodes[1].agent = |_, _| Err("exit code 3: no such table".to_owned());
+    world.nodes[1].agent = |_, _| Err(NoResult::Failed("exit code 3: no such table".to_owned()));
     let task = world.task();
     world.hire(task, None);
     world.drive(Millis::mins(1));
@@ -141,7 +142,7 @@ fn an_agent_that_fails_is_cancelled_and_what_it_printed_stays_with_its_operator(
     let shown = world.shown(0, hire);
     assert!(shown.records.iter().any(|record| record.says.raw()["reason"] == "agent_failed"));
     let ended = world.shown(1, hire).attempts[0].ended.clone().unwrap().1;
-    assert_eq!(ended, Err("exit code 3: no such table".to_owned()));
+    assert_eq!(ended, Err(NoResult::Failed("exit code 3: no such table".to_owned())));
 }
 
 #[test]

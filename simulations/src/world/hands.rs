@@ -1,6 +1,6 @@
 //! What a node does for its brain, in memory: carries out its outputs in their order.
 
-use gigmesh_protocol::arbitration::{CASE, Case, Seat};
+use gigmesh_protocol::arbitration::{CASE, Case, CaseError, Seat};
 use gigmesh_protocol::codec::List;
 use gigmesh_protocol::gossip::Verdict;
 use gigmesh_protocol::hire::{Checked, HireId};
@@ -55,8 +55,8 @@ impl World {
     }
 
     /// The case before an arbiter, as its driver opens it.
-    fn case(&self, n: usize, seat: &Seat, inputs: &[BriefInput]) -> Result<Case, String> {
-        let case = inputs.iter().find(|input| &*input.name == CASE).ok_or("no case")?;
+    fn case(&self, n: usize, seat: &Seat, inputs: &[BriefInput]) -> Result<Case, CaseError> {
+        let case = inputs.iter().find(|input| &*input.name == CASE).ok_or(CaseError::Missing)?;
         seat.open(&self.nodes[n].blobs[&case.blob.root])
     }
 
@@ -207,7 +207,7 @@ impl Effects for Runner<'_> {
         let node = &world.nodes[self.n];
         let inputs: Vec<Vec<u8>> = job.inputs.iter().map(|input| node.blobs[&input.blob.root].clone()).collect();
         let case = job.seat.map(|seat| world.case(self.n, &seat, &job.inputs)).transpose();
-        let result = case.and_then(|_| (node.agent)(&job, &inputs)).map(|bytes| {
+        let result = case.map_err(|error| error.to_string()).and_then(|_| (node.agent)(&job, &inputs)).map(|bytes| {
             let blob = blob(&bytes);
             self.node().blobs.insert(blob.root, bytes);
             blob

@@ -378,7 +378,7 @@ impl Tally {
                         self.unrated.push(format!("hire {hire}: {:?}", found.ratings));
                     }
                     if !found.agreed || found.outcome != Some(Outcome::Accepted) {
-                        self.disagreements.push(format!("hire {hire}: the records say {}", found.state));
+                        self.disagreements.push(format!("hire {hire}: the records say {:?}", found.state));
                     }
                 }
                 Err(fault) => self.disagreements.push(format!("hire {hire}: {fault}")),
