@@ -45,7 +45,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 pub(crate) use brain::{Brain, Driver, Judge, Ledger, Rest, StoreError, Work, World};
 #[cfg(test)]
 pub(crate) use clock::tests::Set as SetClocks;
-pub(crate) use clock::{Clocks, SystemClocks};
+pub(crate) use clock::{CONFIRM, Clocks, SystemClocks};
 pub(crate) use ear::Ear;
 pub(crate) use edge::Edge;
 pub(crate) use hands::Hands;

@@ -37,7 +37,7 @@ use tokio::time::timeout;
 
 use self::past::Past;
 use crate::driver::{
-    Body, Brain, Clocks, Driver, Ear, Edge, Hands, Queue, StoreError, SystemClocks, Task, Why, World, blocking,
+    Body, Brain, CONFIRM, Clocks, Driver, Ear, Edge, Hands, Queue, StoreError, SystemClocks, Task, Why, World, blocking,
 };
 pub use crate::driver::{CallError, Transfer, Trouble, Way};
 use crate::identity::{self, IdentityError};
@@ -492,7 +492,8 @@ impl NodeHandle {
     /// What the operator should look after now.
     pub fn warnings(&self) -> Vec<String> {
         let clock = self.0.queue.clock();
-        clock.parted().into_iter().chain(clock.behind()).collect()
+        let parted = clock.parted().map(|trouble| format!("{trouble}; {CONFIRM}"));
+        parted.into_iter().chain(clock.behind()).collect()
     }
 
     /// Why nothing can be signed, if that is so: the system's clock was set while the node ran.

@@ -11,6 +11,7 @@ use gigmesh_protocol::peer::io::Refused;
 use gigmesh_protocol::peer::query::Missing;
 use serde::{Deserialize, Serialize};
 
+use crate::driver::CONFIRM;
 use crate::node::CallError;
 use crate::store::blobs::BlobError;
 use crate::words;
@@ -120,7 +121,8 @@ impl ApiError {
         Self::new(Code::Internal, error)
     }
 
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// What to do, in a literal: the command line changes the commands in it, so no other agent's words may be there.
+    pub fn hint(mut self, hint: &'static str) -> Self {
         self.body.hint = Some(hint.into());
         self
     }
@@ -160,7 +162,7 @@ impl From<CallError> for ApiError {
     fn from(error: CallError) -> Self {
         let code = match &error {
             CallError::Refused(refused) => return refused.into(),
-            CallError::Clock(_) => Code::ClockUnclear,
+            CallError::Clock(_) => return Self::new(Code::ClockUnclear, error).hint(CONFIRM),
             CallError::Stopped => Code::Stopped,
             CallError::Storage(_) => Code::Storage,
         };

@@ -33,7 +33,7 @@ use super::args::HireArgs;
 use super::failure::{Exit, Failure};
 use super::hire::waits;
 use super::hires::{checks, held_result, state};
-use super::terminal::Tone;
+use super::terminal::{Tone, runnable};
 use super::up::Stop;
 use crate::api::client::follow::{Follower, Progress};
 use crate::api::client::{Client, ClientError};
@@ -75,7 +75,7 @@ pub(super) async fn hire(args: &HireArgs, each: &Path, output: &Path) -> Result<
         let error = "the batch was begun so long ago that the node may have forgotten which of its rows it hired";
         let hint =
             format!("put the rows without a line in {} into a new file, with another --output", output.display());
-        return Err(Failure::new(Exit::User, error).hint(hint));
+        return Err(Failure::new(Exit::User, error).advise(hint));
     }
     let to = to.map(|to| to.to_string());
     let follower = Follower::new(client.clone()).await?;
@@ -211,9 +211,7 @@ impl Bulk<'_> {
                 break Some(shown);
             }
             let (standing, why) = match (shown.row.waits_for, looking) {
-                (Some(_), _) => {
-                    (Standing::Person, Some("some rows wait for your word; see `gigmesh inbox`".to_owned()))
-                }
+                (Some(_), _) => (Standing::Person, Some(runnable("some rows wait for your word; see `gigmesh inbox`"))),
                 (None, true) => (Standing::Looking, waits(&shown)),
                 (None, false) => (Standing::AtWork, None),
             };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use hyper::StatusCode;
 use serde_json::json;
 
-use super::terminal::runnable;
+use super::terminal::{of_own_node, runnable};
 use crate::api::client::ClientError;
 use crate::config::{ConfigError, FileError};
 
@@ -47,8 +47,14 @@ impl Failure {
         Self { exit, error: error.to_string(), hint: None, passes: false }
     }
 
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    /// What to do, in a literal: its commands are made runnable.
+    pub fn hint(self, hint: &'static str) -> Self {
+        self.advise(runnable(hint))
+    }
+
+    /// What to do, in words that are printed as they are. Commands in them come from [`super::terminal::command`].
+    pub fn advise(mut self, hint: String) -> Self {
+        self.hint = Some(hint);
         self
     }
 
@@ -69,7 +75,7 @@ impl Failure {
 
     /// For stderr, without a final newline.
     pub fn text(&self, as_json: bool) -> String {
-        let (error, hint) = (runnable(&self.error), self.hint.as_deref().map(runnable));
+        let (error, hint) = (&self.error, &self.hint);
         match (hint, as_json) {
             (hint, true) => json!({ "error": error, "hint": hint, "exit": self.exit as u8 }).to_string(),
             (Some(hint), false) => format!("error: {error}\nhint: {hint}"),
@@ -87,7 +93,8 @@ impl From<ClientError> for Failure {
                 // Room is the operator's to make.
                 let users = status.is_client_error() || status == StatusCode::INSUFFICIENT_STORAGE;
                 let exit = if users { Exit::User } else { Exit::Ours };
-                Self { hint, ..Self::new(exit, text) }
+                // The node's hints are literals (`ApiError::hint`), so no other agent's words are in them.
+                Self { hint: hint.as_deref().map(of_own_node), ..Self::new(exit, text) }
             }
             ClientError::File { .. } => Self::new(Exit::User, text),
             ClientError::Stopped => Self::new(Exit::Ours, text).hint("`gigmesh up`, then `gigmesh show`"),

@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::args::{Door, FindArgs, StatusArgs};
 use super::failure::{Exit, Failure};
 use super::reputation::{brief, in_brief};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, rough, short, span, wrapped};
+use super::terminal::{
+    Screen, Table, Tone, command, emit, emit_json, of_own_node, rough, runnable, short, span, wrapped,
+};
 use super::trust::NO_HISTORY;
 use crate::api::client::Client;
 use crate::api::types::{Bootstrap, FindParams, Identity, NodeStatus, Peer, Reach, Rows};
@@ -46,7 +48,7 @@ pub(super) async fn find(args: FindArgs) -> Result<Exit, Failure> {
 fn unseen(agents: &[AgentRow], screen: &Screen) -> String {
     let is = |why: NoView| agents.iter().any(|row| row.no_view == Some(why));
     if is(NoView::NoHistory) {
-        wrapped(NO_HISTORY, screen)
+        wrapped(&runnable(NO_HISTORY), screen)
     } else if is(NoView::Newcomer) {
         wrapped("newcomer: nobody has rated it yet, as far as is known here, which is not bad", screen)
     } else {
@@ -66,7 +68,8 @@ fn nobody(skill: &Skill) -> String {
     let room = skill.room(ROOM_DEPTH);
     format!(
         "nobody who fits is known\nthis node listens in the room `{room}` now, until it stops: ask again in a moment; \
-         `gigmesh peers` tells whether it is connected\n"
+         {} tells whether it is connected\n",
+        command("peers")
     )
 }
 
@@ -75,13 +78,12 @@ async fn rooms_only(client: &Client, agents: &[AgentRow], table: String) -> Resu
     let NodeStatus { market, .. } = client.get("/v1/status").await?;
     let found = if agents.is_empty() { "nobody is known\n" } else { &table };
     let rooms = market.rooms.join(", ");
+    let find = command("find SKILL");
     Ok(if rooms.is_empty() {
-        format!(
-            "{found}this node follows no room yet: `gigmesh find SKILL` follows the room of a skill, until the node stops\n"
-        )
+        format!("{found}this node follows no room yet: {find} follows the room of a skill, until the node stops\n")
     } else {
         format!(
-            "{found}these are the rooms that this node follows: {rooms}; `gigmesh find SKILL` follows one more, until the node stops\n"
+            "{found}these are the rooms that this node follows: {rooms}; {find} follows one more, until the node stops\n"
         )
     })
 }
@@ -173,7 +175,8 @@ pub(super) async fn status(StatusArgs { metrics, door }: StatusArgs) -> Result<E
         table.row([(Tone::Plain, name.replace('_', " ")), (Tone::Plain, text)]);
     }
     let sight = sight(&status.market.sight);
-    let warnings: String = status.warnings.iter().map(|warning| format!("Warning: {warning}.\n")).collect();
+    let warnings: String =
+        status.warnings.iter().map(|warning| format!("Warning: {}.\n", of_own_node(warning))).collect();
     let (reach, ways_in) = (reach(status.reach, &status.relays), ways_in(&status.bootstrap, status.mdns));
     emit(&format!("{}\n{sight}{reach}{ways_in}{warnings}", table.render(&Screen::stdout())))?;
     Ok(Exit::Done)

@@ -21,7 +21,7 @@ use super::args::HireArgs;
 use super::bulk;
 use super::failure::{Exit, Failure};
 use super::hires::{checks, held_result, may_write, on_its_way, state, write_result};
-use super::terminal::{Screen, Tone, emit, emit_json, short};
+use super::terminal::{Screen, Tone, command, emit, emit_json, short};
 use super::up::Stop;
 use crate::api::client::follow::{Followed, Follower, Progress, Update};
 use crate::api::client::{Client, ClientError};
@@ -53,7 +53,8 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
         if args.door.json {
             emit_json(&json!({ "offer": offer }))?;
         } else {
-            emit(&format!("posted as {offer}\n`gigmesh show {}` tells how it goes\n", offer.short()))?;
+            let show = command(format_args!("show {}", offer.short()));
+            emit(&format!("posted as {offer}\n{show} tells how it goes\n"))?;
         }
         return Ok(Exit::Done);
     };
@@ -70,7 +71,8 @@ pub(super) async fn hire(args: HireArgs) -> Result<Exit, Failure> {
         () = stop.wanted() => {
             let id = offer.short();
             let failure = Failure::new(Exit::Ours, "no longer waiting; the hire goes on");
-            return Err(failure.hint(format!("`gigmesh show {id}` tells how it is, `gigmesh stop {id}` ends it")));
+            let [show, stop] = ["show", "stop"].map(|verb| command(format_args!("{verb} {id}")));
+            return Err(failure.advise(format!("{show} tells how it is, {stop} ends it")));
         }
     };
     let output = args.output.as_deref().map(|output| (output, args.force));
@@ -162,9 +164,14 @@ impl Watch {
         }
         let id = self.offer.short();
         let waits = match (posting.row.waits_for, waits(posting)) {
-            (Some(_), _) => format!("waits for your approval: `gigmesh approve {id}` or `gigmesh refuse {id}`"),
+            (Some(_), _) => {
+                let [approve, refuse] = ["approve", "refuse"].map(|verb| command(format_args!("{verb} {id}")));
+                format!("waits for your approval: {approve} or {refuse}")
+            }
             (None, None) => return,
-            (None, Some(why)) if posting.claims == 0 => format!("{why}, `gigmesh show {id}` how long it stands"),
+            (None, Some(why)) if posting.claims == 0 => {
+                format!("{why}, {} how long it stands", command(format_args!("show {id}")))
+            }
             (None, Some(why)) => why,
         };
         if self.waits.as_ref() != Some(&waits) {
@@ -212,7 +219,10 @@ pub(super) fn waits(posting: &Shown) -> Option<String> {
         return None;
     }
     Some(match posting.claims {
-        0 => format!("nobody has claimed it yet; `gigmesh find {}` shows who could", posting.row.skill),
+        0 => {
+            let find = command(format_args!("find {}", posting.row.skill));
+            format!("nobody has claimed it yet; {find} shows who could")
+        }
         _ => {
             let why = posting.why.as_ref().map(words::chosen).unwrap_or_default();
             format!("claimed, and nobody chosen yet: {why}")

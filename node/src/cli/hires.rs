@@ -12,7 +12,7 @@ use gigmesh_protocol::untrusted::Untrusted;
 
 use super::args::{Door, HiresArgs, JudgeArgs, StopArgs};
 use super::failure::{Exit, Failure};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, short, size, when};
+use super::terminal::{Screen, Table, Tone, command, emit, emit_json, runnable, short, size, when};
 use crate::api::client::Client;
 use crate::api::types::{Done, JudgeRequest, Judged, PageParams, Rows, StopRequest};
 use crate::limits::QUOTE;
@@ -31,13 +31,14 @@ pub(super) async fn list(args: HiresArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let mut text = if page.rows.is_empty() {
-        "no hires yet; `gigmesh hire TASK.toml` posts a task\n".to_owned()
+        runnable("no hires yet; `gigmesh hire TASK.toml` posts a task\n")
     } else {
         table(&page.rows).render(&Screen::stdout())
     };
     if let Some(next) = page.next {
         let all = if args.all { " --all" } else { "" };
-        text.push_str(&format!("`gigmesh hires{all} --after {next}` goes on\n"));
+        let more = command(format_args!("hires{all} --after {next}"));
+        text.push_str(&format!("{more} goes on\n"));
     }
     emit(&text)?;
     Ok(Exit::Done)
@@ -194,11 +195,11 @@ pub(super) async fn confirm_clock(door: Door) -> Result<Exit, Failure> {
 }
 
 /// A request was carried out.
-pub(super) fn told(json: bool, done: Done, text: &str) -> Result<Exit, Failure> {
+pub(super) fn told(json: bool, done: Done, text: &'static str) -> Result<Exit, Failure> {
     if json {
         emit_json(&done)?
     } else {
-        emit(&format!("{text}\n"))?
+        emit(&(runnable(text) + "\n"))?
     }
     Ok(Exit::Done)
 }

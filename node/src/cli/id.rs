@@ -13,7 +13,7 @@ use serde_json::json;
 use super::args::Door;
 use super::failure::{Exit, Failure};
 use super::find;
-use super::terminal::{emit, emit_json};
+use super::terminal::{command, emit, emit_json, runnable};
 use crate::config::{self, ConfigError};
 use crate::identity::backup::{Backup, BackupError};
 use crate::identity::{self, IdentityError};
@@ -149,9 +149,10 @@ fn backup(args: &KeyArgs) -> Result<Exit, Failure> {
     write_new(&args.file, |out| writeln!(out, "{json}").at(&args.file))?;
     let text = format!(
         "the key of agent {} is in {}\nWithout its passphrase it is of no use to anybody. The hires are not in it: \
-         `gigmesh store export` is for those.\n",
+         {} is for those.\n",
         backup.agent,
-        args.file.display()
+        args.file.display(),
+        command("store export")
     );
     args.told(backup.agent, &text)
 }
@@ -180,11 +181,11 @@ fn restore(args: &KeyArgs) -> Result<Exit, Failure> {
     }
     identity::install(&dir, &secret)?;
     let journal = match owner {
-        Some(_) => "Its journal is here.",
-        None => {
+        Some(_) => "Its journal is here.".to_owned(),
+        None => runnable(
             "Its hires are not here yet: bring them with `gigmesh store import` before the node is started, or it may \
-             contradict what it signed."
-        }
+             contradict what it signed.",
+        ),
     };
     let text = format!(
         "agent {} is at home in {}\n{journal}\nNever run two nodes with one key: make sure that the other is stopped for \

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::args::{Door, at_least_one, payment, remark};
 use super::failure::{Exit, Failure};
 use super::hires::{may_write, told, write};
-use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, short};
+use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, runnable, short};
 use crate::api::client::Client;
 use crate::api::types::{LedgerPage, LedgerParams, PaymentRequest, id_prefix};
 use crate::limits::EXPORT_TRIES;
@@ -107,7 +107,7 @@ pub(super) async fn balance(args: BalanceArgs) -> Result<Exit, Failure> {
     }
     let table = balances_table(&balances);
     let nothing = "all is settled; `gigmesh ledger` lists what was booked\n";
-    emit(&if table.is_empty() { nothing.to_owned() } else { table.render(&Screen::stdout()) })?;
+    emit(&if table.is_empty() { runnable(nothing) } else { table.render(&Screen::stdout()) })?;
     Ok(Exit::Done)
 }
 
@@ -155,12 +155,14 @@ async fn list(door: Door, limit: Option<usize>) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     if all.rows.is_empty() {
-        emit("nothing is booked yet: a close that both sides have signed is, and what `gigmesh ledger paid` notes\n")?;
+        emit(&runnable(
+            "nothing is booked yet: a close that both sides have signed is, and what `gigmesh ledger paid` notes\n",
+        ))?;
         return Ok(Exit::Done);
     }
     let mut text = entries_table(&all.rows, wall_clock()).render(&Screen::stdout());
     if all.next.is_some() {
-        text.push_str("there are older lines: --limit N lists more, `gigmesh ledger export` writes all\n");
+        text.push_str(&runnable("there are older lines: --limit N lists more, `gigmesh ledger export` writes all\n"));
     }
     emit(&text)?;
     Ok(Exit::Done)

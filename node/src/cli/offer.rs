@@ -14,7 +14,7 @@ use rustix::process::getpgrp;
 use rustix::termios::tcgetpgrp;
 
 use super::failure::Failure;
-use super::terminal::{Screen, emit, quoted, short, wrapped};
+use super::terminal::{Screen, command, emit, quoted, runnable, short, wrapped};
 use crate::config::ProposedSeed;
 use crate::limits::{ANSWER_LINE, OFFERED_NOTE};
 use crate::node::NodeHandle;
@@ -57,7 +57,7 @@ pub(super) async fn to(node: &NodeHandle, proposed: &[ProposedSeed], data_dir: &
         }
     }
     if chosen.is_empty() {
-        emit("nobody is pinned; `gigmesh trust add AGENT` does it whenever you like\n")?;
+        emit(&runnable("nobody is pinned; `gigmesh trust add AGENT` does it whenever you like\n"))?;
     }
     offered.extend(seeds.iter().map(|seed| seed.agent));
     let lines: String = offered.iter().map(|agent| format!("{agent}\n")).collect();
@@ -94,17 +94,18 @@ async fn line() -> Option<String> {
 }
 
 fn unasked(seeds: &[&ProposedSeed]) -> String {
-    let commands: Vec<String> =
-        seeds.iter().map(|seed| format!("`gigmesh trust add {}` ({})", seed.agent, quoted(&seed.name))).collect();
+    let add = |seed: &&ProposedSeed| {
+        format!("{} ({})", command(format_args!("trust add {}", seed.agent)), quoted(&seed.name))
+    };
+    let commands: Vec<String> = seeds.iter().map(add).collect();
     format!("nobody is pinned unasked; proposed is: {}\n", commands.join(", "))
 }
 
 fn question(seeds: &[&ProposedSeed], screen: &Screen) -> String {
-    let mut text = wrapped(
-        "Your configuration proposes to take the judgement of these agents for your own. What they found of others then counts as \
-         if you had found it, and if they are fooled, so are you. `gigmesh trust remove AGENT` takes it back.",
-        screen,
-    );
+    let means = "Your configuration proposes to take the judgement of these agents for your own. What they found of others \
+                 then counts as if you had found it, and if they are fooled, so are you. `gigmesh trust remove AGENT` takes \
+                 it back.";
+    let mut text = wrapped(&runnable(means), screen);
     for (n, seed) in (1..).zip(seeds) {
         let why = seed.why.as_ref().map(|why| format!(": {}", quoted(why))).unwrap_or_default();
         text += &wrapped(&format!("{n}. {} {}{why}", short(Some(seed.agent)), quoted(&seed.name)), screen);

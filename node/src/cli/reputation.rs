@@ -9,7 +9,7 @@ use gigmesh_protocol::time::Timestamp;
 use super::args::ReputationArgs;
 use super::explain::explained_text;
 use super::failure::{Exit, Failure};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, score, short, span, wrapped};
+use super::terminal::{Screen, Table, Tone, emit, emit_json, runnable, score, short, span, wrapped};
 use crate::api::types::{Explanations, Reputation, ReputationParams};
 use crate::limits::{EDITIONS_TOLD, QUOTE};
 
@@ -156,10 +156,10 @@ fn legend(columns: &Columns, no_view: Option<NoView>, at_skill: bool, seeds: usi
             words.push("Lately it was worse than before: the lower of the two scores counts.".to_owned());
         }
     } else {
-        words.push(why_no_view(no_view).to_owned());
+        words.push(runnable(why_no_view(no_view)));
     }
     if seeds == 0 && no_view != Some(NoView::NoHistory) {
-        words.push("Nobody is pinned: `gigmesh trust add AGENT` adds the view through somebody you trust.".to_owned());
+        words.push(runnable("Nobody is pinned: `gigmesh trust add AGENT` adds the view through somebody you trust."));
     }
     words.iter().map(|words| quiet(words, screen)).collect()
 }

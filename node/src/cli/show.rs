@@ -21,7 +21,7 @@ use super::args::ShowArgs;
 use super::failure::{Exit, Failure};
 use super::hires::{checks, held_result, may_write, on_its_way, side, state, write_result};
 use super::reputation::{brief, in_brief};
-use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, quoted, score, short, span, when};
+use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, quoted, runnable, score, short, span, when};
 use crate::api::client::Client;
 use crate::api::types::{Reputation, ReputationParams, Rows};
 use crate::limits::QUOTE;
@@ -190,7 +190,7 @@ fn why_text(shown: &Shown, seen: &BTreeMap<AgentId, Columns>, screen: &Screen, n
         }
         (Some(why), _) => format!("chosen: {}; of {} claims", words::chosen(why), why.claims),
         (None, Side::Worker) => {
-            "the reasons are the requester's; `gigmesh work --why` has those that it told".to_owned()
+            runnable("the reasons are the requester's; `gigmesh work --why` has those that it told")
         }
         (None, Side::Requester) => "nobody was chosen".to_owned(),
     });

@@ -9,7 +9,7 @@ use gigmesh_bootstrap::wall_clock;
 use serde_json::json;
 
 use super::failure::{Exit, Failure};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, remember};
+use super::terminal::{Screen, Table, Tone, command, emit, emit_json, remember, runnable};
 use crate::config::{self, Overrides};
 use crate::node::NodeConfig;
 use crate::store::offline::check::Report;
@@ -182,7 +182,7 @@ fn report_text(report: &Report, screen: &Screen) -> String {
     }
     for fault in &report.faults {
         let what = screen.paint(Tone::Bad, &format!("fault: {}", fault.what));
-        text.push_str(&format!("\n{what}\n  {}\n", fault.remedy));
+        text.push_str(&format!("\n{what}\n  {}\n", runnable(fault.remedy)));
     }
     match report.faults.len() as u64 + report.more_faults {
         0 => text.push_str(&format!("\n{}\n", screen.paint(Tone::Good, "all of it is as it was written"))),
@@ -193,12 +193,22 @@ fn report_text(report: &Report, screen: &Screen) -> String {
 
 fn export(file: &Path, blobs: bool, place: &Place) -> Result<Exit, Failure> {
     let mut progress = Progress::new();
-    let moved = place.open()?.export(file, blobs, wall_clock(), &mut |what, done| progress.tell(what, done))?;
+    let moved = place.open()?.export(file, blobs, wall_clock(), &mut |what, done| progress.tell(what, done));
+    let moved = moved.map_err(|error| {
+        let damaged = matches!(error, OfflineError::Unfit(_) | OfflineError::Journal(_));
+        let failure = Failure::from(error);
+        if damaged && !failure.has_hint() {
+            failure.hint("`gigmesh store check` tells what is damaged and how to mend it")
+        } else {
+            failure
+        }
+    })?;
     drop(progress);
     let text = format!(
-        "exported {} of agent {}\nThe key is not in it: `gigmesh id backup` is for that.\n{}",
+        "exported {} of agent {}\nThe key is not in it: {} is for that.\n{}",
         counts(&moved),
         moved.agent,
+        command("id backup"),
         "From when it runs elsewhere, this directory must not be used again: two nodes with one key contradict each other.\n"
     );
     told(place.json, &moved, &text)
@@ -215,7 +225,7 @@ fn import(file: &Path, ratings_only: bool, place: &Place) -> Result<Exit, Failur
     drop(progress);
     let mut text = format!("taken in: {} of agent {}\n", counts(&moved), moved.agent);
     if !ratings_only && !dir.join("identity.key").exists() {
-        text.push_str("Its key is still to come: `gigmesh id restore FILE`\n");
+        text.push_str(&format!("Its key is still to come: {}\n", command("id restore FILE")));
     }
     told(place.json, &moved, &text)
 }
@@ -284,7 +294,7 @@ mod tests {
     fn a_report_says_what_is_wrong_and_what_to_do() {
         let mut report = Report { events: 3, hires_open: 1, ..Report::default() };
         assert!(report_text(&report, &PIPE).ends_with("\nall of it is as it was written\n"));
-        report.faults.push(Fault { what: "it broke".into(), remedy: "mend it".into() });
+        report.faults.push(Fault { what: "it broke".into(), remedy: "mend it" });
         report.more_faults = 2;
         let text = report_text(&report, &PIPE);
         assert!(text.contains("journal  3 events, 0 more in the archive; 1 hires open, 0 closed\n"), "{text}");

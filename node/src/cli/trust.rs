@@ -6,7 +6,7 @@ use gigmesh_protocol::peer::io::SeedRow;
 
 use super::args::Door;
 use super::failure::{Exit, Failure};
-use super::terminal::{Screen, Table, Tone, emit, emit_json, short, wrapped};
+use super::terminal::{Screen, Table, Tone, command, emit, emit_json, runnable, short, wrapped};
 use crate::api::types::{Rows, TrustRequest, Trusted, id_prefix};
 use crate::limits::QUOTE;
 
@@ -85,7 +85,8 @@ fn told(trusted: &Trusted, screen: &Screen) -> String {
         "You take its judgement for your own from now on. Every agent is shown as you see it yourself and, beside that, as \
          seen through whom you have pinned ({seeds} of at most {SEEDS}): there, half of the weight starts with you and half \
          with them, and goes on to whom they have found good. Workers are chosen by that view. If it is fooled, so are you. \
-         `gigmesh trust remove {id}` takes it back."
+         {} takes it back.",
+        command(format_args!("trust remove {id}"))
     );
     format!("pinned: {id}{name}\n{}{}", wrapped(&held, screen), wrapped(&means, screen))
 }
@@ -107,7 +108,8 @@ fn listed(seeds: &[SeedRow], screen: &Screen) -> String {
         table.row([(Tone::Plain, short(Some(*agent))), (Tone::Plain, ratings.to_string()), (Tone::Plain, name)]);
     }
     if table.is_empty() {
-        wrapped("nobody is pinned; `gigmesh trust add AGENT` takes over the judgement of somebody you trust", screen)
+        let nobody = "nobody is pinned; `gigmesh trust add AGENT` takes over the judgement of somebody you trust";
+        wrapped(&runnable(nobody), screen)
     } else {
         table.render(screen)
     }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::args::UpArgs;
 use super::failure::{Exit, Failure};
 use super::offer;
-use super::terminal::{emit, emit_json};
+use super::terminal::{emit, emit_json, runnable};
 use super::trust::NO_HISTORY;
 use crate::api::server;
 use crate::api::socket;
@@ -113,7 +113,7 @@ async fn stay(running: Running, config: &Config, json: bool, stop: &mut Stop) ->
             true
         });
         if !asked && std::io::stdout().is_terminal() && has_no_history(&running.node).await {
-            emit(NO_HISTORY)?;
+            emit(&runnable(NO_HISTORY))?;
         }
     }
     if !invited && !mdns {

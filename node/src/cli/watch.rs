@@ -12,10 +12,11 @@ use tokio::time::{Instant, sleep_until};
 use super::args::Door;
 use super::failure::{Exit, Failure};
 use super::hires::{ended, on_its_way};
-use super::terminal::{Screen, Tone, clock, fit, is_read, quoted, short};
+use super::terminal::{Screen, Tone, clock, command, fit, is_read, quoted, runnable, short};
 use super::up::Stop;
 use crate::api::client::Client;
 use crate::api::types::{Event, Identity, NodeEvent, NodeStatus};
+use crate::driver::CONFIRM;
 use crate::limits::WATCH_PAUSE;
 use crate::words;
 
@@ -114,9 +115,11 @@ fn told(event: Event) -> (Tone, String) {
         Event::Market(notice) => notice,
         Event::Node(NodeEvent::Missed { count }) => {
             let missed = format!("{count} events were missed: more happened than could be told");
-            return (Tone::Bad, missed + "; `gigmesh hires` has how things stand");
+            return (Tone::Bad, missed + &runnable("; `gigmesh hires` has how things stand"));
         }
-        Event::Node(NodeEvent::Clock { trouble: Some(trouble) }) => return (Tone::Bad, format!("clock: {trouble}")),
+        Event::Node(NodeEvent::Clock { trouble: Some(trouble) }) => {
+            return (Tone::Bad, format!("clock: {trouble}; {}", runnable(CONFIRM)));
+        }
         Event::Node(NodeEvent::Clock { trouble: None }) => return (Tone::Good, "clock: right again".to_owned()),
         Event::Node(NodeEvent::Transfer(transfer)) => {
             let (tone, line) = on_its_way(&transfer);
@@ -133,8 +136,8 @@ fn told(event: Event) -> (Tone, String) {
         Notice::Held { offer, over } => (Tone::Bad, format!("offer {}: waits: {}", offer.short(), words::over(&over))),
         Notice::Asked { offer, with, price } => {
             let offer = offer.short();
-            let text =
-                format!("offer {offer}: {} would do it for {price}; `gigmesh approve {offer}`, or refuse", name(with));
+            let approve = command(format_args!("approve {offer}"));
+            let text = format!("offer {offer}: {} would do it for {price}; {approve}, or refuse", name(with));
             (Tone::Heading, text)
         }
         Notice::Claimed { claim, offer, skill } => {
@@ -220,7 +223,8 @@ mod tests {
         let missed = told(json!({ "event": "missed", "count": 12 }).into()).1;
         assert!(missed.starts_with("12 events were missed"), "{missed}");
         let clock = |trouble| told(json!({ "event": "clock", "trouble": trouble }).into()).1;
-        assert_eq!([clock(Some("it was set")), clock(None)], ["clock: it was set", "clock: right again"]);
+        let set = format!("clock: it was set; {CONFIRM}");
+        assert_eq!([clock(Some("it was set")), clock(None)], [&*set, "clock: right again"]);
         let unknown = told(json!({ "event": "invented\u{1b}" }).into()).1;
         assert!(unknown.contains("invented") && !unknown.contains('\u{1b}'), "{unknown}");
     }

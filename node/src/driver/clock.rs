@@ -31,6 +31,9 @@ pub(crate) trait Clocks: Send {
     fn boot(&self) -> Duration;
 }
 
+/// What the operator may do when [`ClockState::parted`] tells of trouble.
+pub(crate) const CONFIRM: &str = "if the clock is right now, say so with `gigmesh clock confirm`";
+
 /// Those of this machine.
 #[derive(Debug)]
 pub(crate) struct SystemClocks;
@@ -110,7 +113,7 @@ impl ClockState {
             news
         });
         match (news, self.parted()) {
-            (true, Some(trouble)) => tracing::error!("{trouble}"),
+            (true, Some(trouble)) => tracing::error!("{trouble}; {CONFIRM}"),
             (true, None) => tracing::warn!("the clocks agree; the node goes on"),
             (false, _) => {}
         }
@@ -122,7 +125,7 @@ impl ClockState {
         let (way, by) = (if by < 0 { "back" } else { "forward" }, Millis((by.unsigned_abs() + 500) / 1000 * 1000));
         Some(format!(
             "the system's clock was set {way} by {by} while the node ran: nothing is signed and no deadline counts until it \
-             is set right, or `gigmesh clock confirm` says that it is right now"
+             is set right"
         ))
     }
 

@@ -215,7 +215,7 @@ async fn a_worker_whose_clock_was_set_binds_itself_to_nothing_and_takes_the_hire
     parted(&worker, true).await;
     assert!(worker.warnings()[0].contains("forward by 1h"), "{:?}", worker.warnings());
     let refused = worker.command(Command::Follow("a/b".parse().unwrap())).await;
-    assert!(matches!(&refused, Err(CallError::Clock(why)) if why.contains("clock confirm")), "{refused:?}");
+    assert!(matches!(&refused, Err(CallError::Clock(why)) if why.contains("clock was set")), "{refused:?}");
 
     let mut heard = node.notices();
     let command = Command::Hire { task: Box::new(assignment()), to: Some(worker.agent()), token: None };

@@ -498,6 +498,8 @@ fn the_words_of_a_peer_never_pass_for_a_line_of_ours() {
     let told = requester.cli(&["hire", &task, "--to", &to, "--wait"]);
     assert_eq!(told.code, Some(3), "{told:?}");
     let offer = requester.rows(&["hires"])[0]["offer"].as_str().unwrap().to_owned();
+    // A command of theirs stays theirs: the user's own flags are not put into it.
+    assert!(told.stderr.contains("`gigmesh stop x`"), "{told:?}");
     let others = [&["show", &offer][..], &["hires"], &["find", SKILL]].map(|args| requester.cli(args));
     for told in [told].iter().chain(&others) {
         let text = format!("{}{}", told.stdout, told.stderr);
@@ -505,5 +507,6 @@ fn the_words_of_a_peer_never_pass_for_a_line_of_ours() {
         assert!(text.contains(quoted), "{text}");
         let forged = |line: &&str| FORGED.lines().skip(1).any(|forged| line.contains(forged));
         assert!(text.lines().filter(forged).all(|line| line.contains(quoted)), "{text}");
+        assert!(!text.contains("`gigmesh stop x --data-dir"), "{text}");
     }
 }

@@ -232,7 +232,7 @@ fn same(path: &Path, before: &Of, now: &Of) -> Result<(), Failure> {
         () => return Ok(()),
     };
     let error = format!("is a batch {what}; nothing was hired");
-    Err(about(path, error).hint(format!("{mend}, or begin a new batch with another --output")))
+    Err(about(path, error).advise(format!("{mend}, or begin a new batch with another --output")))
 }
 
 /// Reads the whole lines of an output. How many bytes they take.

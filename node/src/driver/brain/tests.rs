@@ -325,7 +325,7 @@ fn while_the_clocks_have_parted_nothing_is_decided_and_afterwards_nothing_is_los
     assert!(stage.queue.offer(task));
     stage.settle();
     let refused = answer.blocking_recv().unwrap();
-    assert!(matches!(&refused, Err(CallError::Clock(why)) if why.contains("clock confirm")), "{refused:?}");
+    assert!(matches!(&refused, Err(CallError::Clock(why)) if why.contains("clock was set")), "{refused:?}");
     assert_eq!(*stage.steps.lock().unwrap(), [], "questions are answered all the same");
     clocks.off(0);
     assert!(stage.queue.offer(Task::Wake));

@@ -50,13 +50,13 @@ pub struct Fault {
     /// What.
     pub what: String,
     /// What to do about it.
-    pub remedy: String,
+    pub remedy: &'static str,
 }
 
 impl Report {
-    fn fault(&mut self, what: impl ToString, remedy: impl ToString) {
+    fn fault(&mut self, what: impl ToString, remedy: &'static str) {
         if self.faults.len() < FAULTS_LISTED {
-            self.faults.push(Fault { what: what.to_string(), remedy: remedy.to_string() });
+            self.faults.push(Fault { what: what.to_string(), remedy });
         } else {
             self.more_faults += 1;
         }
@@ -104,7 +104,7 @@ impl Offline {
     fn check_journal(&self, report: &mut Report, tell: Tell<'_>) -> Result<Option<Vec<Vec<u8>>>, OfflineError> {
         let (key, dir) = (report.agent, self.journal_dir());
         let mut events = Vec::new();
-        let mut wrong: Vec<(String, &str)> = Vec::new();
+        let mut wrong: Vec<(String, &'static str)> = Vec::new();
         let mut judge = |name: &str, number: u64, bytes: &[u8]| match self.event(bytes) {
             Err(refusal) => wrong.push((format!("{name} {number} of the journal: {refusal}"), CHANGED)),
             Ok(logged) => {

@@ -73,7 +73,7 @@ impl Offline {
             let mut writer = Writer::new(out, &Head { agent, at: now, network }).at(file)?;
             let sound = |number, bytes: &[u8]| match self.event(bytes) {
                 Ok(_) => Ok(()),
-                Err(refusal) => Err(BoxError::from(format!("event {number}: {refusal}; run `gigmesh store check`"))),
+                Err(refusal) => Err(BoxError::from(format!("event {number}: {refusal}"))),
             };
             Journal::read_archive_in(&self.journal_dir(), |number, bytes| {
                 tell("archived events written", number);
@@ -89,9 +89,8 @@ impl Offline {
             })?;
             for entry in self.ratings()?.iter().flat_map(|ratings| ratings.iter()) {
                 let (id, envelope) = entry?;
-                self.rating(&id, &envelope).map_err(|why| {
-                    OfflineError::Unfit(format!("rating {}: {why}; run `gigmesh store rebuild`", super::short(&id)))
-                })?;
+                self.rating(&id, &envelope)
+                    .map_err(|why| OfflineError::Unfit(format!("rating {}: {why}", super::short(&id))))?;
                 moved.ratings += 1;
                 tell("ratings written", moved.ratings);
                 writer.rating(&envelope).at(file)?;
