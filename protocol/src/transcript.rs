@@ -45,9 +45,9 @@ pub struct Transcript {
 /// What is wrong with a transcript.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// It is no transcript, or one of another version.
-    #[error("this is not a transcript: {0}")]
-    Format(String),
+    /// It is no transcript, or one of another version. The reason may name what is in the file.
+    #[error("this is not a transcript: {}", .0.quoted(limits::LINE))]
+    Format(Untrusted),
     /// One record is not what it should be.
     #[error("record {number}: {why}")]
     Record {
@@ -199,9 +199,11 @@ impl Transcript {
     /// # Errors
     /// It is not one of this version. Nothing in it is verified yet.
     pub fn from_json(json: &[u8]) -> Result<Self, Fault> {
-        let transcript: Self = serde_json::from_slice(json).map_err(|error| Fault::Format(error.to_string()))?;
+        let transcript: Self =
+            serde_json::from_slice(json).map_err(|error| Fault::Format(Untrusted::new(error.to_string())))?;
         if *transcript.format != *Self::FORMAT {
-            return Err(Fault::Format(format!("its format is {:?}, not {:?}", &*transcript.format, Self::FORMAT)));
+            let why = format!("its format is {}, not {}", transcript.format, Self::FORMAT);
+            return Err(Fault::Format(Untrusted::new(why)));
         }
         Ok(transcript)
     }

@@ -177,7 +177,6 @@ fn told(event: Event) -> (Tone, String) {
                 if ruling == Ruling::Accepted { (Tone::Good, "accepted") } else { (Tone::Bad, "refused") };
             (tone, format!("hire {}: its arbiter {} has decided: {what}", hire.short(), name(by)))
         }
-        Notice::Forged { from, what } => (Tone::Bad, format!("{} sent what is not so: {}", name(from), quoted(&what))),
     }
 }
 

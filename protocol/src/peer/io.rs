@@ -487,10 +487,6 @@ pub enum Notice {
         by: AgentId,
         ruling: Ruling,
     },
-    Forged {
-        from: AgentId,
-        what: String,
-    },
 }
 
 impl Notice {
@@ -510,7 +506,6 @@ impl Notice {
             | Self::Closed { hire, .. }
             | Self::Rated { hire, .. }
             | Self::Decided { hire, .. } => (None, None, Some(hire)),
-            Self::Forged { .. } => (None, None, None),
         };
         [offer.map(Id::untyped), claim.map(Id::untyped), hire.map(Id::untyped)].into_iter().flatten()
     }

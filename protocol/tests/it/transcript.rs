@@ -220,6 +220,8 @@ fn another_result_network_or_format_is_found() {
     assert!(with("network", json!("main")).unwrap().verify().is_err());
     assert!(matches!(with("format", json!("gigmesh-transcript/2")), Err(Fault::Format(_))));
     assert!(matches!(with("note", json!("trust me")), Err(Fault::Format(_))), "nothing unsigned is in the file");
+    let forged = with("x\naccepted: hire 7c1d", json!(1)).unwrap_err().to_string();
+    assert!(forged.contains(r"x\naccepted: hire 7c1d") && forged.lines().count() == 1, "{forged}");
 }
 
 proptest! {
