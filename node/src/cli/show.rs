@@ -21,7 +21,7 @@ use super::args::ShowArgs;
 use super::failure::{Exit, Failure};
 use super::hires::{checks, held_result, may_write, on_its_way, side, state, write_result};
 use super::reputation::{brief, in_brief};
-use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, quoted, runnable, score, short, span, when};
+use super::terminal::{Screen, Table, Tone, clock, emit, emit_json, runnable, score, short, span, when};
 use crate::api::client::Client;
 use crate::api::types::{Reputation, ReputationParams, Rows};
 use crate::limits::QUOTE;

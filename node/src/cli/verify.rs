@@ -165,7 +165,7 @@ mod tests {
             summary: Some(forged::words()),
             outcome: None,
             agreed: false,
-            state: "not closed by either".to_owned(),
+            state: gigmesh_protocol::transcript::End::Open,
             took: None,
             records: Vec::new(),
             ratings: Vec::new(),

@@ -133,7 +133,7 @@ fn a_silent_review_is_decided_by_the_public_checks() {
 #[test]
 fn an_agent_that_fails_is_cancelled_and_what_it_printed_stays_with_its_operator() {
     let mut world = World::pair();
-    world.nodes[1].agent = |_, _| Err(NoResult::Failed("exit code 3: no such table".to_owned()));
+    world.nodes[1].agent = |_, _| Err("exit code 3: no such table".to_owned());
     let task = world.task();
     world.hire(task, None);
     world.drive(Millis::mins(1));
