@@ -499,7 +499,7 @@ fn the_words_of_a_peer_never_pass_for_a_line_of_ours() {
     assert_eq!(told.code, Some(3), "{told:?}");
     let offer = requester.rows(&["hires"])[0]["offer"].as_str().unwrap().to_owned();
     // A command of theirs stays theirs: the user's own flags are not put into it.
-    assert!(told.stderr.contains("`gigmesh stop x`"), "{told:?}");
+    assert!(told.stdout.contains("`gigmesh stop x`"), "{told:?}");
     let others = [&["show", &offer][..], &["hires"], &["find", SKILL]].map(|args| requester.cli(args));
     for told in [told].iter().chain(&others) {
         let text = format!("{}{}", told.stdout, told.stderr);
