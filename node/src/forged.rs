@@ -21,14 +21,14 @@ pub(crate) fn words() -> Untrusted {
     Untrusted::new(text())
 }
 
-/// Panics unless the text is told `times` times to a person, in quotation marks and on one line each time.
+/// Panics unless the text is shown `times` times to a person, in quotation marks and on one line each time.
 pub(crate) fn assert_quoted(told: &str, times: usize) {
     let found: Vec<usize> = told.match_indices(FORGED).map(|(at, _)| at).collect();
     assert_eq!(found.len(), times, "{told}");
     assert!(found.iter().all(|at| told[..*at].ends_with(r#""no\n"#)), "{told}");
 }
 
-/// Panics unless the text is told `times` times to a model, each time in an object that says `"untrusted": true`.
+/// Panics unless the text is shown `times` times to a model, each time in an object that says `"untrusted": true`.
 pub(crate) fn assert_marked(told: &Value, times: usize) {
     let (mut marked, mut plain) = (0, 0);
     count(told, false, &mut marked, &mut plain);

@@ -413,7 +413,7 @@ fn share(per_mille: u16) -> String {
     format!("{:.2}", f64::from(per_mille) / 1000.0)
 }
 
-/// What is wrong at a place of a task, and what to do about it. The place is told beside it.
+/// What is wrong at a place of a task, and what to do about it. The place stands beside it.
 pub(crate) fn task(TaskError { at, fault }: &TaskError) -> String {
     match fault {
         TaskFault::Span { least, most, .. } if *least == Millis(1) => format!("more than nothing and at most {most}"),

@@ -85,7 +85,7 @@ pub struct Attempt {
     pub ended: Option<(Timestamp, Result<BlobRef, NoResult>)>,
 }
 
-/// Why a run made no result. For the operator alone: the other side is told [`Reason::AgentFailed`].
+/// Why a run made no result. For the operator alone: the other side gets [`Reason::AgentFailed`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoResult {

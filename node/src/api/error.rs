@@ -1,4 +1,4 @@
-//! What a caller is told when a request was not carried out: `{"error": "...", "hint": "...", "code": "..."}`, and with
+//! The body of an error: `{"error": "...", "hint": "...", "code": "..."}`, and with
 //! the code `task_invalid` the place in the task as a JSON pointer, `"at": "/time/bids"`.
 
 use std::borrow::Cow;

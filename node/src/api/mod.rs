@@ -35,7 +35,7 @@
 //! if no other begins so. What goes wrong is `{"error": "...", "hint": "...", "code": "..."}` with a status: 4xx for the
 //! caller to put right, 5xx for the node's own failures. Scores in answers are per mille, 0 to 1000, as in the records; a rating that
 //! is asked for takes them from 0 to 1, as people read them everywhere. No request waits for a hire. Texts of other agents are passed
-//! on as they are: whoever shows them must treat them as somebody else's.
+//! on as they are: a program that shows them must mark them as somebody else's.
 //!
 //! The code of an error stays the same when its words change. A later release may add codes.
 //!

@@ -304,7 +304,7 @@ async fn a_task_is_posted_with_its_inputs_watched_and_stopped() {
     task.inputs = vec![input(blob)];
     let mut events = client.events().await.unwrap();
     let Posted { offer, .. } = client.post("/v1/hires", &HireRequest { task, to: None, token: None }).await.unwrap();
-    let event = timeout(Duration::from_secs(10), events.next()).await.expect("it is told").unwrap().unwrap();
+    let event = timeout(Duration::from_secs(10), events.next()).await.expect("the loss is reported").unwrap().unwrap();
     assert_eq!((&event["event"], &event["offer"]), (&json!("posted"), &json!(offer)));
     let metrics = client.text("/metrics").await.unwrap();
     assert!(metrics.contains("\ngigmesh_journal_commits_total 1\n"), "one command, one commit: {metrics}");
@@ -315,7 +315,7 @@ async fn a_task_is_posted_with_its_inputs_watched_and_stopped() {
     let stop = StopRequest { reason: "enough".to_owned() };
     let done: Done = client.post(&format!("/v1/hires/{short}/stop"), &stop).await.unwrap();
     assert!(done.done);
-    let event = timeout(Duration::from_secs(10), events.next()).await.expect("it is told").unwrap().unwrap();
+    let event = timeout(Duration::from_secs(10), events.next()).await.expect("the loss is reported").unwrap().unwrap();
     assert_eq!((&event["event"], &event["reason"]), (&json!("unfilled"), &json!({ "stopped": "enough" })));
 
     let socket = socket::locate(alone.dir.path());

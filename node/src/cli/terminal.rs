@@ -137,7 +137,7 @@ fn placed(text: &str, place: &str) -> String {
     out + rest
 }
 
-/// Writes to stdout for people, as it is. Whoever closed the pipe has read enough.
+/// Writes to stdout for people, as it is. A reader that closed the pipe has read enough.
 pub(super) fn emit(text: &str) -> Result<(), Failure> {
     is_read(text).map(drop)
 }

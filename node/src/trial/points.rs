@@ -106,7 +106,7 @@ fn against(worker: &Config, task: &Task, objection: &Objection) -> Point {
             let offered = listed(worker.skills.iter().map(|serving| &serving.entry.path));
             (Mark::No, format!("{} is not covered by what is offered: {offered}", task.skill))
         }
-        // Whom it serves, and who decides disputes, is left out of a trial.
+        // A trial leaves out who may hire and who decides disputes.
         Objection::NotServed => clients(worker),
         Objection::Arbiter(_) => (Mark::Note, format!("{}; in this trial there is none", words::objection(objection))),
         Objection::Unmet { found: Match::Unknown(_), .. } => (Mark::Unknown, words::objection(objection)),

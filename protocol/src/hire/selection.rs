@@ -362,7 +362,7 @@ fn told_apart(chosen: &Candidate<'_>, other: &Candidate<'_>, choosing: &Choosing
 }
 
 impl Why {
-    /// What each claimant that was not chosen is told. Of budgets only that there is one.
+    /// The reason sent to each claimant that was not chosen. It says of a budget only that there is one.
     pub fn told(&self) -> impl Iterator<Item = (AgentId, Reason)> {
         let chosen = self.considered.first();
         self.considered.iter().filter_map(move |one| Some((one.agent, one.outcome.told(chosen?)?)))
@@ -387,7 +387,7 @@ impl ClaimOutcome {
 }
 
 impl Unfit {
-    /// What the claimant is told.
+    /// The reason sent to the claimant.
     pub fn told(&self) -> Reason {
         match self {
             Self::Ended => Reason::ClaimEnded,

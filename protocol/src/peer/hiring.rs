@@ -48,7 +48,7 @@ pub enum PostingEnd {
 }
 
 impl PostingEnd {
-    /// What the claimants are told.
+    /// The reason sent to the claimants.
     fn told(&self) -> Reason {
         match self {
             Self::Filled => Reason::Filled,
@@ -137,7 +137,7 @@ pub(super) struct Auction {
     pub claims: BTreeMap<AgentId, Verified<Claim>>,
     /// The budget for want of which nothing is awarded.
     pub held: Option<Over>,
-    /// What claimants that were not chosen so far are told; kept when the posting closes, for those that ask later.
+    /// The reason for each claimant not chosen so far; kept when the posting closes, for those that ask later.
     pub lost: BTreeMap<AgentId, Reason>,
     /// The consent of the posting's arbiter.
     pub consent: Option<ConsentBytes>,

@@ -1,6 +1,6 @@
 //! What speaks against claiming an offer. Each rule is written here once, in the order in which the brain asks.
 //!
-//! In: an offer and this peer's state. Out: objections, made one at a time: whoever needs only the first one does no
+//! In: an offer and this peer's state. Out: objections, made one at a time: a caller that needs only the first does no
 //! more work than that.
 
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ pub enum Objection {
 }
 
 impl Objection {
-    /// What the requester of an offer made to this peer alone is told.
+    /// The reason sent to the requester of an offer made to this peer alone.
     pub(super) fn told(&self) -> Reason {
         match self {
             Self::Own => Reason::OwnOffer,
@@ -137,7 +137,7 @@ impl Considered<'_> {
         self.promised.as_ref().unwrap_or(&self.entry.price)
     }
 
-    /// Whoever has my consent is served, at the price I gave it for.
+    /// A requester that has my consent is served, at the price I gave it for.
     fn not_served(&self) -> Option<Objection> {
         let served = self.promised.is_some() || self.peer.config.from.allows(&self.offer.issuer());
         (!served).then_some(Objection::NotServed)

@@ -33,7 +33,7 @@ fn every_refusal_has_a_code_of_its_own() {
     assert!(codes.iter().all(|code| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
 }
 
-/// What people are told is made in the faces, in the terms of their commands and files.
+/// The faces make the words for people, in the terms of their commands and files.
 #[test]
 fn no_command_line_and_no_word_of_a_file_stands_in_this_crate() {
     let words = [

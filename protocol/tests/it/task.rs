@@ -1,4 +1,4 @@
-//! The rules of a task: each is told with its place, and no task that keeps them makes an offer that others refuse.
+//! The rules of a task: each fault has its place, and no task that keeps them makes an offer that others refuse.
 
 use gigmesh_protocol::codec::{List, Text};
 use gigmesh_protocol::hire::selection::{Lane, Prefer};

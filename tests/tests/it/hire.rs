@@ -213,7 +213,7 @@ fn a_task_that_nobody_claims_ends_unfilled() {
     let market = Market::create(&[Agent { price: "0.06 USD per task".to_owned(), ..counter() }]);
     let file = quick(&market);
     let text = fs::read_to_string(&file).unwrap().replace("expires = \"5m\"", "expires = \"2s\"");
-    // What only the node knows is told at its line as well.
+    // What only the node knows has its line as well.
     fs::write(&file, format!("{text}\n[arbiter]\nagent = {:?}\n", market.requester.agent)).unwrap();
     let told = market.requester.hire(&file, &[]);
     let line = text.lines().count() + 3;

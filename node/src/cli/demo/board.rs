@@ -113,7 +113,7 @@ impl Posting {
         self.closed.is_some_and(|closed| closed.outcome == Outcome::Accepted)
     }
 
-    /// Whether nothing more is awaited: it has ended, and what came of it is known to whom it concerns, before anything
+    /// Whether nothing more is awaited: it has ended, and those it concerns know what came of it, before anything
     /// else is posted.
     fn over(&self) -> bool {
         let known = match self.closed.map(|closed| closed.outcome) {

@@ -66,7 +66,7 @@ async fn a_node_that_stops_is_told_once_and_asked_when_it_is_asked_for() {
     let mut followed = follower.follow(&offer, NEVER);
     followed.progress().await.unwrap();
     alone.stop().await;
-    let lost = timeout(SOON, followed.progress()).await.expect("it is told");
+    let lost = timeout(SOON, followed.progress()).await.expect("the loss is reported");
     assert!(matches!(lost, Err(ClientError::Stopped)), "{lost:?}");
     for _ in 0..2 {
         let asked = timeout(SOON, followed.progress()).await.expect("it asks");
