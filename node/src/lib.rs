@@ -24,5 +24,7 @@ pub mod node;
 pub mod store;
 pub mod task;
 pub mod trial;
+#[cfg(test)]
+mod wait;
 pub(crate) mod words;
 pub mod work;

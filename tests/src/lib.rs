@@ -11,9 +11,9 @@
 //!
 //! A [`hostile::Hostile`] peer lives in the test program itself and attacks the processes over the network.
 //!
-//! Rules: there is no sleeping but in [`wait_until`]; a port is taken by the process that listens on it, not before
-//! (except where the test is about a known port); nothing outside the market's own temporary directory is written. What
-//! must never happen: a process that outlives its test, a test that waits without an end.
+//! Rules: there is no sleeping but in [`wait_until`] and [`sleep_until`]; a port is taken by the process that listens on
+//! it, not before (except where the test is about a known port); nothing outside the market's own temporary directory is
+//! written. What must never happen: a process that outlives its test, a test that waits without an end.
 //!
 //! The environment: `GIGMESH_BIN` names a binary to test instead of a fresh build; `GIGMESH_REQUIRE=python3,...` makes a
 //! test fail that would be skipped because the tool is missing (`nft`: there are no NATs; `namespaces`: the system makes
@@ -47,4 +47,4 @@ pub use node::{Bootstrap, Node, Setup};
 pub use process::{Output, Process, Signal, run};
 pub use require::{namespaces, python_with, tool};
 pub use under::{Call, calls, failing_sync, faked_clock, traced};
-pub use wait::{SOON, wait_until};
+pub use wait::{SOON, sleep_until, wait_until};

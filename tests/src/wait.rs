@@ -9,6 +9,11 @@ pub const SOON: Duration = Duration::from_secs(60);
 /// Between two looks. Most looks start a process, so this is not shorter.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Sleeps until `moment`: for a fall at a random time, before which nothing can be seen from outside.
+pub fn sleep_until(moment: Instant) {
+    thread::sleep(moment.saturating_duration_since(Instant::now()));
+}
+
 /// Looks until there is something to see, and returns it.
 ///
 /// # Panics

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gigmesh_bootstrap::wall_clock;
 use gigmesh_net::{Config, Role};
@@ -23,8 +23,7 @@ use super::queue::Call;
 use super::*;
 use crate::node::contact_filter;
 use crate::store::memory::MemoryRatings;
-
-const SOON: Duration = Duration::from_secs(20);
+use crate::wait::{SOON, wait_until};
 
 /// The query of this type that a task is, if it is one.
 fn asked<Q: Query>(task: Task) -> Option<Call<Q>> {
@@ -268,15 +267,7 @@ async fn a_stopping_node_leaves_no_agent_running() {
     })));
     let work = here.dir.path().join("work");
     let jobs = || std::fs::read_dir(&work).map_or(0, Iterator::count);
-    until(|| jobs() == 1);
+    wait_until("the agent to work", || jobs() == 1);
     here.body.queue.stop(Why::Asked);
-    until(|| jobs() == 0);
-}
-
-fn until(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + SOON;
-    while !condition() {
-        assert!(Instant::now() < deadline, "it comes in time");
-        std::thread::yield_now();
-    }
+    wait_until("its directory to be gone", || jobs() == 0);
 }

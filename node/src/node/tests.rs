@@ -4,7 +4,6 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Instant;
 
 use gigmesh_protocol::hire::Side;
 use gigmesh_protocol::hire::task::Task as Assignment;
@@ -17,6 +16,7 @@ use gigmesh_protocol::time::Millis;
 use super::*;
 use crate::driver::SetClocks;
 use crate::store::traits::Log;
+use crate::wait::wait_until;
 
 fn config(data_dir: &Path, listen: &str) -> NodeConfig {
     NodeConfig {
@@ -66,11 +66,7 @@ async fn a_node_that_nobody_holds_stops() {
     let node = start(config(dir.path(), FREE)).await.unwrap();
     assert!(lock::check(dir.path()).is_err());
     drop(node);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while lock::check(dir.path()).is_err() {
-        assert!(Instant::now() < deadline, "the directory is free in time");
-        tokio::task::yield_now().await;
-    }
+    wait_until("the directory to be free", || lock::check(dir.path()).is_ok());
 }
 
 #[tokio::test]
@@ -220,13 +216,9 @@ async fn a_worker_whose_clock_was_set_binds_itself_to_nothing_and_takes_the_hire
     let mut heard = node.notices();
     let command = Command::Hire { task: Box::new(assignment()), to: Some(worker.agent()), token: None };
     assert!(matches!(node.command(command).await, Ok(Answer::Posted(_))));
-    let unanswered = async {
-        let none = "\ngigmesh_dropped_without_time_total 0\n";
-        while worker.metrics().render(&Default::default(), &Default::default()).contains(none) {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(20), unanswered).await.expect("the offer arrives");
+    let metrics = || worker.metrics().render(&Default::default(), &Default::default());
+    let none = "\ngigmesh_dropped_without_time_total 0\n";
+    wait_until("the offer to arrive", || !metrics().contains(none));
     assert!(worker.query(Hires::default()).await.is_ok_and(|page| page.rows.is_empty()));
     clocks.off(0);
     let closed = notice(&mut heard, |notice| match notice {

@@ -288,6 +288,7 @@ impl From<sled::Error> for Failure {
 mod tests {
     use super::*;
     use crate::store::memory::MemoryRatings;
+    use crate::wait::wait_until;
 
     fn id(n: u16) -> [u8; 32] {
         let mut id = [7; 32];
@@ -304,11 +305,7 @@ mod tests {
 
     /// Waits until nobody writes to the database any more: a process that is just being forked shares the lock.
     fn until_let_go(dir: &Path) {
-        let deadline = Instant::now() + RATINGS_LOCK_WAIT;
-        while File::open(dir.join("db")).unwrap().try_lock().is_err() {
-            assert!(Instant::now() < deadline, "the lock is still held");
-            thread::yield_now();
-        }
+        wait_until("the lock to be free", || File::open(dir.join("db")).unwrap().try_lock().is_ok());
     }
 
     fn both(test: impl Fn(&dyn Ratings)) {

@@ -43,7 +43,9 @@ use gigmesh_protocol::market::{Offer, Outcome};
 use gigmesh_protocol::peer::io::{HireRow, Status};
 use gigmesh_protocol::time::Millis;
 use gigmesh_protocol::transcript::Transcript;
-use gigmesh_tests::{Bootstrap, Door, Node, Setup, Transport, binary, free_port, home, temp_dir, wait_until};
+use gigmesh_tests::{
+    Bootstrap, Door, Node, Setup, Transport, binary, free_port, home, sleep_until, temp_dir, wait_until,
+};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::Deserialize;
@@ -401,10 +403,7 @@ fn start(node: &mut Node, rng: &mut ChaCha8Rng, kills: &mut Kills) {
     node.launch();
     while below(rng, 3) == 0 {
         let moment = START.mul_f64(share(rng));
-        // A moment within a start, of which nothing can be seen from outside.
-        while began.elapsed() < moment {
-            thread::yield_now();
-        }
+        sleep_until(began + moment);
         // With its first line it is ready.
         kills.starting += usize::from(node.process().stdout().is_empty());
         node.kill9();
